@@ -1,0 +1,1 @@
+"""Portlight: a self-hosted cloud network on plain Linux."""

@@ -1,0 +1,1 @@
+"""One agent per host: when to look, what to apply, what to report. Holds no truth."""

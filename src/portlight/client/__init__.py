@@ -1,0 +1,1 @@
+"""The typed HTTP client: the one door for terminals and for the agent."""

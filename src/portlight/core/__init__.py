@@ -1,0 +1,1 @@
+"""The domain: entities, what is valid, address management, verdicts. Pure."""

@@ -1,0 +1,60 @@
+"""Every refusal of the domain has a name, and carries the facts it is made of.
+
+HTTP status numbers and wire names live in `api/errors.py`.
+"""
+
+
+class DomainError(Exception):
+    """Something asked of the domain cannot be done."""
+
+
+class InvalidRequestError(DomainError):
+    """The request itself is wrong: a field breaks a rule, whatever the state."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"Invalid input for {field}. Reason: {rule}.")
+        self.field = field
+        self.rule = rule
+
+
+class NotFoundError(DomainError):
+    """The thing does not exist, or the caller may not know that it does."""
+
+    def __init__(self, kind: str, identifier: str) -> None:
+        super().__init__(f"{kind} {identifier} could not be found.")
+        self.kind = kind
+        self.identifier = identifier
+
+
+class ConflictError(DomainError):
+    """The request is right, but not in this state."""
+
+
+class ForbiddenError(DomainError):
+    """The caller's roles do not allow the action."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"Not allowed: {action}.")
+        self.action = action
+
+
+class UnauthenticatedError(DomainError):
+    """No valid token or password came with the request."""
+
+
+class QuotaExceededError(ConflictError):
+    """The project has no room for more of this kind."""
+
+    def __init__(self, resource: str, limit: int) -> None:
+        super().__init__(f"Quota exceeded for resources: {resource} (limit {limit}).")
+        self.resource = resource
+        self.limit = limit
+
+
+class PreconditionFailedError(DomainError):
+    """`If-Match` named another revision than the current one."""
+
+    def __init__(self, identifier: str, revision: int) -> None:
+        super().__init__(f"{identifier} has revision {revision}, not the one of the request.")
+        self.identifier = identifier
+        self.revision = revision

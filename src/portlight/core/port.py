@@ -1,0 +1,82 @@
+"""Ports: the network interfaces of guests and of the network's own services."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from portlight.core.meta import Meta
+from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
+from portlight.values.ids import HostName, NetworkId, PortId, SecurityGroupId, SubnetId
+
+OWNER_DHCP = "network:dhcp"
+OWNER_VIRTUAL_IP = "network:virtual_ip"
+OWNER_INSTANCE = "compute:portlight"
+
+
+class PortStatus(StrEnum):
+    """Whether the host has reported the data path of a port in place."""
+
+    ACTIVE = "ACTIVE"
+    BUILD = "BUILD"
+    DOWN = "DOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedIp:
+    """An address of a port, taken from one subnet."""
+
+    subnet_id: SubnetId
+    address: IpAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressPair:
+    """A further source that a port may use: a prefix, and a MAC when it is not the port's own."""
+
+    prefix: IpPrefix
+    mac: MacAddress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetiredIp:
+    """A former fixed address, still allowed (and still held) until the guest renews (row N19)."""
+
+    fixed_ip: FixedIp
+    until: float
+    """Seconds since the epoch, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraDhcpOption:
+    """A DHCP option for one port only (Neutron's `extra_dhcp_opts`)."""
+
+    name: str
+    value: str
+    ip_version: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A network interface, with or without a guest behind it."""
+
+    id: PortId
+    number: int
+    """1..2^31-1, unique for ever within a deployment; names the port in the data plane."""
+    network_id: NetworkId
+    meta: Meta
+    mac: MacAddress
+    fixed_ips: tuple[FixedIp, ...] = ()
+    retired_ips: tuple[RetiredIp, ...] = ()
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
+    security_groups: tuple[SecurityGroupId, ...] = ()
+    """Sorted, without repetition."""
+    port_security_enabled: bool = True
+    admin_state_up: bool = True
+    device_id: str = ""
+    """The instance (or service) that holds the port; empty when it is free."""
+    device_owner: str = ""
+    device_index: int | None = None
+    """The place among the interfaces of the instance: 0 is eth0."""
+    delete_on_termination: bool = False
+    extra_dhcp_options: tuple[ExtraDhcpOption, ...] = ()
+    host: HostName | None = None
+    status: PortStatus = PortStatus.DOWN

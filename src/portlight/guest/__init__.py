@@ -1,0 +1,1 @@
+"""Tools that run inside a guest. Standard library only; imports nothing of ours."""

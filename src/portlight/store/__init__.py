@@ -1,0 +1,1 @@
+"""The desired state at rest: SQLite or PostgreSQL, and memory for tests."""

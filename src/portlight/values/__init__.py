@@ -1,0 +1,1 @@
+"""Addresses, prefixes, ranges and identifiers: what every room may use. Pure."""

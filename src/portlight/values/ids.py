@@ -1,0 +1,14 @@
+"""Identifiers. Each is UUID text with its own type, so that none is passed for another."""
+
+from typing import NewType
+
+NetworkId = NewType("NetworkId", str)
+SubnetId = NewType("SubnetId", str)
+PortId = NewType("PortId", str)
+SecurityGroupId = NewType("SecurityGroupId", str)
+SecurityGroupRuleId = NewType("SecurityGroupRuleId", str)
+VirtualIpId = NewType("VirtualIpId", str)
+InstanceId = NewType("InstanceId", str)
+ProjectId = NewType("ProjectId", str)
+UserId = NewType("UserId", str)
+HostName = NewType("HostName", str)

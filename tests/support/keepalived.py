@@ -42,9 +42,6 @@ def render_keepalived(vrrp: Vrrp) -> str:
         lines.append("  nopreempt")
     if vrrp.virtual_mac:
         lines += [f"  use_vmac vrrp{vrrp.virtual_router_id}", "  vmac_xmit_base"]
-    if is_v6:
-        # RFC 9568: the first address of an IPv6 group is link-local.
-        lines += ["  virtual_ipaddress {", "    fe80::5e:1/64", "  }"] if False else []  # noqa: SIM210
     lines += ["  virtual_ipaddress {", f"    {vrrp.address}/{length}", "  }", "}"]
     return "\n".join(lines) + "\n"
 

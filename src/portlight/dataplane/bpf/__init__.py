@@ -1,1 +1,1 @@
-"""The eBPF data plane: images and maps as values, and the drivers that put them there."""
+"""The eBPF data plane: programs, maps and their drivers. Speaks numbers, never the domain."""

@@ -295,6 +295,14 @@ static __always_inline bool has_ports(__u8 protocol)
 	return protocol == 6 || protocol == 17 || protocol == 132 || protocol == 33 || protocol == 136;
 }
 
+/* An IPv6 packet from ::ffff:a.b.c.d is not from the member a.b.c.d. */
+static __always_inline bool is_mapped(const struct classify_input *in)
+{
+	const __be32 *words = (const __be32 *)in->remote;
+
+	return in->family == FAMILY_IPV6 && !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+}
+
 /* Find the record of each dimension that a rule constrains, and which blocks they have in common. */
 static __always_inline void find_vectors(void *image, const union image_element *head,
 					 const struct classify_input *in,
@@ -321,7 +329,7 @@ static __always_inline void find_vectors(void *image, const union image_element 
 		return;
 	scratch->remote[0] = address_record(image, head->family.remote, in->family, in->remote);
 	scratch->remote_count = 1;
-	if (head->family.group) {
+	if (head->family.group && !is_mapped(in)) {
 		scratch->member.scope = in->scope;
 		__builtin_memcpy(scratch->member.address, in->remote, sizeof(in->remote));
 		add_groups(image, scratch, head->family.group);

@@ -53,9 +53,7 @@ class ClassifierTooLargeError(ValueError):
     """More rules of one family than an image can hold."""
 
     def __init__(self, family: Family, rules: int) -> None:
-        super().__init__(
-            f"a classifier has {rules} IPv{family.value} rules, more than {MAX_RULES}"
-        )
+        super().__init__(f"a classifier has {rules} IPv{family.value} rules, more than {MAX_RULES}")
         self.family = family
         self.rules = rules
 
@@ -167,9 +165,7 @@ def _remote(
     return dimensions
 
 
-def _selected(
-    pool: VectorPool, space: KeySpace, ranges: list[KeyRange], rules: int
-) -> Dimension:
+def _selected(pool: VectorPool, space: KeySpace, ranges: list[KeyRange], rules: int) -> Dimension:
     constrained = {index for _first, _last, index in ranges}
     always = [index for index in range(rules) if index not in constrained]
     return build_dimension(pool, space, ranges, rules=rules, always=always)

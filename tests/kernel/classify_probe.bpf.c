@@ -1,6 +1,7 @@
-/* classify() alone: the frame's bytes are its input, the answer is written over them.
+/* classify() alone: the frame carries its input, and has room behind it for the answer.
  *
- * The frame holds an Ethernet header (test-run takes nothing shorter), then struct classify_input.
+ * The frame holds an Ethernet header (test-run takes nothing shorter), then struct classify_input,
+ * then struct classify_result.
  */
 #include "../../bpf/lib/classify.h"
 
@@ -15,7 +16,7 @@ int classify_probe(struct __sk_buff *skb)
 	if (bpf_skb_load_bytes(skb, 14, &in, sizeof(in)))
 		return TC_ACT_SHOT;
 	classify(&in, &out);
-	if (bpf_skb_store_bytes(skb, 14, &out, sizeof(out), 0))
+	if (bpf_skb_store_bytes(skb, 14 + sizeof(in), &out, sizeof(out), 0))
 		return TC_ACT_SHOT;
 	return TC_ACT_OK;
 }

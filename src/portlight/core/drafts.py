@@ -34,6 +34,7 @@ class NetworkDraft:
     project_id: ProjectId | Unset = UNSET
     name: str | Unset = UNSET
     description: str | Unset = UNSET
+    tags: frozenset[str] | Unset = UNSET
     admin_state_up: bool | Unset = UNSET
     shared: bool | Unset = UNSET
     mtu: int | Unset = UNSET
@@ -48,6 +49,7 @@ class SubnetDraft:
     project_id: ProjectId | Unset = UNSET
     name: str | Unset = UNSET
     description: str | Unset = UNSET
+    tags: frozenset[str] | Unset = UNSET
     cidr: IpPrefix | Unset = UNSET
     gateway_ip: IpAddress | Unset | None = UNSET
     """None: no gateway. UNSET at creation: the first address."""
@@ -75,6 +77,7 @@ class PortDraft:
     project_id: ProjectId | Unset = UNSET
     name: str | Unset = UNSET
     description: str | Unset = UNSET
+    tags: frozenset[str] | Unset = UNSET
     mac: MacAddress | Unset = UNSET
     fixed_ips: tuple[FixedIpRequest, ...] | Unset = UNSET
     """UNSET at creation: one address of the first subnet of each family. Empty: none."""
@@ -97,6 +100,7 @@ class SecurityGroupDraft:
     project_id: ProjectId | Unset = UNSET
     name: str | Unset = UNSET
     description: str | Unset = UNSET
+    tags: frozenset[str] | Unset = UNSET
     stateful: bool | Unset = UNSET
     established_flows: EstablishedFlows | Unset = UNSET
 
@@ -125,6 +129,7 @@ class VirtualIpDraft:
     project_id: ProjectId | Unset = UNSET
     name: str | Unset = UNSET
     description: str | Unset = UNSET
+    tags: frozenset[str] | Unset = UNSET
     subnet_id: SubnetId | Unset = UNSET
     address: IpAddress | Unset = UNSET
     members: tuple[VirtualIpMember, ...] | Unset = UNSET
@@ -152,5 +157,6 @@ class InstanceDraft:
     project_id: ProjectId | Unset = UNSET
     name: str | Unset = UNSET
     description: str | Unset = UNSET
+    tags: frozenset[str] | Unset = UNSET
     kind: InstanceKind = InstanceKind.NAMESPACE
     interfaces: tuple[InterfaceRequest, ...] = ()

@@ -163,21 +163,23 @@ class Deployment:
         assert answer.status_code == 201, answer.text
         self.http.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
 
-    def call(self, method: str, path: str, body: Json | None = None, **query: Any) -> httpx.Response:  # noqa: ANN401
+    def call(
+        self, method: str, path: str, body: Json | None = None, **query: str
+    ) -> httpx.Response:
         """Send one request; return the answer whatever it is."""
         return self.http.request(method, f"http://{self.listen}{path}", json=body, params=query)
 
-    def ok(self, method: str, path: str, body: Json | None = None, **query: Any) -> Json:  # noqa: ANN401
+    def ok(self, method: str, path: str, body: Json | None = None, **query: str) -> Json:
         """Send one request that must succeed; return its body."""
         answer = self.call(method, path, body, **query)
         assert answer.is_success, f"{method} {path} -> {answer.status_code} {answer.text}"
         return answer.json() if answer.content else {}
 
-    def neutron(self, method: str, path: str, body: Json | None = None, **query: Any) -> Json:  # noqa: ANN401
+    def neutron(self, method: str, path: str, body: Json | None = None, **query: str) -> Json:
         """Call the Neutron face."""
         return self.ok(method, f"/v2.0{path}", body, **query)
 
-    def native(self, method: str, path: str, body: Json | None = None, **query: Any) -> Json:  # noqa: ANN401
+    def native(self, method: str, path: str, body: Json | None = None, **query: str) -> Json:
         """Call the native face."""
         return self.ok(method, f"/portlight/v1{path}", body, **query)
 
@@ -242,13 +244,12 @@ class Deployment:
     def ports_of(self, guest: Guest) -> list[Json]:
         """Return the ports of an instance in interface order."""
         ports: list[Json] = self.neutron("GET", "/ports", device_id=guest.id)["ports"]
-        order = {p: n for n, p in enumerate(guest.describe()["port_ids"])}
-        return sorted(ports, key=lambda p: order[p["id"]])
+        return sorted(ports, key=lambda port: port["device_index"])
 
     def drops(self, port: Json) -> dict[str, int]:
         """Return the dropped packets of a port by `direction/reason`."""
-        counters = self.native("GET", f"/ports/{port['id']}/counters")["counters"]
-        return {f"{d['direction']}/{d['reason']}": d["packets"] for d in counters["drops"]}
+        counted = self.native("GET", f"/ports/{port['id']}/counters")["port_counters"]["counters"]
+        return {f"{d['direction']}/{d['reason']}": d["packets"] for d in counted if d["reason"]}
 
     def wait_drop(self, port: Json, reason: str, *, more_than: int = 0) -> int:
         """Wait until the port has dropped more than so many packets for this reason."""

@@ -47,7 +47,7 @@ def render_keepalived(vrrp: Vrrp) -> str:
 
 
 def write_keepalived(folder: Path, vrrp: Vrrp) -> list[str]:
-    """Write the configuration into `folder` and return the command that runs it in the foreground."""
+    """Write the configuration into `folder`; return the command that runs it."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "keepalived.conf"
     config.write_text(render_keepalived(vrrp))

@@ -3,7 +3,6 @@
 import time
 
 import pytest
-
 from tests.support.deployment import Deployment, wait_for
 
 
@@ -51,7 +50,9 @@ def test_an_interface_is_attached_to_a_running_instance_and_taken_away_again(
     port = cloud.port(network)
     started = time.monotonic()
 
-    cloud.native("POST", f"/instances/{guest.id}/interfaces", {"interface": {"port_id": port["id"]}})
+    cloud.native(
+        "POST", f"/instances/{guest.id}/interfaces", {"interface": {"port_id": port["id"]}}
+    )
     wait_for("eth1 is there", lambda: guest.run("ip", "link", "show", "eth1").returncode == 0)
     attached = time.monotonic() - started
     address = port["fixed_ips"][0]["ip_address"]
@@ -108,9 +109,7 @@ def test_an_interface_has_several_addresses_of_both_families(cloud: Deployment) 
     four = cloud.subnet(network, "10.55.0.0/24")
     modes = {"ipv6_address_mode": "dhcpv6-stateful", "ipv6_ra_mode": "dhcpv6-stateful"}
     six = cloud.subnet(network, "fd55::/64", **modes)
-    port = cloud.port(
-        network, fixed_ips=[{"subnet_id": four["id"]}, {"subnet_id": six["id"]}]
-    )
+    port = cloud.port(network, fixed_ips=[{"subnet_id": four["id"]}, {"subnet_id": six["id"]}])
     guest = cloud.guest("guest", {"port_id": port["id"]})
     wanted = {f["ip_address"] for f in port["fixed_ips"]}
     other = cloud.guest("other", {"network_id": network["id"]})

@@ -4,7 +4,6 @@ import subprocess
 import time
 
 import pytest
-
 from tests.support.deployment import Deployment, Guest, Json, wait_for
 
 
@@ -49,7 +48,7 @@ def test_an_allowed_port_is_reached_and_another_is_dropped_with_its_reason(
 def test_a_rule_opens_within_100_ms_and_its_removal_cuts_the_running_flow(
     cloud: Deployment,
 ) -> None:
-    server, client, port = web_and_client(cloud)
+    _, client, port = web_and_client(cloud)
     address = port["fixed_ips"][0]["ip_address"]
     group = {"id": port["security_groups"][0]}
     ping = client.start("ping", "-n", "-D", "-O", "-i", "0.01", address)
@@ -76,7 +75,7 @@ def test_a_rule_opens_within_100_ms_and_its_removal_cuts_the_running_flow(
 
 @pytest.mark.covers("P25")
 def test_a_group_can_keep_flows_that_no_rule_allows_any_more(cloud: Deployment) -> None:
-    server, client, port = web_and_client(cloud, established_flows="keep")
+    _, client, port = web_and_client(cloud, established_flows="keep")
     address = port["fixed_ips"][0]["ip_address"]
     rule = cloud.rule({"id": port["security_groups"][0]}, protocol="icmp")
     wait_for("the rule is there", lambda: client.pings(address))
@@ -99,9 +98,7 @@ def test_a_member_that_joins_a_remote_group_is_let_in_and_one_that_leaves_is_not
     cloud: Deployment,
 ) -> None:
     friends = cloud.group("friends")
-    server, client, port = web_and_client(
-        cloud, {"protocol": "icmp", "remote_group_id": friends["id"]}
-    )
+    _, client, port = web_and_client(cloud, {"protocol": "icmp", "remote_group_id": friends["id"]})
     address = port["fixed_ips"][0]["ip_address"]
     mine = cloud.ports_of(client)[0]
     assert not client.pings(address, deadline=0.3)

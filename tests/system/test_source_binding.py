@@ -3,7 +3,6 @@
 import sys
 
 import pytest
-
 from tests.support.deployment import Deployment, Guest, Json, wait_for
 
 PYTHON = sys.executable

@@ -2,10 +2,10 @@
 
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-
 from tests.support.deployment import Deployment, Guest, Json, wait_for
 from tests.support.keepalived import Vrrp, write_keepalived
 
@@ -41,7 +41,7 @@ class Pair:
         ]
         body = {"subnet_id": subnets[-1]["id"], "name": "vip", **virtual_ip}
         self.vip = cloud.native("POST", "/virtual-ips", {"virtual_ip": body})["virtual_ip"]
-        self.address: str = self.vip["address"]
+        self.address: str = self.vip["ip_address"]
 
     def join(self, virtual_router_id: int | None = None) -> None:
         """Make both ports members."""
@@ -52,7 +52,7 @@ class Pair:
     def state(self) -> Json:
         """Return what has been observed of the virtual IP."""
         answer = self.cloud.native("GET", f"/virtual-ips/{self.vip['id']}/state")
-        state: Json = answer["state"]
+        state: Json = answer["virtual_ip_state"]
         return state
 
     def keepalived(self, member: int, vrrp: Vrrp) -> None:
@@ -89,7 +89,7 @@ def fail_over(pair: Pair, stop: Guest, to: int) -> float:
     time.sleep(1.0)
     ping.terminate()
     replies = receive_times(ping.communicate()[0])
-    moved_at: float = pair.state()["moves"][-1]["at"]
+    moved_at = datetime.fromisoformat(pair.state()["moves"][-1]["at"]).timestamp()
     after = [t for t in replies if t >= moved_at]
     assert after, "no reply after the move"
     return after[0] - moved_at
@@ -151,13 +151,13 @@ def test_two_members_that_claim_it_at_once_raise_a_split_brain_alarm(
 def test_the_address_of_a_virtual_ip_is_given_to_no_other_port(cloud: Deployment) -> None:
     network = cloud.network("reserve")
     subnet = cloud.subnet(network, "10.41.0.0/24")
-    body = {"virtual_ip": {"subnet_id": subnet["id"], "address": "10.41.0.50"}}
+    body = {"virtual_ip": {"subnet_id": subnet["id"], "ip_address": "10.41.0.50"}}
     vip = cloud.native("POST", "/virtual-ips", body)["virtual_ip"]
 
     port = {"network_id": network["id"], "fixed_ips": [{"ip_address": "10.41.0.50"}]}
     answer = cloud.call("POST", "/v2.0/ports", {"port": port})
 
-    assert vip["address"] == "10.41.0.50"
+    assert vip["ip_address"] == "10.41.0.50"
     assert answer.status_code == 409
     assert answer.json()["NeutronError"]["type"] == "IpAddressAlreadyAllocated"
 
@@ -184,9 +184,7 @@ def test_membership_opens_exactly_the_address_and_leaving_closes_it(
     member, port = pair.members[0], pair.ports[0]
     member.must("ip", "addr", "add", f"{pair.address}/24", "dev", "eth0")
     peer = pair.cloud.ports_of(pair.client)[0]["fixed_ips"][0]["ip_address"]
-    cloud.rule(
-        {"id": pair.cloud.ports_of(pair.client)[0]["security_groups"][0]}, protocol="icmp"
-    )
+    cloud.rule({"id": pair.cloud.ports_of(pair.client)[0]["security_groups"][0]}, protocol="icmp")
 
     def from_the_virtual_ip() -> bool:
         done = member.run("ping", "-c", "1", "-W", "0.5", "-I", pair.address, peer)

@@ -65,8 +65,8 @@ def interleaved(
 def report(samples: Samples, quantities: Iterable[Quantity], *, line: str) -> None:
     """Print a Markdown table for each quantity: medians, spread, and ratios.
 
-    The first ratio compares medians with those of the contender `line` at the same number of rules, the
-    last column compares each case with the same contender's smallest number of rules.
+    The first ratio compares medians with those of the contender `line` at the same number of
+    rules, the last column compares each case with the same contender's smallest number of rules.
     """
     print(f"\nLinux {platform.release()}, {os.cpu_count()} cores, median (lowest to highest)")
     for quantity in quantities:

@@ -1,6 +1,7 @@
 """Which addresses ports get, keep and give back."""
 
 import pytest
+from tests.support.clouds import MEMBER, a_network, a_port, a_subnet, a_world, addresses_of
 
 from portlight.core.drafts import FixedIpRequest, PortDraft
 from portlight.core.errors_network import (
@@ -10,7 +11,6 @@ from portlight.core.errors_network import (
     NoFreeAddressError,
 )
 from portlight.values.addresses import parse_ip
-from tests.support.clouds import MEMBER, a_network, a_port, a_subnet, a_world, addresses_of
 
 
 @pytest.mark.covers("N3")

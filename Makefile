@@ -17,13 +17,12 @@ PYTEST := $(PYTHON) -m pytest --hypothesis-seed=$(SEED)
 # Root is asked for only by the verbs that carry packets, and only if we are not root. What root
 # runs leaves no files behind that its user could not replace.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
-AS_ROOT := $(SUDO) env "PATH=$(abspath $(VENV))/bin:$$PATH" PYTHONDONTWRITEBYTECODE=1 \
+AS_ROOT := $(SUDO) env "PATH=$$PATH" PYTHONDONTWRITEBYTECODE=1 \
 	HYPOTHESIS_STORAGE_DIRECTORY=/tmp/portlight-hypothesis-root
 ROOT_PYTEST := $(AS_ROOT) $(PYTEST) -p no:cacheprovider
 
-# Ubuntu keeps the bpftool that works with any kernel out of PATH.
-UBUNTU_TOOLS := $(patsubst %/bpftool,%:,$(lastword $(wildcard /usr/lib/linux-tools/*/bpftool)))
-export PATH := $(abspath $(VENV))/bin:$(UBUNTU_TOOLS)$(PATH):/usr/local/sbin:/usr/sbin:/sbin
+# build/tools has what a distribution keeps out of PATH (scripts/install-packages fills it).
+export PATH := $(abspath $(VENV))/bin:$(CURDIR)/build/tools:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .PHONY: help setup packages bpf preflight check test kernel system demo up down rows bench lock
 

@@ -1,0 +1,1 @@
+"""The Prometheus text page: packets and drops per port, virtual IPs, and whether we live."""

@@ -5,7 +5,7 @@ the port's view: for egress the local side is the source, for ingress it is the 
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
 from portlight.values.addresses import IpPrefix
@@ -57,6 +57,12 @@ class ClassifierRule:
     flags: RuleFlag = RuleFlag.NONE
     label: int = 0
     """64-bit number by which the rule is recognised (first 8 bytes of its id)."""
+    digest: bytes = field(init=False, repr=False, compare=False)
+    """Of the content. Held, so that one changed rule of 10,000 does not cost 10,000 digests."""
+
+    def __post_init__(self) -> None:
+        digest = hashlib.blake2b(repr(self).encode(), digest_size=16).digest()
+        object.__setattr__(self, "digest", digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +70,10 @@ class Classifier:
     """Rules in the order in which they are tried."""
 
     rules: tuple[ClassifierRule, ...] = ()
+    key: int = field(init=False, repr=False, compare=False)
+    """A 64-bit digest of the content, never 0: equal classifiers are one object on a host."""
 
-    @property
-    def key(self) -> int:
-        """Return a 64-bit digest of the content: equal classifiers are one object on a host."""
-        digest = hashlib.blake2b(repr(self.rules).encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") or 1
+    def __post_init__(self) -> None:
+        content = b"".join(rule.digest for rule in self.rules)
+        digest = hashlib.blake2b(content, digest_size=8).digest()
+        object.__setattr__(self, "key", int.from_bytes(digest, "big") or 1)

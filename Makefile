@@ -1,0 +1,90 @@
+# One verb, one job. Every verb works from a fresh clone and does nothing twice.
+#   VENV=DIR   where the virtual environment is     STATE=DIR  where a deployment keeps its state
+
+VENV ?= .venv
+STATE ?= state
+BPF := build/bpf
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+CHECKED := src tests bench scripts
+ROOTLESS := tests/unit tests/property tests/abi tests/architecture
+EVERYTHING := $(ROOTLESS) tests/kernel tests/system tests/compat
+
+# Root is asked for only by the verbs that carry packets, and only if we are not root.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+PYTEST := $(PYTHON) -m pytest
+
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup packages bpf preflight check test kernel system demo up down rows bench lock
+
+help:
+	@echo "make demo    install what is missing, build a sample network, prove it with packets"
+	@echo "make up      start a deployment in $(STATE)/       make down   remove it"
+	@echo "make check   format, lint, types, import contracts, tests without root"
+	@echo "make test    check, then every suite (root)      make kernel, make system: one of them"
+	@echo "make rows    which test proves which requirement"
+	@echo "make bench   measurements, each beside its peer  make lock   renew requirements.lock"
+
+setup: packages $(INSTALLED) bpf
+
+packages:
+	@scripts/install-packages
+
+$(INSTALLED): requirements.lock pyproject.toml | packages
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# bpf/Makefile knows its own dependencies: nothing is compiled twice.
+bpf: | packages
+	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/$(BPF)
+
+preflight:
+	@$(SUDO) scripts/preflight --before-setup
+
+check: setup
+	$(VENV)/bin/ruff format --check $(CHECKED)
+	$(VENV)/bin/ruff check $(CHECKED)
+	$(VENV)/bin/mypy
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) $(ROOTLESS)
+
+# The last step is one pytest run, so that the last line counts every suite.
+test: preflight setup
+	@$(SUDO) scripts/preflight
+	$(VENV)/bin/ruff format --check $(CHECKED)
+	$(VENV)/bin/ruff check $(CHECKED)
+	$(VENV)/bin/mypy
+	$(SUDO) env "PATH=$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) $(EVERYTHING)
+
+kernel: preflight setup
+	$(SUDO) env "PATH=$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) tests/kernel
+
+system: preflight setup
+	$(SUDO) env "PATH=$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTEST) tests/system tests/compat
+
+demo: preflight setup
+	@$(SUDO) scripts/preflight
+	@$(SUDO) $(VENV)/bin/portlight demo --state $(STATE)
+
+up: preflight setup
+	@$(SUDO) $(VENV)/bin/portlight up --state $(STATE)
+
+down:
+	@if [ -x $(VENV)/bin/portlight ]; then $(SUDO) $(VENV)/bin/portlight down --state $(STATE); \
+	else echo "nothing was set up here"; fi
+
+rows:
+	@python3 scripts/rows.py
+
+bench: preflight setup
+	$(SUDO) $(PYTHON) -m bench
+
+lock:
+	test -x build/lock/bin/python || python3 -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/lock/bin/uv pip compile --quiet --upgrade --python-version 3.11 --python-platform linux \
+		--extra dev --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --output-file requirements.lock

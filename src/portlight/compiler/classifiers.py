@@ -1,0 +1,200 @@
+"""Security groups as ordered classifiers: one for each distinct set of groups and direction.
+
+Order: stateful before stateless and keeping before cutting, then by content. So a flow is
+remembered when any matching rule is stateful, and outlives its rules when any matching stateful
+rule's group says so, whatever the order in which rules were made.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+
+from portlight.compiler.view import HostView
+from portlight.core.security_group import (
+    Direction,
+    EstablishedFlows,
+    EtherType,
+    IcmpSelector,
+    SecurityGroup,
+    SecurityGroupRule,
+)
+from portlight.plan.classifier import Classifier, ClassifierRule, Family, RuleFlag
+from portlight.plan.delta import delta
+from portlight.values.addresses import IpPrefix
+from portlight.values.ids import SecurityGroupId, SecurityGroupRuleId
+from portlight.values.ranges import MAX_PORT, PortRange
+
+_FAMILY = {EtherType.IPV4: Family.IPV4, EtherType.IPV6: Family.IPV6}
+_ICMP_PROTOCOL = {Family.IPV4: 1, Family.IPV6: 58}
+_PORT_PROTOCOLS = frozenset({6, 17, 33, 132, 136})
+"""TCP, UDP, DCCP, SCTP, UDP-Lite."""
+
+Ordered = tuple[str, ClassifierRule]
+"""A rule and its place: text that sorts as the classifier's order does."""
+GroupNumbers = frozenset[tuple[SecurityGroupId, int]]
+Inputs = dict[SecurityGroupRuleId, tuple[SecurityGroupRule, int | None]]
+"""Rules with the number of their remote group, if they have one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRules:
+    """The compiled rules of one group and direction, and what they came from."""
+
+    inputs: Inputs
+    flags: RuleFlag
+    compiled: Mapping[SecurityGroupRuleId, Ordered]
+    ordered: tuple[Ordered, ...]
+
+
+def compile_classifier(
+    view: HostView, groups: tuple[SecurityGroupId, ...], direction: Direction
+) -> Classifier | None:
+    """Return the classifier of these groups in one direction; None when nothing can match."""
+    parts = tuple(_group_rules(view, group, direction) for group in sorted(groups))
+    key = ("classifier", tuple(sorted(groups)), direction)
+    return view.memo.recall(key, _merge, parts)
+
+
+def _merge(parts: tuple[tuple[Ordered, ...], ...]) -> Classifier | None:
+    # Each part is sorted, which the sort makes use of.
+    ordered = sorted((rule for part in parts for rule in part), key=itemgetter(0))
+    rules = [rule for _, rule in _without_repetition(ordered)]
+    return Classifier(rules=tuple(rules)) if rules else None
+
+
+def _without_repetition(ordered: Iterable[Ordered]) -> Iterable[Ordered]:
+    """Drop rules that differ from the one before only by their label: they can never match."""
+    last = ""
+    for place, rule in ordered:
+        content = place.rpartition("|")[0]
+        if content != last:
+            yield place, rule
+        last = content
+
+
+def _group_rules(
+    view: HostView, group: SecurityGroupId, direction: Direction
+) -> tuple[Ordered, ...]:
+    """Return the rules of one group and direction, in order; none for a group that is not there."""
+    owner = view.topology.security_groups.get(group)
+    if owner is None:
+        return ()
+    compiled = view.memo.improve(
+        ("group_rules", group, direction),
+        _compile_rules,
+        view.rules_of(group),
+        remote_groups(view, group),
+        direction,
+        _flags(owner),
+    )
+    return compiled.ordered
+
+
+def remote_groups(view: HostView, group: SecurityGroupId) -> GroupNumbers:
+    """Return the numbers of the groups that the rules of a group refer to."""
+    rules, groups = view.rules_of(group), view.topology.security_groups
+    named = view.memo.recall(("remote_groups", group), _named_groups, rules)
+    return frozenset((key, groups[key].number) for key in named if key in groups)
+
+
+def _named_groups(rules: Mapping[object, SecurityGroupRule]) -> frozenset[SecurityGroupId]:
+    named = {rule.remote_group_id for rule in rules.values()}
+    return frozenset(group for group in named if group is not None)
+
+
+def _flags(group: SecurityGroup) -> RuleFlag:
+    if not group.stateful:
+        return RuleFlag.STATELESS
+    keeps = group.established_flows is EstablishedFlows.KEEP
+    return RuleFlag.KEEP if keeps else RuleFlag.NONE
+
+
+def _compile_rules(
+    rules: Mapping[object, SecurityGroupRule],
+    remote: GroupNumbers,
+    direction: Direction,
+    flags: RuleFlag,
+    last: GroupRules | None,
+) -> GroupRules:
+    """Compile the rules that changed since the last time, all of them when the flags did."""
+    if last is None or last.flags != flags:
+        last = GroupRules(inputs={}, flags=flags, compiled={}, ordered=())
+    numbers = dict(remote)
+    inputs = {
+        rule.id: (rule, numbers.get(rule.remote_group_id) if rule.remote_group_id else None)
+        for rule in rules.values()
+        if rule.direction is direction
+    }
+    change = delta(inputs, last.inputs)
+    fresh = {key: _compile_rule(*change.put[key], flags) for key in change.put}
+    gone = {id(last.compiled.get(key)) for key in (*change.put, *change.remove)}
+    kept = [entry for entry in last.ordered if id(entry) not in gone]
+    added = {key: entry for key, entry in fresh.items() if entry is not None}
+    outdated = change.remove | change.put.keys()
+    return GroupRules(
+        inputs=inputs,
+        flags=flags,
+        compiled={k: v for k, v in last.compiled.items() if k not in outdated} | added,
+        # Nearly sorted: the sort is linear in it.
+        ordered=tuple(sorted([*kept, *added.values()], key=itemgetter(0))),
+    )
+
+
+def _compile_rule(
+    rule: SecurityGroupRule, remote_group: int | None, flags: RuleFlag
+) -> Ordered | None:
+    """Return the rule for the classifier with its place; None for one that matches no packet."""
+    family = _FAMILY[rule.ethertype]
+    if not _can_match(rule, family, remote_group):
+        return None
+    compiled = ClassifierRule(
+        family=family,
+        protocol=rule.protocol,
+        remote_prefix=_narrow_prefix(rule.remote_prefix),
+        remote_group=remote_group,
+        destination_ports=_narrow_ports(rule.ports),
+        icmp=_icmp_range(rule.icmp),
+        flags=flags,
+        label=int(rule.id.replace("-", "")[:16], 16),
+    )
+    return _place(compiled), compiled
+
+
+def _can_match(rule: SecurityGroupRule, family: Family, remote_group: int | None) -> bool:
+    if rule.ports is not None and rule.protocol not in _PORT_PROTOCOLS:
+        return False
+    if rule.icmp is not None and rule.protocol != _ICMP_PROTOCOL[family]:
+        return False
+    if rule.remote_prefix is not None and rule.remote_prefix.version != family:
+        return False
+    return rule.remote_group_id is None or remote_group is not None
+
+
+def _narrow_prefix(prefix: IpPrefix | None) -> IpPrefix | None:
+    """Return None, which matches everything, for a prefix that does."""
+    return prefix if prefix is not None and prefix.prefixlen else None
+
+
+def _narrow_ports(ports: PortRange | None) -> PortRange | None:
+    every = PortRange(first=0, last=MAX_PORT)
+    return None if ports == every else ports
+
+
+def _icmp_range(selector: IcmpSelector | None) -> PortRange | None:
+    if selector is None:
+        return None
+    first = selector.type << 8
+    if selector.code is None:
+        return PortRange(first=first, last=first | 0xFF)
+    return PortRange(first=first | selector.code, last=first | selector.code)
+
+
+def _place(rule: ClassifierRule) -> str:
+    """Return the text by which rules are ordered; the label decides between equals."""
+    stateless = int(RuleFlag.STATELESS in rule.flags)
+    cutting = int(RuleFlag.KEEP not in rule.flags)
+    selectors = (rule.protocol, rule.remote_prefix, rule.remote_group)
+    ranges = (rule.destination_ports, rule.icmp)
+    spans = tuple(f"{span.first}-{span.last}" if span else "" for span in ranges)
+    content = (stateless, cutting, int(rule.family), *selectors, *spans)
+    return "|".join(map(str, (*content, f"{rule.label:016x}")))

@@ -1,0 +1,123 @@
+"""What the DHCP server of each network answers, and whom.
+
+A lease is bound to its port, never to the clock: the server knows every port and nobody else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+
+from portlight.compiler.view import HostView
+from portlight.core.network import Network, Subnet
+from portlight.core.port import OWNER_DHCP, Port
+from portlight.plan.delta import delta
+from portlight.plan.host import DhcpHost, DhcpOption, DhcpPlan, DhcpSubnet
+from portlight.values.addresses import IpAddress
+from portlight.values.ids import SubnetId
+
+_SERVICE_OWNERS = "network:"
+"""Prefix of the owners of ports without a guest: DHCP servers, virtual IPs, router interfaces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkDhcp:
+    """The server of one network, and what its hosts came from."""
+
+    served: Mapping[SubnetId, Subnet]
+    ports: Mapping[object, Port]
+    hosts: Mapping[object, DhcpHost]
+    """By port id."""
+    plan: DhcpPlan | None
+
+
+def compile_dhcp(view: HostView) -> dict[int, DhcpPlan]:
+    """Return the server of each network that has a DHCP port and a subnet that wants DHCP."""
+    plans = {}
+    for key, network in view.networks.items():
+        ports = view.ports_of(key)
+        part = view.memo.improve(("dhcp", key), _network_dhcp, network, view.subnets_of(key), ports)
+        if part.plan is not None:
+            plans[network.number] = part.plan
+    return plans
+
+
+def _network_dhcp(
+    network: Network,
+    subnets: tuple[Subnet, ...],
+    ports: Mapping[object, Port],
+    last: NetworkDhcp | None,
+) -> NetworkDhcp:
+    served = {subnet.id: subnet for subnet in subnets if subnet.enable_dhcp}
+    servers = [port for port in ports.values() if port.device_owner == OWNER_DHCP]
+    if not served or not servers:
+        return NetworkDhcp(served={}, ports={}, hosts={}, plan=None)
+    hosts = _hosts(served, ports, last)
+    server = min(servers, key=lambda port: port.number)
+    lengths = {subnet.id: subnet.cidr.prefixlen for subnet in subnets}
+    plan = DhcpPlan(
+        port_number=server.number,
+        mac=server.mac,
+        addresses=tuple(
+            (fixed.address, lengths[fixed.subnet_id])
+            for fixed in server.fixed_ips
+            if fixed.subnet_id in lengths
+        ),
+        subnets=tuple(_subnet(subnet) for subnet in served.values()),
+        hosts=tuple(sorted(hosts.values(), key=attrgetter("port_number"))),
+        mtu=network.mtu,
+    )
+    return NetworkDhcp(served=served, ports=ports, hosts=hosts, plan=plan)
+
+
+def _subnet(subnet: Subnet) -> DhcpSubnet:
+    mode = subnet.ipv6_ra_mode
+    return DhcpSubnet(
+        cidr=subnet.cidr,
+        gateway_ip=subnet.gateway_ip,
+        dns_nameservers=subnet.dns_nameservers,
+        host_routes=tuple((route.destination, route.nexthop) for route in subnet.host_routes),
+        ipv6_mode=mode.value if mode is not None else None,
+    )
+
+
+def _hosts(
+    served: Mapping[SubnetId, Subnet], ports: Mapping[object, Port], last: NetworkDhcp | None
+) -> dict[object, DhcpHost]:
+    """Return the hosts by port id; only those of changed ports are made anew."""
+    same = last is not None and last.served == served
+    change = delta(ports, last.ports if last is not None and same else {})
+    hosts = dict(last.hosts) if last is not None and same else {}
+    for key in change.remove:
+        hosts.pop(key, None)
+    for key, port in change.put.items():
+        addresses = _served_addresses(port, served)
+        if addresses and not port.device_owner.startswith(_SERVICE_OWNERS):
+            hosts[key] = _host(port, addresses)
+        else:
+            hosts.pop(key, None)
+    return hosts
+
+
+def _served_addresses(port: Port, served: Mapping[SubnetId, Subnet]) -> tuple[IpAddress, ...]:
+    return tuple(fixed.address for fixed in port.fixed_ips if fixed.subnet_id in served)
+
+
+def _host(port: Port, addresses: tuple[IpAddress, ...]) -> DhcpHost:
+    return DhcpHost(
+        port_number=port.number,
+        mac=port.mac,
+        hostname=_hostname(addresses),
+        addresses=addresses,
+        options=tuple(
+            DhcpOption(name=option.name, value=option.value, ip_version=option.ip_version)
+            for option in port.extra_dhcp_options
+        ),
+    )
+
+
+def _hostname(addresses: tuple[IpAddress, ...]) -> str:
+    """Return Neutron's name for a port: `host-10-0-0-5`, by its first address, IPv4 before IPv6."""
+    first = min(addresses, key=lambda address: address.version)
+    name = "host-" + str(first).replace(".", "-").replace(":", "-")
+    # `fd00::` would end in a hyphen, which no host name may.
+    return name + "0" if name.endswith("-") else name

@@ -1,0 +1,46 @@
+"""From the topology to the plan of one host.
+
+Total, deterministic and order-free: the same topology gives the same plan whatever the order in
+which its entities were made.
+"""
+
+from portlight.compiler.bindings import compile_bindings
+from portlight.compiler.dhcp import compile_dhcp
+from portlight.compiler.instances import compile_instances
+from portlight.compiler.links import compile_bridges, compile_links
+from portlight.compiler.members import compile_members
+from portlight.compiler.memo import Memo
+from portlight.compiler.ports import (
+    compile_classifiers,
+    compile_port_classifiers,
+    compile_ports,
+)
+from portlight.compiler.view import host_view
+from portlight.compiler.virtual_ips import compile_virtual_ips
+from portlight.core.topology import Topology
+from portlight.plan.host import HostPlan
+from portlight.values.ids import HostName
+
+
+def compile_host(topology: Topology, host: HostName, memo: Memo | None = None) -> HostPlan:
+    """Return everything that `host` must be.
+
+    A caller that compiles again and again passes the same memo each time; it must never change the
+    mappings of a topology that it has passed.
+    """
+    memo = memo if memo is not None else Memo()
+    view = host_view(topology, host, memo)
+    classifiers = compile_port_classifiers(view)
+    plan = HostPlan(
+        bridges=compile_bridges(view),
+        links=compile_links(view),
+        ports=compile_ports(view, classifiers),
+        bindings=compile_bindings(view),
+        members=compile_members(view),
+        classifiers=compile_classifiers(classifiers),
+        virtual_ips=compile_virtual_ips(view),
+        dhcp=compile_dhcp(view),
+        instances=compile_instances(view),
+    )
+    memo.settle()
+    return plan

@@ -1,0 +1,40 @@
+"""Virtual IPs of this host's networks: who may announce them and who wins."""
+
+from collections.abc import Mapping
+
+from portlight.compiler.view import HostView
+from portlight.core.port import Port
+from portlight.core.virtual_ip import VirtualIp, VirtualIpMember
+from portlight.plan.host import VirtualIpMemberPlan, VirtualIpPlan
+from portlight.values.addresses import IpAddress, MacAddress, virtual_router_mac
+from portlight.values.ids import PortId
+
+
+def compile_virtual_ips(view: HostView) -> dict[tuple[int, IpAddress], VirtualIpPlan]:
+    """Return the virtual IPs of every network with a port on this host."""
+    ports = view.topology.ports
+    return {
+        (network.number, vip.address): _virtual_ip(vip, ports)
+        for network in view.networks.values()
+        for vip in view.virtual_ips_of(network.id)
+    }
+
+
+def _virtual_ip(vip: VirtualIp, ports: Mapping[PortId, Port]) -> VirtualIpPlan:
+    pinned = ports.get(vip.pinned_owner) if vip.pinned_owner is not None else None
+    members = [
+        VirtualIpMemberPlan(port=ports[member.port_id].number, virtual_mac=_mac(vip, member))
+        for member in vip.members
+        if member.port_id in ports
+    ]
+    return VirtualIpPlan(
+        members=tuple(sorted(members, key=lambda member: member.port)),
+        claim_policy=vip.claim_policy.value,
+        pinned_owner=pinned.number if pinned is not None else 0,
+    )
+
+
+def _mac(vip: VirtualIp, member: VirtualIpMember) -> MacAddress | None:
+    if member.virtual_router_id is None:
+        return None
+    return virtual_router_mac(member.virtual_router_id, vip.address.version)

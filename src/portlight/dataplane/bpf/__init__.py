@@ -1,0 +1,1 @@
+"""The eBPF data plane: programs, maps and their drivers. Speaks numbers, never the domain."""

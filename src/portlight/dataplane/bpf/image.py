@@ -1,0 +1,210 @@
+"""Encode a classifier as the one memory image that `bpf/lib/classify.h` searches.
+
+Pure. docs/design/classifier.md describes the layout and why its cost is flat. An image is never
+changed: another classifier is another image.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from portlight.dataplane.bpf.intervals import (
+    NARROW,
+    WIDE,
+    Dimension,
+    KeyRange,
+    KeySpace,
+    build_dimension,
+    encode_levels,
+    encode_records,
+)
+from portlight.dataplane.bpf.vectors import (
+    BLOCK_BITS,
+    ELEMENT_BYTES,
+    MAX_BLOCKS,
+    WORD_BYTES,
+    VectorPool,
+)
+from portlight.plan.classifier import Classifier, ClassifierRule, Family
+from portlight.values.addresses import IpPrefix
+from portlight.values.ranges import MAX_PORT, PortRange
+
+MAX_RULES = BLOCK_BITS * MAX_BLOCKS
+"""Rules of one family in one classifier."""
+MAGIC = 0x504C4331
+VERSION = 1
+HEADER_ELEMENTS = 3
+"""The header and one element for each family; the empty block follows."""
+
+PORT_PROTOCOLS = (6, 17, 33, 132, 136)
+"""TCP, UDP, DCCP, SCTP, UDP-Lite."""
+ICMP_PROTOCOL: Final = {Family.IPV4: 1, Family.IPV6: 58}
+
+SERVICE, SOURCE_PORT, REMOTE, GROUP, LOCAL = range(5)
+"""Dimensions. A service key is `protocol << 16 | destination port` (or ICMP type and code)."""
+
+_FAMILY: Final = struct.Struct("<4I5I28x")
+_TREE: Final = struct.Struct("<2I8I24x")
+_RULE: Final = struct.Struct("<QBB6x")
+
+
+class ClassifierTooLargeError(ValueError):
+    """More rules of one family than an image can hold."""
+
+    def __init__(self, family: Family, rules: int) -> None:
+        super().__init__(f"a classifier has {rules} IPv{family.value} rules, more than {MAX_RULES}")
+        self.family = family
+        self.rules = rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FamilyPart:
+    """The searchable part of one family; a dimension that no rule constrains is absent."""
+
+    rules: list[ClassifierRule]
+    dimensions: dict[int, Dimension]
+
+
+def encode_classifier(classifier: Classifier) -> bytes:
+    """Return the image, a whole number of 64-byte elements; raise ClassifierTooLargeError."""
+    pool = VectorPool(first_block=HEADER_ELEMENTS)
+    parts = [_build_family(pool, classifier, family) for family in Family]
+    records_at = HEADER_ELEMENTS + pool.block_elements
+    records = _padded(pool.encode_records())
+    body = [pool.encode_blocks(), records]
+    end = records_at + len(records) // ELEMENT_BYTES
+    headers = [struct.pack("<3I52x", MAGIC, VERSION, len(classifier.rules))]
+    first_word = records_at * (ELEMENT_BYTES // WORD_BYTES)
+    for part in parts:
+        places = [0] * 5
+        for kind, dimension in part.dimensions.items():
+            places[kind] = end
+            tree = _encode_tree(dimension, at=end, first_word=first_word)
+            body.append(tree)
+            end += len(tree) // ELEMENT_BYTES
+        rules = _encode_rules(part.rules)
+        headers.append(_FAMILY.pack(len(part.rules), end, 0, 0, *places))
+        body.append(rules)
+        end += len(rules) // ELEMENT_BYTES
+    return b"".join([*headers, *body])
+
+
+def _build_family(pool: VectorPool, classifier: Classifier, family: Family) -> _FamilyPart:
+    rules = [rule for rule in classifier.rules if rule.family is family]
+    if len(rules) > MAX_RULES:
+        raise ClassifierTooLargeError(family, len(rules))
+    if not rules:
+        return _FamilyPart(rules=rules, dimensions={})
+    address = NARROW if family is Family.IPV4 else WIDE
+    dimensions = {SERVICE: _service(pool, rules, family)}
+    for kind, space, built in (
+        (SOURCE_PORT, NARROW, _by_port(rules)),
+        (LOCAL, address, _by_prefix([rule.local_prefix for rule in rules])),
+    ):
+        if built:
+            dimensions[kind] = _selected(pool, space, built, len(rules))
+    dimensions |= _remote(pool, address, rules)
+    return _FamilyPart(rules=rules, dimensions=dimensions)
+
+
+def _service(pool: VectorPool, rules: list[ClassifierRule], family: Family) -> Dimension:
+    """Protocol with destination port or ICMP type; it is there even if nothing constrains it."""
+    ranges: list[KeyRange] = []
+    always: list[int] = []
+    icmp = ICMP_PROTOCOL[family]
+    for index, rule in enumerate(rules):
+        ports = rule.destination_ports
+        if rule.protocol is None and ports is rule.source_ports is rule.icmp is None:
+            always.append(index)
+            continue
+        for protocol, selector in _services(rule, icmp):
+            base = protocol << 16
+            if selector is None:
+                ranges.append((base, base | MAX_PORT, index))
+            else:
+                ranges.append((base | selector.first, base | selector.last, index))
+    return build_dimension(pool, NARROW, ranges, rules=len(rules), always=always)
+
+
+def _services(rule: ClassifierRule, icmp: int) -> Iterator[tuple[int, PortRange | None]]:
+    """Yield each protocol that the rule can match, with its range of the lower 16 key bits."""
+    has_ports = rule.destination_ports is not None or rule.source_ports is not None
+    protocols: tuple[int, ...]
+    if rule.protocol is not None:
+        protocols = (rule.protocol,)
+    else:
+        protocols = PORT_PROTOCOLS if has_ports else (icmp,)
+    for protocol in protocols:
+        if has_ports and protocol not in PORT_PROTOCOLS:
+            continue
+        if rule.icmp is not None and protocol != icmp:
+            continue
+        yield protocol, rule.icmp if rule.icmp is not None else rule.destination_ports
+
+
+def _remote(
+    pool: VectorPool, address: KeySpace, rules: list[ClassifierRule]
+) -> dict[int, Dimension]:
+    """Remote prefixes, and beside them the groups: what matches is in one or in the other."""
+    groups = [
+        (rule.remote_group, rule.remote_group, index)
+        for index, rule in enumerate(rules)
+        if rule.remote_group is not None
+    ]
+    prefixes = _by_prefix([rule.remote_prefix for rule in rules])
+    dimensions: dict[int, Dimension] = {}
+    if groups or prefixes:
+        constrained = {index for _first, _last, index in (*groups, *prefixes)}
+        always = [index for index in range(len(rules)) if index not in constrained]
+        dimensions[REMOTE] = build_dimension(
+            pool, address, prefixes, rules=len(rules), always=always
+        )
+    if groups:
+        dimensions[GROUP] = build_dimension(pool, NARROW, groups, rules=len(rules), always=())
+    return dimensions
+
+
+def _selected(pool: VectorPool, space: KeySpace, ranges: list[KeyRange], rules: int) -> Dimension:
+    constrained = {index for _first, _last, index in ranges}
+    always = [index for index in range(rules) if index not in constrained]
+    return build_dimension(pool, space, ranges, rules=rules, always=always)
+
+
+def _by_port(rules: Sequence[ClassifierRule]) -> list[KeyRange]:
+    return [
+        (rule.source_ports.first, rule.source_ports.last, index)
+        for index, rule in enumerate(rules)
+        if rule.source_ports is not None
+    ]
+
+
+def _by_prefix(prefixes: Iterable[IpPrefix | None]) -> list[KeyRange]:
+    ranges: list[KeyRange] = []
+    for index, prefix in enumerate(prefixes):
+        if prefix is not None:
+            first = int(prefix.network_address)
+            size = 1 << (prefix.max_prefixlen - prefix.prefixlen)
+            ranges.append((first, first + size - 1, index))
+    return ranges
+
+
+def _encode_tree(dimension: Dimension, *, at: int, first_word: int) -> bytes:
+    """Return the descriptor, the levels and the records of a dimension that starts at `at`."""
+    levels = encode_levels(dimension)
+    places: list[int] = []
+    end = at + 1
+    for level in levels:
+        places.append(end)
+        end += len(level) // ELEMENT_BYTES
+    descriptor = _TREE.pack(len(levels), end, *places, *[0] * (8 - len(places)))
+    return b"".join([descriptor, *levels, encode_records(dimension, first_word=first_word)])
+
+
+def _encode_rules(rules: list[ClassifierRule]) -> bytes:
+    pack = _RULE.pack
+    return _padded(b"".join([pack(rule.label, rule.action, rule.flags) for rule in rules]))
+
+
+def _padded(raw: bytes) -> bytes:
+    return raw + bytes(-len(raw) % ELEMENT_BYTES)

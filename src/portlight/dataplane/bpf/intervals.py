@@ -1,0 +1,100 @@
+"""One dimension of a classifier: which rules hold for which key.
+
+Pure. Ranges of keys become elementary intervals, each with the vector of the rules that hold in
+it, and a static search tree over the interval bounds. The tree is an implicit one (no pointers):
+a node is one image element with `fanout - 1` separators; child i of node n is node
+`n * fanout + i` of the next level, and below the lowest level it is the interval's number.
+A separator is the last key before its child, so that descending is counting `key > separator`.
+"""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from portlight.dataplane.bpf.vectors import ELEMENT_BYTES, MovingVector, VectorPool
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpace:
+    """What a key is: its width decides how many separators fit into a node."""
+
+    bits: int
+    fanout: int
+
+    @property
+    def last(self) -> int:
+        """The highest key."""
+        return (1 << self.bits) - 1
+
+    def encode(self, keys: list[int]) -> bytes:
+        """Return the keys in the data plane's own (little-endian) order."""
+        if self.fanout == NARROW.fanout:
+            return array("I", keys).tobytes()
+        return b"".join([key.to_bytes(16, "little") for key in keys])
+
+
+NARROW = KeySpace(32, 17)
+"""IPv4 addresses, group numbers, ports: 16 separators of 4 bytes."""
+WIDE = KeySpace(128, 5)
+"""IPv6 addresses: 4 separators of 16 bytes (low half first)."""
+
+KeyRange = tuple[int, int, int]
+"""First key, last key, rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """Elementary intervals of a key space with the vector of each."""
+
+    space: KeySpace
+    bounds: list[int]
+    """First key of each interval, rising; the first is 0."""
+    records: list[int]
+    """Place of each interval's vector record, in words from the start of all records."""
+
+
+def build_dimension(
+    pool: VectorPool,
+    space: KeySpace,
+    ranges: Iterable[KeyRange],
+    *,
+    rules: int,
+    always: Sequence[int],
+) -> Dimension:
+    """Cut the key space at the ranges' ends; `always` are the rules that hold for every key.
+
+    The ranges of one rule must not overlap each other.
+    """
+    toggles: dict[int, list[int]] = {0: []}
+    for first, last, rule in ranges:
+        toggles.setdefault(first, []).append(rule)
+        toggles.setdefault(last + 1, []).append(rule)
+    toggles.pop(space.last + 1, None)
+    bounds = sorted(toggles)
+    vector = MovingVector(pool, rules=rules, always=always)
+    records = vector.records([toggles[bound] for bound in bounds])
+    return Dimension(space=space, bounds=bounds, records=records)
+
+
+def encode_levels(dimension: Dimension) -> list[bytes]:
+    """Return the levels of the search tree, the root's first; none for a single interval."""
+    space = dimension.space
+    separators = [bound - 1 for bound in dimension.bounds]
+    stride = 1
+    levels: list[bytes] = []
+    while stride < len(separators):
+        keys = separators[::stride]
+        nodes = -(-len(keys) // space.fanout)
+        del keys[:: space.fanout]
+        keys += [space.last] * (nodes * (space.fanout - 1) - len(keys))
+        levels.append(space.encode(keys))
+        stride *= space.fanout
+    levels.reverse()
+    return levels
+
+
+def encode_records(dimension: Dimension, *, first_word: int) -> bytes:
+    """Return the word number of each interval's record, filled up to whole elements."""
+    words = [first_word + place for place in dimension.records]
+    words += [0] * (-len(words) % (ELEMENT_BYTES // 4))
+    return array("I", words).tobytes()

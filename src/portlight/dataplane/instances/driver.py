@@ -1,0 +1,183 @@
+"""Driver of instances: namespace, init and files of each guest.
+
+A guest is no child of the agent in effect: it has a session of its own, is known again by the mark
+of its init (`<folder>/init`), and holds a lock that makes a second init impossible.
+"""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from portlight.dataplane.attempts import attempt_each
+from portlight.dataplane.instances.values import Guest, GuestInterface, GuestState
+from portlight.dataplane.names import HostNames
+from portlight.dataplane.namespaces import (
+    attach_name,
+    create_namespace,
+    delete_namespace,
+    namespace_inode,
+    namespace_path,
+    run_tool,
+)
+from portlight.dataplane.processes import kill_and_wait, read_mark
+from portlight.plan.delta import Delta
+from portlight.values.ids import InstanceId
+
+_SCRIPTS = ("boot.sh", "run.sh", "lease.sh", "lease6.sh", "renew.sh")
+_BOOT_SECONDS = 10.0
+_POLL_SECONDS = 0.002
+
+
+class InstanceDriver:
+    """Reads and writes the guests of this host, by instance id."""
+
+    def __init__(self, names: HostNames) -> None:
+        self._names = names
+
+    def read(self) -> Mapping[InstanceId, Guest]:
+        """Return the guests that are there, as they are."""
+        return dict(self._read_one(folder) for folder in self._folders())
+
+    def states(self) -> Mapping[InstanceId, GuestState]:
+        """Return what is seen of each guest."""
+        found = {}
+        for folder in self._folders():
+            instance, _ = _load(folder)
+            mark = read_mark(folder / "init")
+            found[instance] = GuestState(
+                namespace=self._names.instance(instance), init_pid=mark.pid if mark else None
+            )
+        return found
+
+    def apply(self, delta: Delta[InstanceId, Guest]) -> Mapping[InstanceId, Exception]:
+        """Start, stop, restart and remove guests; return the failures by instance id."""
+        failures = attempt_each(self._remove, delta.remove)
+        failures |= attempt_each(lambda key: self._put(key, delta.put[key]), delta.put)
+        # All were started before the first is waited for: they boot side by side.
+        booting = [key for key, guest in delta.put.items() if guest.running and key not in failures]
+        return failures | attempt_each(self._await_boot, booting)
+
+    def _folders(self) -> list[Path]:
+        root = self._names.folder / "instances"
+        return sorted(path.parent for path in root.glob("*/guest.json"))
+
+    def _read_one(self, folder: Path) -> tuple[InstanceId, Guest]:
+        instance, guest = _load(folder)
+        mark = read_mark(folder / "init")
+        named = namespace_inode(namespace_path(self._names.instance(instance)))
+        if mark is None:
+            return instance, replace(guest, running=False, intact=named is not None)
+        whole = namespace_inode(Path(f"/proc/{mark.pid}/ns/net")) == named
+        return instance, replace(guest, running=True, intact=whole)
+
+    def _put(self, instance: InstanceId, guest: Guest) -> None:
+        folder = self._names.instance_folder(instance)
+        mark = read_mark(folder / "init")
+        before = self._check_owner(instance, folder)
+        if mark is not None and (not guest.running or before is None or before.boot != guest.boot):
+            kill_and_wait(mark)
+            mark = None
+        self._repair_namespace(instance, mark.pid if mark else None)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_files(folder, guest)
+        _save(folder, instance, guest)
+        if guest.running and mark is None:
+            _spawn(self._names.instance(instance), folder, guest.hostname)
+        elif mark is not None and before is not None and before.hostname != guest.hostname:
+            run_tool("nsenter", f"--uts=/proc/{mark.pid}/ns/uts", "hostname", guest.hostname)
+
+    def _check_owner(self, instance: InstanceId, folder: Path) -> Guest | None:
+        """Return what the folder says; refuse when it is another instance's (same first 8)."""
+        if not (folder / "guest.json").exists():
+            return None
+        owner, guest = _load(folder)
+        if owner != instance:
+            raise FileExistsError(f"instance {owner} has the same short name as {instance}")
+        return guest
+
+    def _repair_namespace(self, instance: InstanceId, init: int | None) -> None:
+        """Make the namespace; when only its name is gone, give it back to the running guest."""
+        name = self._names.instance(instance)
+        if init is None:
+            create_namespace(name)
+            return
+        source = Path(f"/proc/{init}/ns/net")
+        if namespace_inode(source) != namespace_inode(namespace_path(name)):
+            delete_namespace(name)
+            attach_name(name, source)
+
+    def _await_boot(self, instance: InstanceId) -> None:
+        path = self._names.instance_folder(instance) / "init"
+        deadline = time.monotonic() + _BOOT_SECONDS
+        while read_mark(path) is None:
+            if time.monotonic() > deadline:
+                log = (path.parent / "console.log").read_text()[-500:]
+                raise TimeoutError(f"instance {instance} did not start: {log}")
+            time.sleep(_POLL_SECONDS)
+
+    def _remove(self, instance: InstanceId) -> None:
+        folder = self._names.instance_folder(instance)
+        mark = read_mark(folder / "init")
+        if mark is not None:
+            kill_and_wait(mark)
+        delete_namespace(self._names.instance(instance))
+        # Last: while the folder is there, a fresh agent still knows that there is work left.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _spawn(namespace: str, folder: Path, hostname: str) -> None:
+    """Start the guest's first process, detached from us in every way."""
+    (folder / "init").unlink(missing_ok=True)
+    (folder / "run").mkdir(exist_ok=True)
+    # Only now: a shell reads its script while it runs it.
+    for script in _SCRIPTS:
+        source = resources.files("portlight.dataplane.instances") / "guest" / script
+        (folder / script).write_text(source.read_text())
+    command = (
+        *("setsid", "--fork", "nsenter", f"--net={namespace_path(namespace)}"),
+        *("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--propagation", "private"),
+        *("/bin/sh", str(folder / "boot.sh"), str(folder), hostname),
+    )
+    with (folder / "console.log").open("ab") as log:
+        subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+            check=True,
+        )
+
+
+def _write_files(folder: Path, guest: Guest) -> None:
+    """Write what the guest reads; files that are mounted inside it are written in place."""
+    (folder / "resolv.conf").touch()
+    (folder / "hosts").write_text(f"127.0.0.1 localhost {guest.hostname}\n::1 localhost\n")
+    (folder / "hostname").write_text(f"{guest.hostname}\n")
+    (folder / "interfaces").write_text(
+        "".join(
+            f"{interface.ifname} {'dhcp6' if interface.dhcp6 else 'auto'}\n"
+            for interface in guest.interfaces
+        )
+    )
+
+
+def _save(folder: Path, instance: InstanceId, guest: Guest) -> None:
+    """Write the guest's record in one step, so that a reader never sees half of it."""
+    new = folder / "guest.new"
+    new.write_text(json.dumps({"id": instance, "guest": asdict(guest)}))
+    new.replace(folder / "guest.json")
+
+
+def _load(folder: Path) -> tuple[InstanceId, Guest]:
+    record: dict[str, Any] = json.loads((folder / "guest.json").read_text())
+    fields = record["guest"]
+    interfaces = tuple(GuestInterface(**interface) for interface in fields.pop("interfaces"))
+    return InstanceId(record["id"]), Guest(interfaces=interfaces, **fields)

@@ -1,0 +1,45 @@
+#!/bin/sh
+# First process of a guest: makes its private file system view, then becomes init.
+# Arguments: the guest's folder on the host, its host name.
+# /proc is still the host's here, so the process ids written below are the host's.
+set -eu
+folder=$1
+name=$2
+
+# The lock is held for as long as any process of the guest lives: two inits are impossible.
+exec 9>"$folder/lock"
+flock -w 10 9 || exit 0
+read -r line </proc/self/stat
+# shellcheck disable=SC2086 -- one word per field is meant
+set -- $line
+shift 21
+echo "${line%% *} $1" >"$folder/init.new"
+
+mount -n -t tmpfs -o mode=755 tmpfs "$folder/run"
+mkdir "$folder/run/guest" "$folder/run/lock"
+mount -n --bind "$folder" "$folder/run/guest"
+mount -n --move "$folder/run" /run
+mount -n -t proc proc /proc
+mount -n -t sysfs sysfs /sys
+hostname "$name"
+for file in resolv.conf hosts hostname; do
+	target=$(readlink -f "/etc/$file") || target=/etc/$file
+	mkdir -p "${target%/*}"
+	[ -e "$target" ] || : >"$target"
+	mount -n --bind "/run/guest/$file" "$target"
+done
+
+# A reboot finds what the guest before it left in the namespace, and starts clean.
+ip link set dev lo up
+ip -o link show | while IFS=' :@' read -r _ link _; do
+	case $link in
+	lo) ;;
+	eth[0-9]*) ip address flush dev "$link" && ip link set dev "$link" down ;;
+	*) ip link delete dev "$link" 2>/dev/null || true ;;
+	esac
+done
+! command -v nft >/dev/null || nft flush ruleset || true
+
+# From here on the host knows us: written last, so that a known init has a complete view.
+mv /run/guest/init.new /run/guest/init
+exec tini -s -- /bin/sh /run/guest/run.sh

@@ -1,0 +1,62 @@
+"""What the driver of instances reads and writes. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portlight.plan.host import HostPlan, InstancePlan
+from portlight.values.ids import InstanceId
+
+_STATEFUL = "dhcpv6-stateful"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestInterface:
+    """One interface as the guest sees it."""
+
+    ifname: str
+    dhcp6: bool = False
+    """Whether the guest must ask for its IPv6 address (its network's mode is stateful)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """A guest of kind namespace; its key is the instance id."""
+
+    hostname: str
+    running: bool
+    boot: int
+    interfaces: tuple[GuestInterface, ...] = ()
+    intact: bool = True
+    """False when its namespace lost its name. Never wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestState:
+    """What is seen of a guest."""
+
+    namespace: str
+    init_pid: int | None
+    """Process id of the guest's init on this host; None while it is stopped."""
+
+
+def guests(plan: HostPlan) -> Mapping[InstanceId, Guest]:
+    """Return the guests of a plan."""
+    return {instance: _guest(plan, wanted) for instance, wanted in plan.instances.items()}
+
+
+def _guest(plan: HostPlan, wanted: InstancePlan) -> Guest:
+    links = [plan.links[number] for number in wanted.ports if number in plan.links]
+    return Guest(
+        hostname=wanted.hostname,
+        running=wanted.running,
+        boot=wanted.boot,
+        interfaces=tuple(
+            GuestInterface(ifname=link.guest_ifname, dhcp6=_is_stateful(plan, link.network))
+            for link in links
+        ),
+    )
+
+
+def _is_stateful(plan: HostPlan, network: int) -> bool:
+    server = plan.dhcp.get(network)
+    return server is not None and any(subnet.ipv6_mode == _STATEFUL for subnet in server.subnets)

@@ -1,0 +1,176 @@
+"""The fabric: the namespace of all bridges and host ends, and what is in it now.
+
+The kernel tells of every change (netlink groups LINK and TC), so that looking costs next to nothing
+while nothing happens and a change by somebody else is seen at once.
+"""
+
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import NetNS
+
+from portlight.dataplane.names import HostNames
+from portlight.dataplane.namespaces import (
+    attach_name,
+    create_namespace,
+    delete_namespace,
+    namespace_exists,
+    namespace_inode,
+    namespace_path,
+    socket_inside,
+    write_sysctls,
+)
+
+_SYSCTLS = {
+    # The fabric itself never speaks: no router solicitation, no link-local address, no ND.
+    "net/ipv6/conf/all/disable_ipv6": "1",
+    "net/ipv6/conf/default/disable_ipv6": "1",
+    # Bridged frames never meet iptables, whatever the host has loaded.
+    "net/bridge/bridge-nf-call-iptables": "0",
+    "net/bridge/bridge-nf-call-ip6tables": "0",
+    "net/bridge/bridge-nf-call-arptables": "0",
+}
+_GROUP_LINK = 1
+_GROUP_TC = 1 << 3
+_TC_MESSAGES = range(36, 48)
+"""RTM_NEWQDISC .. RTM_GETTFILTER"""
+_HEADER = struct.Struct("=IHHII")
+_TCMSG = struct.Struct("=BBHi")
+_RECEIVE_BYTES = 1 << 16
+_EVENT_BUFFER_BYTES = 1 << 22
+_IFF_UP = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FabricLink:
+    """A link of the fabric, as the kernel shows it."""
+
+    index: int
+    name: str
+    kind: str
+    up: bool
+    mtu: int
+    master: int
+    label: str
+    forward_delay: int | None = None
+    stp: bool = False
+    multicast_snooping: bool = False
+
+
+class Fabric:
+    """The namespace, a netlink door into it, and the changes the kernel tells of.
+
+    Belongs to one thread.
+    """
+
+    def __init__(self, names: HostNames) -> None:
+        self.names = names
+        self._open()
+
+    def _open(self) -> None:
+        name = self.names.fabric
+        create_namespace(name)
+        write_sysctls(name, _SYSCTLS)
+        # An open file keeps the namespace alive when somebody removes its name.
+        self._file = os.open(namespace_path(name), os.O_RDONLY | os.O_CLOEXEC)
+        self._inode = namespace_inode(namespace_path(name))
+        self.netlink = NetNS(name, flags=0)
+        self.events = socket_inside(name, _event_socket)
+        self._links: Mapping[str, FabricLink] | None = None
+        self.stale_filters: set[int] | None = None
+        """Indexes whose filters must be read again; None for all."""
+
+    def close(self) -> None:
+        """Let go of the namespace; everything in it goes on."""
+        self.events.close()
+        with contextlib.suppress(OSError):
+            self.netlink.close()
+        os.close(self._file)
+
+    def ensure(self) -> bool:
+        """Give the namespace its name back when somebody took it; return whether it was missing."""
+        path = namespace_path(self.names.fabric)
+        if namespace_inode(path) == self._inode:
+            return False
+        # A foreign namespace of our name holds nothing of ours: only the name is taken back.
+        if namespace_exists(self.names.fabric):
+            delete_namespace(self.names.fabric)
+        attach_name(self.names.fabric, Path(f"/proc/{os.getpid()}/fd/{self._file}"))
+        return True
+
+    def touch(self) -> None:
+        """Forget what was read: we are changing it."""
+        self._links = None
+
+    def reread(self) -> None:
+        """Forget everything, programs too (the slow, sure look)."""
+        self._links = None
+        self.stale_filters = None
+
+    def links(self) -> Mapping[str, FabricLink]:
+        """Return every link of the fabric by name, as of now."""
+        self._take_events()
+        if self._links is None:
+            self._links = {link.name: link for link in map(_fabric_link, self.netlink.get_links())}
+        return self._links
+
+    def _take_events(self) -> None:
+        """Empty the queue of events and mark what they speak of."""
+        while True:
+            try:
+                raw = self.events.recv(_RECEIVE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:  # ENOBUFS: the kernel had more to tell than we could hold
+                self.reread()
+                continue
+            self._links = None
+            if self.stale_filters is not None:
+                self.stale_filters |= _filter_indexes(raw)
+
+
+def _event_socket() -> socket.socket:
+    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _EVENT_BUFFER_BYTES)
+    made.bind((0, _GROUP_LINK | _GROUP_TC))
+    made.setblocking(False)  # noqa: FBT003 -- the socket module's own signature
+    return made
+
+
+def _filter_indexes(raw: bytes) -> set[int]:
+    """Return the link indexes of the tc messages in one datagram of events."""
+    found = set()
+    while len(raw) >= _HEADER.size:
+        length, kind, *_ = _HEADER.unpack_from(raw)
+        if length < _HEADER.size:
+            break
+        if kind in _TC_MESSAGES and length >= _HEADER.size + _TCMSG.size:
+            found.add(_TCMSG.unpack_from(raw, _HEADER.size)[3])
+        raw = raw[(length + 3) & ~3 :]
+    return found
+
+
+def _fabric_link(message: Any) -> FabricLink:  # noqa: ANN401 -- pyroute2 has no types
+    """Take what we need out of pyroute2's message."""
+    get = message.get
+    info = get("linkinfo")
+    kind = (info.get("kind") if info else None) or ""
+    data = info.get("data") if info and kind == "bridge" else None
+    return FabricLink(
+        index=get("index"),
+        name=get("ifname"),
+        kind=kind,
+        up=bool(get("flags") & _IFF_UP),
+        mtu=get("mtu"),
+        master=get("master") or 0,
+        label=get("ifalias") or "",
+        forward_delay=data.get("br_forward_delay") if data else None,
+        stp=bool(data.get("br_stp_state")) if data else False,
+        multicast_snooping=bool(data.get("br_mcast_snooping")) if data else False,
+    )

@@ -1,0 +1,96 @@
+"""What every kernel object of one deployment on this host is called.
+
+Pure. The names are how a fresh agent knows an object as ours, so they are never changed: the tag
+tells the deployments of one machine apart, the numbers are unique for ever within a deployment.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from portlight.values.ids import InstanceId
+
+_TAG = re.compile(r"[a-z0-9]{4}")
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_BASE = len(_DIGITS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNames:
+    """Names and folders of one deployment."""
+
+    tag: str
+    """Four of [a-z0-9]."""
+    root: Path = Path("/run/portlight")
+
+    def __post_init__(self) -> None:
+        if not _TAG.fullmatch(self.tag):
+            raise ValueError(f"{self.tag!r} is no tag: four of a-z and 0-9")
+
+    @property
+    def fabric(self) -> str:
+        """The namespace of all bridges and of the host ends of all links."""
+        return f"pl-{self.tag}-fabric"
+
+    @property
+    def folder(self) -> Path:
+        """Everything of this deployment that lives as long as the machine is up."""
+        return self.root / self.tag
+
+    @property
+    def bpf_folder(self) -> Path:
+        """Where our own bpffs is mounted."""
+        return self.folder / "bpf"
+
+    def dhcp(self, network: int) -> str:
+        """Return the namespace of a network's DHCP server."""
+        return f"pl-{self.tag}-dhcp-{network}"
+
+    def dhcp_folder(self, network: int) -> Path:
+        """Return where a DHCP server has its files."""
+        return self.folder / "dhcp" / str(network)
+
+    def instance(self, instance: InstanceId) -> str:
+        """Return the namespace of an instance."""
+        return f"pl-{self.tag}-i-{instance[:8]}"
+
+    def instance_folder(self, instance: InstanceId) -> Path:
+        """Return where the host keeps what it knows of an instance."""
+        return self.folder / "instances" / instance[:8]
+
+    def bridge(self, network: int) -> str:
+        """Return the link name of a network's bridge."""
+        return f"pl{self.tag}n{base36(network)}"
+
+    def port(self, number: int) -> str:
+        """Return the link name of the host end of a port."""
+        return f"pl{self.tag}p{base36(number)}"
+
+    def network_of(self, link: str) -> int | None:
+        """Return the network number of a bridge of ours; None for any other link."""
+        return self._number(link, "n")
+
+    def port_of(self, link: str) -> int | None:
+        """Return the port number of a host end of ours; None for any other link."""
+        return self._number(link, "p")
+
+    def owns_namespace(self, name: str) -> bool:
+        """Whether a namespace is one of this deployment."""
+        return name == self.fabric or name.startswith((f"pl-{self.tag}-dhcp-", f"pl-{self.tag}-i-"))
+
+    def _number(self, link: str, letter: str) -> int | None:
+        prefix = f"pl{self.tag}{letter}"
+        digits = link.removeprefix(prefix)
+        if digits == link or not digits or not set(digits) <= set(_DIGITS):
+            return None
+        return int(digits, _BASE)
+
+
+def base36(number: int) -> str:
+    """Return a number >= 0 in digits 0-9a-z: 31 bits fit into six of them."""
+    digits = ""
+    while True:
+        number, rest = divmod(number, _BASE)
+        digits = _DIGITS[rest] + digits
+        if not number:
+            return digits

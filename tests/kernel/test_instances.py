@@ -1,0 +1,166 @@
+"""The driver of instances on a real kernel."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.kernel.lab import inside, private_names, run
+
+from portlight.dataplane.instances.driver import InstanceDriver
+from portlight.dataplane.instances.values import Guest
+from portlight.dataplane.names import HostNames
+from portlight.plan.delta import delta
+from portlight.values.ids import InstanceId
+
+WEB = InstanceId("0000beef-0000-4000-8000-000000000001")
+DB = InstanceId("0000cafe-0000-4000-8000-000000000002")
+
+
+def a_guest(hostname: str = "web", *, running: bool = True, boot: int = 1) -> Guest:
+    return Guest(hostname=hostname, running=running, boot=boot)
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Iterator[HostNames]:
+    with private_names(tmp_path) as made:
+        try:
+            yield made
+        finally:
+            driver = InstanceDriver(made)
+            driver.apply(delta({}, driver.read()))
+
+
+def converge(names: HostNames, wanted: dict[InstanceId, Guest]) -> None:
+    driver = InstanceDriver(names)
+    assert driver.apply(delta(wanted, driver.read())) == {}
+    assert driver.read() == wanted
+
+
+def init_of(names: HostNames, instance: InstanceId) -> int:
+    pid = InstanceDriver(names).states()[instance].init_pid
+    assert pid is not None
+    return pid
+
+
+def in_guest(names: HostNames, instance: InstanceId, *command: str) -> str:
+    return run("nsenter", "-t", str(init_of(names, instance)), "-n", "-p", "-m", "-u", *command)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_a_guest_has_a_name_and_processes_of_its_own(names: HostNames) -> None:
+    converge(names, {WEB: a_guest("web"), DB: a_guest("db")})
+
+    assert in_guest(names, WEB, "hostname").strip() == "web"
+    assert in_guest(names, DB, "cat", "/etc/hostname").strip() == "db"
+    assert "tini" in in_guest(names, WEB, "ps", "-p", "1", "-o", "args=")
+    assert "sshd" not in in_guest(names, WEB, "ps", "ax")
+
+
+def test_names_servers_and_runtime_files_of_a_guest_are_private(names: HostNames) -> None:
+    before = Path("/etc/resolv.conf").read_text()
+    converge(names, {WEB: a_guest()})
+
+    in_guest(names, WEB, "sh", "-c", "echo nameserver 192.0.2.1 > /etc/resolv.conf; :> /run/here")
+
+    assert Path("/etc/resolv.conf").read_text() == before
+    assert not Path("/run/here").exists()
+
+
+def test_a_reboot_ends_every_process_and_starts_clean(names: HostNames) -> None:
+    converge(names, {WEB: a_guest()})
+    first = init_of(names, WEB)
+    in_guest(names, WEB, "sh", "-c", "setsid sleep 987654 >/dev/null 2>&1 &")
+    in_guest(names, WEB, "ip", "link", "add", "made0", "type", "bridge")
+
+    converge(names, {WEB: a_guest(boot=2)})
+
+    assert init_of(names, WEB) != first
+    assert "987654" not in in_guest(names, WEB, "ps", "ax")
+    assert "made0" not in in_guest(names, WEB, "ip", "link")
+
+
+def test_a_stopped_guest_has_no_processes_and_starts_again(names: HostNames) -> None:
+    converge(names, {WEB: a_guest()})
+
+    converge(names, {WEB: a_guest(running=False)})
+
+    assert InstanceDriver(names).states()[WEB].init_pid is None
+    converge(names, {WEB: a_guest()})
+    assert in_guest(names, WEB, "hostname").strip() == "web"
+
+
+def test_a_fresh_agent_adopts_a_running_guest(names: HostNames) -> None:
+    converge(names, {WEB: a_guest()})
+    first = init_of(names, WEB)
+
+    converge(names, {WEB: a_guest()})
+
+    assert init_of(names, WEB) == first
+
+
+def test_a_killed_init_is_started_again(names: HostNames) -> None:
+    converge(names, {WEB: a_guest()})
+    first = init_of(names, WEB)
+
+    os.kill(first, signal.SIGKILL)
+
+    wait_until(lambda: not InstanceDriver(names).read()[WEB].running)
+    converge(names, {WEB: a_guest()})
+    assert init_of(names, WEB) != first
+
+
+def test_a_removed_name_is_given_back_to_the_running_guest(names: HostNames) -> None:
+    converge(names, {WEB: a_guest()})
+    first = init_of(names, WEB)
+    in_guest(names, WEB, "ip", "link", "add", "made0", "type", "bridge")
+    run("ip", "netns", "delete", names.instance(WEB))
+
+    assert not InstanceDriver(names).read()[WEB].intact
+
+    converge(names, {WEB: a_guest()})
+    assert init_of(names, WEB) == first
+    assert "made0" in inside(names.instance(WEB), "ip", "link")
+
+
+def test_a_second_init_cannot_be_started(names: HostNames) -> None:
+    converge(names, {WEB: a_guest()})
+    (names.instance_folder(WEB) / "init").rename(names.instance_folder(WEB) / "hidden")
+
+    with pytest.raises(AssertionError):
+        run("flock", "-n", str(names.instance_folder(WEB) / "lock"), "true")
+
+    (names.instance_folder(WEB) / "hidden").rename(names.instance_folder(WEB) / "init")
+
+
+def test_two_instances_with_one_short_name_are_refused_and_the_first_goes_on(
+    names: HostNames,
+) -> None:
+    converge(names, {WEB: a_guest()})
+    other = InstanceId(WEB[:8] + "-0000-4000-8000-00000000ffff")
+    driver = InstanceDriver(names)
+
+    failures = driver.apply(delta({WEB: a_guest(), other: a_guest("other")}, driver.read()))
+
+    assert isinstance(failures[other], FileExistsError)
+    assert driver.read() == {WEB: a_guest()}
+
+
+def test_a_removed_guest_leaves_nothing(names: HostNames) -> None:
+    converge(names, {WEB: a_guest()})
+    first = init_of(names, WEB)
+
+    converge(names, {})
+
+    assert not Path(f"/proc/{first}").exists()
+    assert not (Path("/run/netns") / names.instance(WEB)).exists()
+    assert not names.instance_folder(WEB).exists()
+    assert str(names.folder) not in Path("/proc/mounts").read_text()

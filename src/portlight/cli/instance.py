@@ -28,11 +28,13 @@ INSTANCE: Kind[Instance] = Kind(
     },
 )
 
+RENEW_SCRIPT = "/run/guest/renew.sh"
+"""Where the driver puts it inside an instance."""
+
 _VERBS = {
     "start": "Start a stopped instance.",
     "stop": "Stop an instance; its interfaces stay.",
     "reboot": "End every process of an instance, and start it anew.",
-    "renew": "Let an instance ask for its addresses again.",
 }
 
 
@@ -128,6 +130,21 @@ def detach(session: Session, /, instance: str, nic: str) -> None:
 def execute(session: Session, /, instance: str, command: tuple[str, ...]) -> None:
     """Run a command inside an instance: portlight exec INSTANCE -- COMMAND."""
     init_pid = _init_pid(session.client, instance)
+    _become(init_pid, command)
+
+
+@instance.command("renew")
+@click.argument("instance", metavar="INSTANCE")
+@click.argument("interface", default="")
+@pass_session
+def renew(session: Session, /, instance: str, interface: str) -> None:
+    """Let an instance ask for its addresses again (on one interface, such as eth0)."""
+    init_pid = _init_pid(session.client, instance)
+    _become(init_pid, ("sh", RENEW_SCRIPT, *([interface] if interface else [])))
+
+
+def _become(init_pid: int, command: tuple[str, ...]) -> None:
+    """Replace this process by the command, inside every namespace of the instance."""
     arguments = ["nsenter", "--target", str(init_pid), "--all", "--", *command]
     try:
         os.execvp("nsenter", arguments)  # noqa: S606, S607 -- this process becomes the command

@@ -7,12 +7,87 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import httpx
+import msgspec
 
 from portlight.client.errors import ApiError, UnreachableError
 
 PATH = "/portlight/v1/agent"
 GRACE_SECONDS = 10.0
 """How much longer than the poll itself an answer may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortReport:
+    """How far the data path of a port is."""
+
+    number: int
+    status: str
+    """ACTIVE, BUILD or DOWN."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceReport:
+    """How an instance is."""
+
+    id: str
+    status: str
+    """BUILD, ACTIVE, STOPPED or ERROR."""
+    namespace: str = ""
+    init_pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimReport:
+    """An announcement of a virtual IP that moved it, or was refused."""
+
+    network: int
+    """Network number."""
+    address: str
+    port: int
+    """Port number of the member."""
+    mac: str
+    kind: str
+    """arp, neighbour_advertisement or vrrp."""
+    accepted: bool
+    at: float
+    """Seconds since the epoch, UTC."""
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterReport:
+    """Packets of a port that went the same way, in total."""
+
+    port: int
+    """Port number."""
+    direction: str
+    """ingress or egress."""
+    reason: str | None
+    """The label of a drop reason; None: allowed."""
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorReport:
+    """Something that could not be put in place (yet)."""
+
+    object: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that an agent tells at once. What is left out stays as it was."""
+
+    host: str
+    applied_sequence: int = 0
+    ports: tuple[PortReport, ...] = ()
+    instances: tuple[InstanceReport, ...] = ()
+    claims: tuple[ClaimReport, ...] = ()
+    counters: tuple[CounterReport, ...] = ()
+    errors: tuple[ErrorReport, ...] = ()
+    """All present ones: an empty tuple ends those of the last report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +117,13 @@ class AgentClient:
         )
         return self._sent(request)
 
-    def report(self, body: bytes) -> None:
-        """Hand over a report (JSON). Raises UnreachableError or ApiError."""
+    def report(self, report: Report) -> None:
+        """Hand over a report. Raises UnreachableError or ApiError."""
         request = self.http.build_request(
-            "POST", f"{self.url}{PATH}/report", content=body, headers=self._headers
+            "POST",
+            f"{self.url}{PATH}/report",
+            content=msgspec.json.encode(report),
+            headers=self._headers,
         )
         self._sent(request)
 

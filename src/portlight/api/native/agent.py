@@ -29,8 +29,8 @@ from portlight.api.shell import (
 )
 from portlight.core.codec import encode_entity
 from portlight.core.errors import DomainError, UnauthenticatedError
-from portlight.service.changes import ChangeBatch
 from portlight.service.cloud import Cloud
+from portlight.service.report import ChangeBatch
 from portlight.values.ids import HostName
 
 MAX_WAIT_SECONDS = 60.0
@@ -126,9 +126,9 @@ class AgentChannel:
             wakeups.waiting.discard(event)
 
     async def _report(self, request: Request) -> Reply:
-        host, report = parse_report(await read_body(request))
+        report = parse_report(await read_body(request))
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self.workers, self.cloud.report, host, report)
+        await loop.run_in_executor(self.workers, self.cloud.report, report.host, report)
         return NO_CONTENT
 
 

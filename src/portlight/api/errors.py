@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from portlight.core import errors
+from portlight.core import errors, errors_network, errors_port, errors_security_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,83 @@ class BadRequestError(RequestError):
         super().__init__(HTTPStatus.BAD_REQUEST, message)
 
 
+_INVALID = HTTPStatus.BAD_REQUEST
+_CONFLICT = HTTPStatus.CONFLICT
+
 ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
-    errors.DomainError: Row(HTTPStatus.BAD_REQUEST, "HTTPBadRequest"),
-    errors.InvalidRequestError: Row(HTTPStatus.BAD_REQUEST, "HTTPBadRequest"),
+    errors.DomainError: Row(_INVALID, "HTTPBadRequest"),
+    errors.InvalidRequestError: Row(_INVALID, "HTTPBadRequest"),
     errors.NotFoundError: Row(HTTPStatus.NOT_FOUND, "HTTPNotFound"),
-    errors.ConflictError: Row(HTTPStatus.CONFLICT, "Conflict"),
+    errors.ConflictError: Row(_CONFLICT, "Conflict"),
     errors.ForbiddenError: Row(HTTPStatus.FORBIDDEN, "PolicyNotAuthorized"),
     errors.UnauthenticatedError: Row(HTTPStatus.UNAUTHORIZED, "Unauthorized"),
-    errors.QuotaExceededError: Row(HTTPStatus.CONFLICT, "OverQuota"),
+    errors.QuotaExceededError: Row(_CONFLICT, "OverQuota"),
     errors.PreconditionFailedError: Row(
         HTTPStatus.PRECONDITION_FAILED, "RevisionNumberConstraintFailed"
+    ),
+    # networks, subnets, addresses
+    errors_network.SubnetOverlapError: Row(_INVALID, "InvalidInput"),
+    errors_network.InvalidIpForSubnetError: Row(_INVALID, "InvalidIpForSubnet"),
+    errors_network.InvalidIpForNetworkError: Row(_INVALID, "InvalidIpForNetwork"),
+    errors_network.AutoAddressSubnetError: Row(_INVALID, "InvalidInput"),
+    errors_network.AllocationPoolOutOfBoundsError: Row(_INVALID, "OutOfBoundsAllocationPool"),
+    errors_network.AllocationPoolsOverlapError: Row(_CONFLICT, "OverlappingAllocationPools"),
+    errors_network.GatewayInAllocationPoolError: Row(
+        _CONFLICT, "GatewayConflictWithAllocationPools"
+    ),
+    errors_network.GatewayInUseError: Row(_CONFLICT, "GatewayIpInUse"),
+    errors_network.NetworkInUseError: Row(_CONFLICT, "NetworkInUse"),
+    errors_network.NetworkSharedInUseError: Row(_CONFLICT, "InvalidSharedSetting"),
+    errors_network.SubnetInUseError: Row(_CONFLICT, "SubnetInUse"),
+    errors_network.IpAddressInUseError: Row(_CONFLICT, "IpAddressInUse"),
+    errors_network.NoFreeAddressError: Row(_CONFLICT, "IpAddressGenerationFailure"),
+    errors_network.MacAddressInUseError: Row(_CONFLICT, "MacAddressInUse"),
+    # ports, virtual IPs, instances
+    errors_port.PortInUseError: Row(_CONFLICT, "PortInUse"),
+    errors_port.ServicePortError: Row(_CONFLICT, "ServicePortInUse"),
+    errors_port.AddressPairAndPortSecurityRequiredError: Row(
+        _CONFLICT, "AddressPairAndPortSecurityRequired"
+    ),
+    errors_port.PortSecurityRequiredForGroupsError: Row(
+        _INVALID, "PortSecurityAndIPRequiredForSecurityGroups"
+    ),
+    errors_port.PortHasSecurityGroupsError: Row(_CONFLICT, "PortSecurityPortHasSecurityGroup"),
+    errors_port.DuplicateAddressPairError: Row(_INVALID, "DuplicateAddressPairInRequest"),
+    errors_port.VirtualIpHasNoGroupsError: Row(_CONFLICT, "VirtualIpHasNoGroups"),
+    errors_port.VirtualIpNotAttachableError: Row(_CONFLICT, "VirtualIpNotAttachable"),
+    errors_port.VirtualIpInUseError: Row(_CONFLICT, "VirtualIpInUse"),
+    errors_port.VirtualIpMemberOutsideSubnetError: Row(_INVALID, "VirtualIpMemberOutsideSubnet"),
+    errors_port.VirtualIpMemberUnfitError: Row(_INVALID, "VirtualIpMemberUnfit"),
+    errors_port.NotAMemberError: Row(_CONFLICT, "NotAMember"),
+    errors_port.PortNotAttachedError: Row(_CONFLICT, "PortNotAttached"),
+    errors_port.InstanceStoppedError: Row(_CONFLICT, "InstanceStopped"),
+    # security groups
+    errors_security_group.SecurityGroupInUseError: Row(_CONFLICT, "SecurityGroupInUse"),
+    errors_security_group.DefaultSecurityGroupError: Row(
+        _CONFLICT, "SecurityGroupCannotRemoveDefault"
+    ),
+    errors_security_group.SecurityGroupRuleExistsError: Row(_CONFLICT, "SecurityGroupRuleExists"),
+    errors_security_group.InvalidProtocolError: Row(
+        _INVALID, "SecurityGroupRuleInvalidProtocol"
+    ),
+    errors_security_group.ProtocolFamilyError: Row(
+        _INVALID, "SecurityGroupEthertypeConflictWithProtocol"
+    ),
+    errors_security_group.ProtocolRequiredWithPortsError: Row(
+        _INVALID, "SecurityGroupProtocolRequiredWithPorts"
+    ),
+    errors_security_group.ProtocolWithoutPortsError: Row(
+        _INVALID, "SecurityGroupInvalidProtocolForPort"
+    ),
+    errors_security_group.InvalidPortRangeError: Row(_INVALID, "SecurityGroupInvalidPortRange"),
+    errors_security_group.InvalidPortValueError: Row(_INVALID, "SecurityGroupInvalidPortValue"),
+    errors_security_group.InvalidIcmpValueError: Row(_INVALID, "SecurityGroupInvalidIcmpValue"),
+    errors_security_group.MissingIcmpTypeError: Row(_INVALID, "SecurityGroupMissingIcmpType"),
+    errors_security_group.RemoteGroupAndPrefixError: Row(
+        _INVALID, "SecurityGroupRemoteGroupAndRemoteIpPrefix"
+    ),
+    errors_security_group.RemotePrefixFamilyError: Row(
+        _INVALID, "SecurityGroupRuleParameterConflict"
     ),
 }
 

@@ -99,9 +99,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
         _CONFLICT, "SecurityGroupCannotRemoveDefault"
     ),
     errors_security_group.SecurityGroupRuleExistsError: Row(_CONFLICT, "SecurityGroupRuleExists"),
-    errors_security_group.InvalidProtocolError: Row(
-        _INVALID, "SecurityGroupRuleInvalidProtocol"
-    ),
+    errors_security_group.InvalidProtocolError: Row(_INVALID, "SecurityGroupRuleInvalidProtocol"),
     errors_security_group.ProtocolFamilyError: Row(
         _INVALID, "SecurityGroupEthertypeConflictWithProtocol"
     ),

@@ -1,4 +1,4 @@
-"""The Prometheus text page, and whether we live. Neither asks for a token; neither names a guest."""
+"""The Prometheus text page, and whether we live. Neither asks for a token."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
@@ -29,9 +29,7 @@ def metrics_routes(cloud: Cloud, workers: Executor) -> list[Route]:
     return [route(face, "/metrics", GET=_metrics), route(face, "/healthz", GET=_health)]
 
 
-def render_metrics(
-    counters: Sequence[PortCounters], virtual_ips: Sequence[VirtualIpState]
-) -> str:
+def render_metrics(counters: Sequence[PortCounters], virtual_ips: Sequence[VirtualIpState]) -> str:
     """Render the page."""
     return "".join(
         (
@@ -50,9 +48,7 @@ def render_metrics(
                 "counter",
                 "Packets dropped, by port, direction and reason.",
                 (
-                    Sample(
-                        labels=(*_way(one, direction), ("reason", reason)), value=count.packets
-                    )
+                    Sample(labels=(*_way(one, direction), ("reason", reason)), value=count.packets)
                     for one in counters
                     for direction, counts in one.dropped.items()
                     for reason, count in counts.items()

@@ -15,6 +15,7 @@ from portlight.api.errors import BadRequestError
 from portlight.api.query import Listing, Matcher, Query, pick, select, tag_matchers, where_of
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.wire import Json
+from portlight.core.errors import PreconditionFailedError
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 
@@ -103,6 +104,19 @@ def routes_of(face: Face, resource: Resource[E, I, D, C], base: str) -> list[Rou
     ]
 
 
+def one_only(
+    create: Callable[[Cloud, Caller, D], E],
+) -> Callable[[Cloud, Caller, list[D]], list[E]]:
+    """Return a creation of many that refuses more than one: for kinds without a bulk use case."""
+
+    def create_one(cloud: Cloud, caller: Caller, drafts: list[D]) -> list[E]:
+        if len(drafts) != 1:
+            raise BadRequestError("Bulk creation is not supported for this resource.")
+        return [create(cloud, caller, drafts[0])]
+
+    return create_one
+
+
 def parse_draft(resource: Resource[E, I, D, C], document: Json) -> D:
     """Return the draft of one new resource."""
     values = parse_create(resource.attributes, document)
@@ -183,5 +197,19 @@ def _update(resource: Resource[E, I, D, C], call: Call) -> Reply:
 
 
 def _delete(resource: Resource[E, I, D, C], call: Call) -> Reply:
-    resource.delete(call.cloud, call.caller, resource.identifier(call.path["id"]))
+    identifier = resource.identifier(call.path["id"])
+    revision = required_revision(call)
+    if revision is not None:
+        _check_revision(resource, call, identifier, revision)
+    resource.delete(call.cloud, call.caller, identifier)
     return NO_CONTENT
+
+
+def _check_revision(
+    resource: Resource[E, I, D, C], call: Call, identifier: I, revision: int
+) -> None:
+    entity = resource.read(call.cloud, call.caller, identifier)
+    (rendered,) = resource.render(call.cloud, call.caller, [entity])
+    present = int(str(rendered["revision_number"]))
+    if present != revision:
+        raise PreconditionFailedError(str(identifier), present)

@@ -43,5 +43,28 @@ def app(ctx: click.Context, state: Path | None) -> None:
     ctx.obj = Session(state, DEFAULT_STATE)
 
 
+def accept_state(command: click.Command) -> None:
+    """Let `--state` be given after the command as well as before it."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            accept_state(inner)
+        return
+    command.params.append(
+        click.Option(
+            ["--state"],
+            type=click.Path(file_okay=False, path_type=Path),
+            expose_value=False,
+            callback=_choose_state,
+            help="Folder with the credentials.",
+        )
+    )
+
+
+def _choose_state(ctx: click.Context, _option: click.Parameter, state: Path | None) -> None:
+    if state is not None:
+        ctx.obj = Session(state, DEFAULT_STATE)
+
+
 for _command in (vpc, subnet, nic, vip, sg, instance, execute):
+    accept_state(_command)
     app.add_command(_command)

@@ -47,7 +47,8 @@ def parse_login(document: Json) -> Login:
 
 def _password_login(user: Json, project: str | None) -> PasswordLogin:
     by_name = "name" in user
-    domain = _object(user, "domain") if by_name else {"id": DEFAULT_DOMAIN_ID}
+    by_default: Json = {"id": DEFAULT_DOMAIN_ID}
+    domain = _object(user, "domain") if by_name else by_default
     return PasswordLogin(
         user=_text(user, "name" if by_name else "id"),
         domain=_text(domain, "id" if "id" in domain else "name"),

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, parse_create
 from portlight.api.neutron.ports import render_port
-from portlight.api.resource import Resource, envelope
+from portlight.api.resource import Resource, envelope, one_only
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.standard import grouped, related, render_standard
 from portlight.api.wire import (
@@ -99,6 +99,19 @@ def _render_interface(port: Port) -> Json:
     return {"port_id": port.id, **{name: rendered[name] for name in shown}}
 
 
+def _update(
+    cloud: Cloud,
+    caller: Caller,
+    identifier: InstanceId,
+    change: InstanceDraft,
+    *,
+    if_revision: int | None,
+) -> Instance:
+    return cloud.update_instance(
+        caller, identifier, change.name, change.description, if_revision=if_revision
+    )
+
+
 INSTANCES: Resource[Instance, InstanceId, InstanceDraft, InstanceDraft] = Resource(
     name="instance",
     plural="instances",
@@ -106,10 +119,10 @@ INSTANCES: Resource[Instance, InstanceId, InstanceDraft, InstanceDraft] = Resour
     identifier=InstanceId,
     draft=InstanceDraft,
     change=InstanceDraft,
-    create=Cloud.create_instances,
+    create=one_only(Cloud.create_instance),
     read=Cloud.get_instance,
     find=Cloud.list_instances,
-    update=Cloud.update_instance,
+    update=_update,
     delete=Cloud.delete_instance,
     render=render_instances,
 )

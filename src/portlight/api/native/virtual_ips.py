@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.routing import Route
 
 from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
-from portlight.api.resource import Resource, envelope
+from portlight.api.resource import Resource, envelope, one_only
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.standard import related, render_standard
 from portlight.api.wire import (
@@ -82,10 +82,6 @@ def _render_member(member: VirtualIpMember, port: Port | None) -> Json:
     }
 
 
-def _create(cloud: Cloud, caller: Caller, drafts: list[VirtualIpDraft]) -> list[VirtualIp]:
-    return [cloud.create_virtual_ip(caller, draft) for draft in drafts]
-
-
 VIRTUAL_IPS: Resource[VirtualIp, VirtualIpId, VirtualIpDraft, VirtualIpDraft] = Resource(
     name="virtual_ip",
     plural="virtual_ips",
@@ -93,7 +89,7 @@ VIRTUAL_IPS: Resource[VirtualIp, VirtualIpId, VirtualIpDraft, VirtualIpDraft] = 
     identifier=VirtualIpId,
     draft=VirtualIpDraft,
     change=VirtualIpDraft,
-    create=_create,
+    create=one_only(Cloud.create_virtual_ip),
     read=Cloud.get_virtual_ip,
     find=Cloud.list_virtual_ips,
     update=Cloud.update_virtual_ip,

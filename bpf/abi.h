@@ -172,7 +172,8 @@ enum claim_kind {
 
 enum claim_flag {
 	CLAIM_ACCEPTED = 1,	/* the owner changed */
-	CLAIM_SPLIT_BRAIN = 2,	/* `port` and `other` both announce it */
+	CLAIM_REFUSED = 2,
+	CLAIM_SPLIT_BRAIN = 4,	/* `port` and `other` both announce it */
 };
 
 /* Ring buffer `claims`: each change of an owner and each refused announcement. */

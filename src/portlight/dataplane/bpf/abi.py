@@ -70,10 +70,11 @@ class ClaimKind(IntEnum):
 
 
 class ClaimFlag(IntFlag):
-    """The outcome of a claim; without ACCEPTED it was refused."""
+    """The outcome of a claim: owner changed, or refused; SPLIT_BRAIN also comes alone."""
 
     ACCEPTED = 1
-    SPLIT_BRAIN = 2
+    REFUSED = 2
+    SPLIT_BRAIN = 4
 
 
 class FlowFlag(IntFlag):

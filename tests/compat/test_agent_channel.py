@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from tests.support.api_server import AGENT_TOKEN, HOST, ApiServer
 
 from portlight.client.agent import AgentClient, PortReport, Report
 from portlight.client.errors import ApiError
 from portlight.core.codec import decode_entity
 from portlight.core.network import Network
-from tests.support.api_server import AGENT_TOKEN, HOST, ApiServer
 
 
 @pytest.fixture
@@ -39,9 +39,7 @@ def test_the_first_answer_is_a_snapshot_of_everything(
     assert entity.meta.name == network["name"]
 
 
-def test_after_a_snapshot_only_changes_come(
-    server: ApiServer, agent: AgentClient
-) -> None:
+def test_after_a_snapshot_only_changes_come(server: ApiServer, agent: AgentClient) -> None:
     before = latest(agent)
     network = server.make("network", name="fresh")
     server.must("DELETE", f"/v2.0/networks/{network['id']}")
@@ -53,9 +51,7 @@ def test_after_a_snapshot_only_changes_come(
     assert batch["sequence"] > before
 
 
-def test_a_poll_without_change_answers_empty_when_its_time_is_over(
-    server: ApiServer, agent: AgentClient
-) -> None:
+def test_a_poll_without_change_answers_empty_when_its_time_is_over(agent: AgentClient) -> None:
     before = latest(agent)
     started = time.monotonic()
 
@@ -71,11 +67,13 @@ def test_a_waiting_poll_is_answered_as_soon_as_something_changes(
     answered: list[float] = []
     delays: list[float] = []
 
+    def wait_for_change(after: int) -> None:
+        agent.changes(after, 10)
+        answered.append(time.monotonic())
+
     for turn in range(10):
         before = latest(agent)
-        poll = threading.Thread(
-            target=lambda after=before: (agent.changes(after, 10), answered.append(time.monotonic()))
-        )
+        poll = threading.Thread(target=wait_for_change, args=(before,))
         poll.start()
         time.sleep(0.05)
         server.make("network", name=f"wake-{turn}")

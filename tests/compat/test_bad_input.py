@@ -2,7 +2,6 @@
 
 import httpx
 import pytest
-
 from tests.support.api_server import ApiServer
 
 

@@ -2,16 +2,13 @@
 
 import httpx
 import pytest
-
 from tests.support.api_server import PASSWORD, ApiServer
 
 DEFAULT = {"name": "Default"}
 
 
 def log_in(server: ApiServer, auth: object) -> httpx.Response:
-    return httpx.post(
-        f"{server.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False
-    )
+    return httpx.post(f"{server.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False)
 
 
 def password(name: str, secret: str) -> dict[str, object]:
@@ -34,9 +31,7 @@ def test_a_password_gives_a_token_with_a_catalog_of_the_address_that_was_used(
     answer = server.log_in()
 
     token = answer.json()["token"]
-    endpoints = {
-        service["type"]: service["endpoints"][0]["url"] for service in token["catalog"]
-    }
+    endpoints = {service["type"]: service["endpoints"][0]["url"] for service in token["catalog"]}
     assert answer.status_code == 201
     assert answer.headers["x-subject-token"]
     assert answer.headers["vary"] == "X-Auth-Token"
@@ -118,9 +113,7 @@ def test_a_token_is_shown_and_ended_by_its_holder(server: ApiServer) -> None:
 
 
 def test_an_unknown_token_cannot_be_found(server: ApiServer) -> None:
-    answer = server.http().get(
-        "/identity/v3/auth/tokens", headers={"X-Subject-Token": "nonsense"}
-    )
+    answer = server.http().get("/identity/v3/auth/tokens", headers={"X-Subject-Token": "nonsense"})
 
     assert answer.status_code == 404
 

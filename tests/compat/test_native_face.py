@@ -1,7 +1,6 @@
 """Instances, virtual IPs and counters over HTTP."""
 
 import pytest
-
 from tests.support.api_server import AGENT_TOKEN, HOST, ApiServer, Json
 
 NATIVE = "/portlight/v1"
@@ -80,10 +79,12 @@ def test_an_instance_is_stopped_started_and_rebooted(server: ApiServer) -> None:
     refused, _ = server.refused("POST", f"{path}/reboot")
     started = server.must("POST", f"{path}/start")["instance"]
     rebooted = server.must("POST", f"{path}/reboot")["instance"]
+    renewed = server.must("POST", f"{path}/renew")["instance"]
 
     assert (stopped["power_state"], started["power_state"]) == ("stopped", "running")
     assert refused == 409
     assert rebooted["boot"] > started["boot"]
+    assert renewed["renewals"] > rebooted["renewals"]
 
 
 def test_a_virtual_ip_is_reserved_and_nobody_else_gets_its_address(server: ApiServer) -> None:

@@ -2,7 +2,6 @@
 
 import httpx
 import pytest
-
 from tests.support.api_server import ApiServer
 
 NOWHERE = "00000000-0000-0000-0000-00000000dead"
@@ -255,9 +254,7 @@ def test_groups_are_created_in_bulk_too(server: ApiServer) -> None:
 
 def test_ports_are_filtered_by_address_and_subnet(server: ApiServer) -> None:
     network, subnet = server.a_network_with_subnet()
-    port = server.make(
-        "port", network_id=network["id"], fixed_ips=[{"ip_address": "10.0.0.9"}]
-    )
+    port = server.make("port", network_id=network["id"], fixed_ips=[{"ip_address": "10.0.0.9"}])
     server.make("port", network_id=network["id"])
     base = f"/v2.0/ports?network_id={network['id']}"
 

@@ -13,7 +13,7 @@ from tests.support.builders import (
     an_id,
     entities_of,
 )
-from tests.support.frames import EGRESS, FrameMaker
+from tests.support.shots import EGRESS, FrameMaker
 from tests.support.strategies import dice, histories, topologies
 from tests.support.worlds import some_rule
 

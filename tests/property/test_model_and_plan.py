@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.builders import HOST
-from tests.support.frames import FrameMaker, Shot
 from tests.support.interpreter import Interpreter
 from tests.support.model_path import ModelPath
+from tests.support.shots import FrameMaker, Shot
 from tests.support.strategies import dice
 from tests.support.worlds import a_changed_world, a_world
 

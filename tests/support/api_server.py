@@ -7,8 +7,8 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
@@ -78,7 +78,9 @@ class ApiServer:
             )
         return self._http[user]
 
-    def must(self, method: str, path: str, body: Json | None = None, user: str = "portlight") -> Any:
+    def must(
+        self, method: str, path: str, body: Json | None = None, user: str = "portlight"
+    ) -> Any:  # noqa: ANN401 -- JSON
         """Send a request; return its document, or fail with what the server said."""
         answer = self.http(user).request(method, path, json=body)
         assert answer.is_success, f"{method} {path} -> {answer.status_code} {answer.text}"
@@ -90,7 +92,7 @@ class ApiServer:
         document = answer.json()
         return answer.status_code, document.get("NeutronError") or document["error"]
 
-    def make(self, kind: str, **fields: Any) -> Json:
+    def make(self, kind: str, **fields: object) -> Json:
         """Create a resource of the networking face by its singular name."""
         path = f"/v2.0/{kind.replace('_', '-')}s"
         made: Json = self.must("POST", path, {kind: fields})[kind]

@@ -1,7 +1,7 @@
 """The first witness over time: the model with its memory, in step with the generated frames."""
 
 from tests.support.builders import an_id
-from tests.support.frames import Shot
+from tests.support.shots import Shot
 
 from portlight.core.path_state import FlowWrite, FragmentWrite, PathState, Situation
 from portlight.core.topology import Topology

@@ -15,7 +15,6 @@ from portlight.api.errors import BadRequestError
 from portlight.api.query import Listing, Matcher, Query, pick, select, tag_matchers, where_of
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.wire import Json
-from portlight.core.errors import PreconditionFailedError
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 
@@ -46,6 +45,15 @@ class Update(Protocol[I_contra, C_contra, E_co]):
         """Return the entity as it is afterwards."""
 
 
+class Delete(Protocol[I_contra]):
+    """A use case that removes one entity, if it still has this revision."""
+
+    def __call__(
+        self, cloud: Cloud, caller: Caller, identifier: I_contra, /, *, if_revision: int | None
+    ) -> None:
+        """Remove the entity."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource(Generic[E, I, D, C]):
     """A kind of resource on a face: entity, identifier, draft to create, draft to change."""
@@ -62,7 +70,7 @@ class Resource(Generic[E, I, D, C]):
     read: Callable[[Cloud, Caller, I], E]
     find: Callable[[Cloud, Caller, Mapping[str, Collection[str]]], Sequence[E]]
     update: Update[I, C, E]
-    delete: Callable[[Cloud, Caller, I], None]
+    delete: Delete[I]
     render: Callable[[Cloud, Caller, Sequence[E]], list[Json]]
     where: Mapping[str, str] = field(default_factory=dict)
     """Attribute to the store's filter, beside id, name and project."""
@@ -199,17 +207,5 @@ def _update(resource: Resource[E, I, D, C], call: Call) -> Reply:
 def _delete(resource: Resource[E, I, D, C], call: Call) -> Reply:
     identifier = resource.identifier(call.path["id"])
     revision = required_revision(call)
-    if revision is not None:
-        _check_revision(resource, call, identifier, revision)
-    resource.delete(call.cloud, call.caller, identifier)
+    resource.delete(call.cloud, call.caller, identifier, if_revision=revision)
     return NO_CONTENT
-
-
-def _check_revision(
-    resource: Resource[E, I, D, C], call: Call, identifier: I, revision: int
-) -> None:
-    entity = resource.read(call.cloud, call.caller, identifier)
-    (rendered,) = resource.render(call.cloud, call.caller, [entity])
-    present = int(str(rendered["revision_number"]))
-    if present != revision:
-        raise PreconditionFailedError(str(identifier), present)

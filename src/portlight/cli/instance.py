@@ -28,13 +28,11 @@ INSTANCE: Kind[Instance] = Kind(
     },
 )
 
-RENEW_SCRIPT = "/run/guest/renew.sh"
-"""Where the driver puts it inside an instance."""
-
 _VERBS = {
     "start": "Start a stopped instance.",
     "stop": "Stop an instance; its interfaces stay.",
     "reboot": "End every process of an instance, and start it anew.",
+    "renew": "Let the DHCP clients of an instance ask for its addresses again.",
 }
 
 
@@ -131,16 +129,6 @@ def execute(session: Session, /, instance: str, command: tuple[str, ...]) -> Non
     """Run a command inside an instance: portlight exec INSTANCE -- COMMAND."""
     init_pid = _init_pid(session.client, instance)
     _become(init_pid, command)
-
-
-@instance.command("renew")
-@click.argument("instance", metavar="INSTANCE")
-@click.argument("interface", default="")
-@pass_session
-def renew(session: Session, /, instance: str, interface: str) -> None:
-    """Let an instance ask for its addresses again (on one interface, such as eth0)."""
-    init_pid = _init_pid(session.client, instance)
-    _become(init_pid, ("sh", RENEW_SCRIPT, *([interface] if interface else [])))
 
 
 def _become(init_pid: int, command: tuple[str, ...]) -> None:

@@ -147,6 +147,7 @@ class Instance(Described, frozen=True, kw_only=True):
     power_state: str
     status: str
     boot: int
+    renewals: int
     namespace: str
     init_pid: int | None
     interfaces: list[Interface]

@@ -53,6 +53,7 @@ _ATTRIBUTES: Attributes = {
     "power_state": READ_ONLY,
     "status": READ_ONLY,
     "boot": READ_ONLY,
+    "renewals": READ_ONLY,
     "namespace": READ_ONLY,
     "init_pid": READ_ONLY,
 }
@@ -72,6 +73,7 @@ def render_instances(cloud: Cloud, caller: Caller, instances: Sequence[Instance]
             "power_state": instance.power_state,
             "status": instance.status,
             "boot": instance.boot,
+            "renewals": instance.renewals,
             "namespace": instance.namespace,
             "init_pid": instance.init_pid,
             "interfaces": _render_interfaces(ports.get(instance.id, [])),
@@ -99,19 +101,6 @@ def _render_interface(port: Port) -> Json:
     return {"port_id": port.id, **{name: rendered[name] for name in shown}}
 
 
-def _update(
-    cloud: Cloud,
-    caller: Caller,
-    identifier: InstanceId,
-    change: InstanceDraft,
-    *,
-    if_revision: int | None,
-) -> Instance:
-    return cloud.update_instance(
-        caller, identifier, change.name, change.description, if_revision=if_revision
-    )
-
-
 INSTANCES: Resource[Instance, InstanceId, InstanceDraft, InstanceDraft] = Resource(
     name="instance",
     plural="instances",
@@ -122,7 +111,7 @@ INSTANCES: Resource[Instance, InstanceId, InstanceDraft, InstanceDraft] = Resour
     create=one_only(Cloud.create_instance),
     read=Cloud.get_instance,
     find=Cloud.list_instances,
-    update=_update,
+    update=Cloud.update_instance,
     delete=Cloud.delete_instance,
     render=render_instances,
 )
@@ -135,6 +124,7 @@ def instance_verb_routes(face: Face, base: str) -> list[Route]:
         route(face, f"{one}/start", POST=_verb(Cloud.start_instance)),
         route(face, f"{one}/stop", POST=_verb(Cloud.stop_instance)),
         route(face, f"{one}/reboot", POST=_verb(Cloud.reboot_instance)),
+        route(face, f"{one}/renew", POST=_verb(Cloud.renew_instance)),
         route(face, f"{one}/interfaces", POST=_attach),
         route(face, f"{one}/interfaces/{{port_id}}", DELETE=_detach),
     ]

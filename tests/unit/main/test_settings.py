@@ -1,0 +1,73 @@
+"""Settings: precedence, and what is refused before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from portlight.main.settings import (
+    Settings,
+    SettingsError,
+    load_settings,
+    save_settings,
+    write_private,
+)
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_what_was_saved(tmp_path: Path) -> None:
+    save_settings(Settings(state=tmp_path, listen="127.0.0.1:1", host="saved", tag="abcd"))
+    environment = {"PORTLIGHT_LISTEN": "127.0.0.1:2", "PORTLIGHT_HOST": "environment"}
+
+    both = load_settings(tmp_path, {"listen": "127.0.0.1:3"}, environment)
+    neither = load_settings(tmp_path, {}, {})
+
+    assert (both.listen, both.host) == ("127.0.0.1:3", "environment")
+    assert (neither.listen, neither.host, neither.tag) == ("127.0.0.1:1", "saved", "abcd")
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9696", "[::]:9696", "192.0.2.1:80"])
+def test_another_listener_than_loopback_needs_tls_or_an_explicit_word(
+    tmp_path: Path, listen: str
+) -> None:
+    with pytest.raises(SettingsError, match="clear text"):
+        load_settings(tmp_path, {"listen": listen}, {})
+
+    assert load_settings(tmp_path, {"listen": listen, "insecure": True}, {}).listen == listen
+
+
+@pytest.mark.parametrize("listen", ["9696", "localhost", "localhost:http", ":9696", "::1:99999"])
+def test_a_listener_that_is_no_host_and_port_is_refused(tmp_path: Path, listen: str) -> None:
+    with pytest.raises(SettingsError, match="HOST:PORT"):
+        load_settings(tmp_path, {"listen": listen}, {})
+
+
+def test_a_certificate_without_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="belong together"):
+        load_settings(tmp_path, {"tls_cert": str(tmp_path / "cert.pem")}, {})
+
+
+def test_the_url_of_a_listener_on_all_addresses_is_one_a_client_can_use(tmp_path: Path) -> None:
+    anywhere = Settings(state=tmp_path, listen="[::]:9696")
+
+    assert anywhere.url == "http://[::1]:9696"
+
+
+def test_two_state_folders_have_two_tags(tmp_path: Path) -> None:
+    tags = {load_settings(tmp_path / name, {}, {}).tag for name in ("one", "two")}
+
+    assert len(tags) == 2
+    assert all(len(tag) == 4 for tag in tags)
+
+
+def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("{")
+
+    with pytest.raises(SettingsError, match=r"settings\.json"):
+        load_settings(tmp_path, {}, {})
+
+
+def test_a_secret_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    write_private(tmp_path / "secret", b"first")
+    write_private(tmp_path / "secret", b"second")
+
+    assert (tmp_path / "secret").read_bytes() == b"second"
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""What every draft has in common: names, owners, revisions.
+"""What every draft has in common: names, tags, owners, revisions.
 
 Pure: identifiers, numbers and the time are arguments.
 """
@@ -29,7 +29,7 @@ class Birth:
 
 
 class Described(Protocol):
-    """A draft with a name and a description."""
+    """A draft with a name, a description and tags."""
 
     @property
     def name(self) -> str | Unset:
@@ -38,6 +38,10 @@ class Described(Protocol):
     @property
     def description(self) -> str | Unset:
         """The description asked for."""
+
+    @property
+    def tags(self) -> frozenset[str] | Unset:
+        """The tags asked for."""
 
 
 def given(value: T | Unset, default: T) -> T:
@@ -58,6 +62,7 @@ def first_meta(draft: Described, birth: Birth) -> Meta:
         project_id=birth.project_id,
         name=_text("name", given(draft.name, "")),
         description=_text("description", given(draft.description, "")),
+        tags=given(draft.tags, frozenset()),
         revision_number=1,
         created_at=birth.now,
         updated_at=birth.now,
@@ -65,13 +70,14 @@ def first_meta(draft: Described, birth: Birth) -> Meta:
 
 
 def next_meta(meta: Meta, draft: Described | None, now: float) -> Meta:
-    """Return the common facts after a change; the draft may name and describe anew."""
+    """Return the common facts after a change; the draft may name, describe and tag anew."""
     return replace(
         meta,
         name=meta.name if draft is None else _text("name", given(draft.name, meta.name)),
         description=meta.description
         if draft is None
         else _text("description", given(draft.description, meta.description)),
+        tags=meta.tags if draft is None else given(draft.tags, meta.tags),
         revision_number=meta.revision_number + 1,
         updated_at=now,
     )

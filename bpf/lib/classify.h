@@ -230,7 +230,8 @@ static __noinline bool intersect_remote(void *image, struct classify_scratch *sc
 }
 
 /* Number of the lowest bit that is set, by counting the ones below it; 64 for 0.
- * clang 14 for BPF crashes on __builtin_ctzll in the walk below (DAG selection, "constrainRegClass").
+ * clang 14 for BPF crashes on __builtin_ctzll in the walk below (DAG selection, "constrainRegClass"),
+ * clang 18 on finding the same operation behind this sum ("unimplemented opcode"): hide it.
  */
 static __always_inline __u32 lowest_bit(__u64 bits)
 {
@@ -239,6 +240,7 @@ static __always_inline __u32 lowest_bit(__u64 bits)
 	below -= below >> 1 & 0x5555555555555555;
 	below = (below & 0x3333333333333333) + (below >> 2 & 0x3333333333333333);
 	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	barrier_var(below);
 	return below * 0x0101010101010101 >> 56;
 }
 

@@ -24,8 +24,8 @@
 struct image_header {
 	__u32 magic;
 	__u32 version;
-	__u32 rule_count;
-	__u8 pad[52];
+	__u64 key; /* of the classifier; the programs do not read it, a restarted driver does */
+	__u8 pad[48];
 };
 _Static_assert(sizeof(struct image_header) == IMAGE_ELEMENT, "image_header");
 

@@ -19,6 +19,7 @@ def compile_instances(view: HostView) -> dict[InstanceId, InstancePlan]:
             hostname=_hostname(instance),
             running=instance.power_state is PowerState.RUNNING,
             boot=instance.boot,
+            renewals=instance.renewals,
             ports=tuple(port.number for port in view.ports[key]),
         )
         for key, instance in view.instances.items()

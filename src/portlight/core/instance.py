@@ -41,6 +41,8 @@ class Instance:
     power_state: PowerState = PowerState.RUNNING
     boot: int = 1
     """Grows by one with every reboot; the host restarts the guest when it changes."""
+    renewals: int = 0
+    """Grows by one with every request to renew; the guest's DHCP clients renew when it changes."""
     status: InstanceStatus = InstanceStatus.BUILD
     namespace: str = ""
     """The network namespace, as reported by the host."""

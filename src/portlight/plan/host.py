@@ -129,6 +129,8 @@ class InstancePlan:
     running: bool
     boot: int
     """Restart the guest when it grows."""
+    renewals: int = 0
+    """Make the guest's DHCP clients renew when it grows."""
     ports: tuple[int, ...]
     """Port numbers in interface order."""
 

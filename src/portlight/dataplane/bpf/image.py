@@ -44,6 +44,7 @@ ICMP_PROTOCOL: Final = {Family.IPV4: 1, Family.IPV6: 58}
 SERVICE, SOURCE_PORT, REMOTE, GROUP, LOCAL = range(5)
 """Dimensions. A service key is `protocol << 16 | destination port` (or ICMP type and code)."""
 
+_HEADER: Final = struct.Struct("<2IQ48x")
 _FAMILY: Final = struct.Struct("<4I5I28x")
 _TREE: Final = struct.Struct("<2I8I24x")
 _RULE: Final = struct.Struct("<QBB6x")
@@ -74,7 +75,7 @@ def encode_classifier(classifier: Classifier) -> bytes:
     records = _padded(pool.encode_records())
     body = [pool.encode_blocks(), records]
     end = records_at + len(records) // ELEMENT_BYTES
-    headers = [struct.pack("<3I52x", MAGIC, VERSION, len(classifier.rules))]
+    headers = [_HEADER.pack(MAGIC, VERSION, classifier.key)]
     first_word = records_at * (ELEMENT_BYTES // WORD_BYTES)
     for part in parts:
         places = [0] * 5
@@ -88,6 +89,14 @@ def encode_classifier(classifier: Classifier) -> bytes:
         body.append(rules)
         end += len(rules) // ELEMENT_BYTES
     return b"".join([*headers, *body])
+
+
+def image_key(header: bytes) -> int | None:
+    """Return the key of the classifier whose image starts so; None for any other layout."""
+    if len(header) != _HEADER.size:
+        return None
+    magic, version, key = _HEADER.unpack(header)
+    return int(key) if (magic, version) == (MAGIC, VERSION) else None
 
 
 def _build_family(pool: VectorPool, classifier: Classifier, family: Family) -> _FamilyPart:

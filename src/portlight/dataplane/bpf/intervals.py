@@ -70,13 +70,9 @@ def build_dimension(
         toggles.setdefault(first, []).append(rule)
         toggles.setdefault(last + 1, []).append(rule)
     toggles.pop(space.last + 1, None)
+    bounds = sorted(toggles)
     vector = MovingVector(pool, rules=rules, always=always)
-    bounds: list[int] = []
-    records: list[int] = []
-    for bound in sorted(toggles):
-        vector.toggle(toggles[bound])
-        bounds.append(bound)
-        records.append(vector.record())
+    records = vector.records([toggles[bound] for bound in bounds])
     return Dimension(space=space, bounds=bounds, records=records)
 
 

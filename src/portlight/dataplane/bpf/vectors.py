@@ -5,7 +5,7 @@ Its record is a summary (bit i: block i is not empty) and the element number of 
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 ELEMENT_BYTES = 64
 BLOCK_BITS = 512
@@ -13,6 +13,7 @@ BLOCK_SHIFT = 9
 MAX_BLOCKS = 64
 """Bits of a summary."""
 WORD_BYTES = 8
+_BIT = [1 << place for place in range(BLOCK_BITS)]
 
 
 class VectorPool:
@@ -63,29 +64,53 @@ class MovingVector:
 
     def __init__(self, pool: VectorPool, *, rules: int, always: Sequence[int]) -> None:
         count = -(-rules // BLOCK_BITS)
+        filler = count & 1
         self._pool = pool
         self._bits = [0] * count
-        self._ids = [pool.empty_block] * count
+        self._ids = [pool.empty_block] * (count + filler)
         self._summary = 0
-        self._pack = struct.Struct(f"<Q{count + (count & 1)}I").pack
-        self._tail = (0,) * (count & 1)
-        self.toggle(always)
+        self._pack = struct.Struct(f"<Q{count + filler}I").pack
+        self._undo: list[tuple[int, int, int]] = []
+        self._toggle(always)
 
-    def toggle(self, rules: Sequence[int]) -> None:
-        """Enter every rule that was not in the vector, and take out every one that was."""
-        bits = self._bits
-        touched = set()
+    def records(self, steps: Iterable[Sequence[int]]) -> list[int]:
+        """Return the place of the vector's record (see `VectorPool.record`) after each step.
+
+        A step enters every rule that was not in the vector, and takes out every one that was. Most
+        steps take back exactly what the step before them did (a range ends, and nothing else
+        begins or ends inside it or there): then nothing is packed or looked up again.
+        """
+        places: list[int] = []
+        last: Sequence[int] | None = None
+        before = place = self._place()
+        before_summary = self._summary
+        for rules in steps:
+            if rules == last:
+                for index, bits, element in self._undo:
+                    self._bits[index] = bits
+                    self._ids[index] = element
+                self._summary = before_summary
+                before, place, last = place, before, None
+            else:
+                before, before_summary, last = place, self._summary, rules
+                self._toggle(rules)
+                place = self._place()
+            places.append(place)
+        return places
+
+    def _toggle(self, rules: Sequence[int]) -> None:
+        changes: dict[int, int] = {}
         for rule in rules:
             index = rule >> BLOCK_SHIFT
-            bits[index] ^= 1 << (rule & BLOCK_BITS - 1)
-            touched.add(index)
-        for index in touched:
-            self._ids[index] = self._pool.block(bits[index])
-            if bits[index]:
-                self._summary |= 1 << index
-            else:
-                self._summary &= ~(1 << index)
+            changes[index] = changes.get(index, 0) ^ _BIT[rule & BLOCK_BITS - 1]
+        undo = self._undo = []
+        for index, change in changes.items():
+            old = self._bits[index]
+            undo.append((index, old, self._ids[index]))
+            new = self._bits[index] = old ^ change
+            self._ids[index] = self._pool.block(new)
+            if not new or not old:
+                self._summary ^= (1 << index) if change else 0
 
-    def record(self) -> int:
-        """Store the vector as it is now; return its place (see `VectorPool.record`)."""
-        return self._pool.record(self._pack(self._summary, *self._ids, *self._tail))
+    def _place(self) -> int:
+        return self._pool.record(self._pack(self._summary, *self._ids))

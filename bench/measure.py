@@ -1,0 +1,68 @@
+"""What one pair carries: a TCP stream, small UDP packets, new connections."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bench.commands import argv_inside, built_load, inside
+from bench.pair import Pair
+
+UDP_PORT = 9100
+TCP_PORT = 9000
+"""`load tcp-accept` listens on 16 ports from here on."""
+IPERF_PORT = 5201
+
+
+def tcp_bits_per_second(pair: Pair, seconds: float) -> float:
+    """Measure one TCP stream with iperf3, as the receiver saw it."""
+    server = ("iperf3", "--server", "--one-off", "--forceflush", "--port", str(IPERF_PORT))
+    with _serving(pair, *server):
+        report = inside(
+            pair.client,
+            *("iperf3", "--client", pair.server_address, "--port", str(IPERF_PORT)),
+            *("--time", str(round(seconds)), "--omit", "0", "--json"),
+        )
+    return float(json.loads(report)["end"]["sum_received"]["bits_per_second"])
+
+
+def udp_packets_per_second(pair: Pair, seconds: float) -> float:
+    """Measure received packets of 64 bytes payload (106 bytes with headers), one answered flow."""
+    return _udp(pair, "udp-receive", seconds)
+
+
+def unanswered_udp_packets_per_second(pair: Pair, seconds: float) -> float:
+    """Measure the same without an answer: to Linux' conntrack such a flow stays NEW."""
+    return _udp(pair, "udp-silent", seconds)
+
+
+def tcp_connections_per_second(pair: Pair, seconds: float) -> float:
+    """Measure completed handshakes; each connection is a new flow for every firewall."""
+    load = built_load()
+    at = (pair.server_address, str(TCP_PORT))
+    with _serving(pair, load, "tcp-accept", *at):
+        return float(inside(pair.client, load, "tcp-connect", *at, str(seconds)))
+
+
+def _udp(pair: Pair, receiver_kind: str, seconds: float) -> float:
+    load = built_load()
+    at = (pair.server_address, str(UDP_PORT))
+    with _serving(pair, load, receiver_kind, *at) as receiver:
+        inside(pair.client, load, "udp-send", *at, str(seconds))
+        counted, _ = receiver.communicate(timeout=15)
+    return float(counted)
+
+
+@contextmanager
+def _serving(pair: Pair, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the server's side, from its first printed line (it listens) to the end of the block."""
+    process = subprocess.Popen(
+        argv_inside(pair.server, *command), stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

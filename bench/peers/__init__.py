@@ -1,0 +1,1 @@
+"""Other ways to connect two guests, for comparison in the same run."""

@@ -1,0 +1,84 @@
+/* Step 5: to whom the frame goes. A guest on this host gets it without the bridge. (from_port) */
+#ifndef PORTLIGHT_FORWARD_H
+#define PORTLIGHT_FORWARD_H
+
+#include "count.h"
+#include "judge.h"
+#include "packet.h"
+#include "virtual_ip.h"
+
+#define PACKET_HOST 0
+
+/* The link for the destination MAC; 0: the bridge knows. */
+static __always_inline __u32 link_of_mac(const struct port_entry *port,
+					 const struct packet *packet)
+{
+	struct forwarding_key key = { .network = port->network };
+	struct forwarding_entry *entry;
+
+	__builtin_memcpy(key.mac, packet->destination_mac, 6);
+	entry = bpf_map_lookup_elem(&forwarding, &key);
+	return entry ? entry->ifindex : 0;
+}
+
+/* Packets to an owned virtual IP go to its owner, whatever MAC the sender's cache says. */
+static __always_inline struct virtual_ip_owner_locked *
+owner_of(const struct port_entry *port, const struct packet *packet)
+{
+	struct virtual_ip_owner_locked *state;
+
+	if (!(port->flags & PORT_VIRTUAL_IPS) || packet->family == FAMILY_ARP)
+		return NULL;
+	state = find_owner(port->network, packet->destination);
+	return state && state->owner && state->owner != port->number ? state : NULL;
+}
+
+/* The frame is for the guest behind `ifindex`: judge it there, and hand it over. */
+static __always_inline int deliver(struct __sk_buff *skb, struct port_entry *receiver,
+				   struct packet *packet, int parsed, __u32 ifindex)
+{
+	int step = ALLOW;
+
+	if (!(receiver->flags & PORT_UP))
+		step = DROP_PORT_DOWN;
+	else if (receiver->flags & PORT_SECURED)
+		step = parsed == CONTINUE ? judge_ingress(skb, receiver, packet, true) : parsed;
+	if (step != ALLOW)
+		return drop(skb, receiver->number, DIRECTION_INGRESS, step);
+	count(skb, receiver->number, DIRECTION_INGRESS, DROP_NONE);
+	/* The kernel compared the MAC with the host end's and found it foreign. */
+	if (skb->pkt_type != PACKET_HOST)
+		bpf_skb_change_type(skb, PACKET_HOST);
+	return bpf_redirect_peer(ifindex, 0);
+}
+
+static __always_inline int forward(struct __sk_buff *skb, struct port_entry *port,
+				   struct packet *packet, int parsed)
+{
+	struct virtual_ip_owner_locked *owner = NULL;
+	struct port_entry *receiver;
+	__u8 mac[6] = {};
+	__u32 ifindex;
+
+	if (packet->destination_mac[0] & 1)
+		return TC_ACT_OK;
+	if (parsed == CONTINUE)
+		owner = owner_of(port, packet);
+	if (owner) {
+		ifindex = owner->ifindex;
+		__builtin_memcpy(mac, owner->mac, 6);
+	} else {
+		ifindex = link_of_mac(port, packet);
+	}
+	if (!ifindex || ifindex == skb->ifindex)
+		return TC_ACT_OK;
+	receiver = bpf_map_lookup_elem(&links, &ifindex);
+	if (!receiver || !(receiver->flags & PORT_PEER) || receiver->network != port->network)
+		return TC_ACT_OK;
+	if (owner && !same_mac(mac, packet->destination_mac) &&
+	    bpf_skb_store_bytes(skb, 0, mac, 6, 0))
+		return drop(skb, receiver->number, DIRECTION_INGRESS, DROP_INTERNAL_ERROR);
+	return deliver(skb, receiver, packet, parsed, ifindex);
+}
+
+#endif

@@ -1,0 +1,163 @@
+/* The verdict on one packet at one port: ALLOW or a drop reason. */
+#ifndef PORTLIGHT_JUDGE_H
+#define PORTLIGHT_JUDGE_H
+
+#include "announce.h"
+#include "bind.h"
+#include "flow.h"
+#include "fragment.h"
+#include "packet.h"
+#include "related.h"
+#include "virtual_ip.h"
+
+/* The source was bound under the present rules when this flow's last packet was judged. */
+static __always_inline bool is_bound_by_flow(const struct flow *flow, const struct packet *packet)
+{
+	return flow && flow->bound_epoch == packet->epoch &&
+	       same_mac(flow->local_mac, packet->source_mac);
+}
+
+static __always_inline void remember_binding(struct flow *flow, const struct packet *packet)
+{
+	if (!flow)
+		return;
+	__builtin_memcpy(flow->local_mac, packet->source_mac, 6);
+	flow->bound_epoch = packet->epoch;
+}
+
+static __always_inline int judge_arp(struct __sk_buff *skb, struct port_entry *port,
+				     struct packet *packet)
+{
+	int step = bind_arp(port, packet);
+
+	if (step != CONTINUE)
+		return step;
+	return port->flags & PORT_VIRTUAL_IPS ? announce_arp(skb, port, packet) : ALLOW;
+}
+
+/* Virtual IPs of the network: the part of the binding that depends on the owner, and claims. */
+static __always_inline int judge_virtual_ips(struct __sk_buff *skb, struct port_entry *port,
+					     struct packet *packet, int bound)
+{
+	int step;
+
+	if (bound == ALLOW)
+		return is_neighbour_discovery(packet) &&
+				       packet->icmp_type == ND_NEIGHBOUR_ADVERTISEMENT ?
+			       announce_neighbour(skb, port, packet) : ALLOW;
+	step = judge_ownership(port, packet->source);
+	if (step != CONTINUE)
+		return step;
+	if (packet->protocol == PROTOCOL_VRRP && packet->fragment == FRAGMENT_NONE)
+		announce_vrrp(skb, port, packet);
+	return CONTINUE;
+}
+
+static __always_inline int judge_session(struct __sk_buff *skb, struct port_entry *port,
+					 struct packet *packet, const struct flow_key *key,
+					 struct flow *flow, bool egress, __u64 now)
+{
+	if (packet->fragment == FRAGMENT_LATER)
+		return judge_later_fragment(port, packet, egress, now);
+	if (is_icmp_error(packet) && is_related(skb, port, packet, egress))
+		return ALLOW;
+	return judge_flow(port, packet, key, flow, egress, now);
+}
+
+__attribute__((noinline)) int judge_egress(struct __sk_buff *skb, struct port_entry *port,
+					   struct packet *packet)
+{
+	struct flow_key key = {};
+	struct flow *flow = NULL;
+	__u64 now = bpf_ktime_get_coarse_ns();
+	int step = CONTINUE;
+
+	if (!port || !packet)
+		return DROP_INTERNAL_ERROR;
+	if (packet->family == FAMILY_ARP)
+		return judge_arp(skb, port, packet);
+	flow_key_of(&key, port, packet, true);
+	if (has_flow(packet))
+		flow = find_flow(&key, now);
+	if (rogue(packet) != CONTINUE || !is_bound_by_flow(flow, packet)) {
+		step = bind_ip(skb, port, packet);
+		if (step == CONTINUE)
+			remember_binding(flow, packet);
+	}
+	if (port->flags & PORT_VIRTUAL_IPS && step <= ALLOW)
+		step = judge_virtual_ips(skb, port, packet, step);
+	if (step == CONTINUE)
+		step = judge_session(skb, port, packet, &key, flow, true, now);
+	return remember_fragment(port, packet, true, now, step);
+}
+
+static __always_inline bool is_from_service(const struct port_entry *port,
+					    const struct packet *packet)
+{
+	struct forwarding_key key = { .network = port->network };
+	struct forwarding_entry *entry;
+
+	__builtin_memcpy(key.mac, packet->source_mac, 6);
+	entry = bpf_map_lookup_elem(&forwarding, &key);
+	return entry && entry->flags & FORWARDING_SERVICE;
+}
+
+/* What keeps the network going is not for groups to judge. */
+static __always_inline int judge_service(const struct port_entry *port,
+					 const struct packet *packet)
+{
+	__u8 type = packet->icmp_type;
+
+	if (is_icmpv6(packet)) {
+		if (is_neighbour_discovery(packet) || is_mld(packet))
+			return ALLOW;
+		if (type == ND_ROUTER_ADVERTISEMENT || type == ND_REDIRECT)
+			return is_from_service(port, packet) ? ALLOW :
+							       DROP_ROGUE_ROUTER_ADVERTISEMENT;
+	}
+	if ((is_udp(packet, FAMILY_IPV4, 67, 68) || is_udp(packet, FAMILY_IPV6, 547, 546)) &&
+	    is_from_service(port, packet))
+		return ALLOW;
+	return CONTINUE;
+}
+
+/* The bytes of the largest IP packet that this frame stands for. */
+static __always_inline __u32 ip_bytes(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 headers = packet->upper - ETHERNET_BYTES;
+
+	if (!skb->gso_size)
+		return packet->length - ETHERNET_BYTES;
+	if (packet->protocol == PROTOCOL_TCP)
+		return headers + packet->tcp_bytes + skb->gso_size;
+	return packet->protocol == PROTOCOL_UDP ? headers + 8 + skb->gso_size : 0;
+}
+
+/* `direct`: the frame does not take the bridge, which would check the MTU. */
+__attribute__((noinline)) int judge_ingress(struct __sk_buff *skb, struct port_entry *port,
+					    struct packet *packet, int direct)
+{
+	struct flow_key key = {};
+	struct flow *flow = NULL;
+	__u64 now = bpf_ktime_get_coarse_ns();
+	int step;
+
+	if (!port || !packet)
+		return DROP_INTERNAL_ERROR;
+	if (packet->family == FAMILY_ARP)
+		return ALLOW;
+	step = judge_service(port, packet);
+	if (step == CONTINUE && port->flags & PORT_VIRTUAL_IPS)
+		step = judge_ownership(port, packet->destination);
+	if (step == CONTINUE && direct && ip_bytes(skb, packet) > port->mtu)
+		step = DROP_MTU_EXCEEDED;
+	if (step != CONTINUE)
+		return remember_fragment(port, packet, false, now, step);
+	flow_key_of(&key, port, packet, false);
+	if (has_flow(packet))
+		flow = find_flow(&key, now);
+	step = judge_session(skb, port, packet, &key, flow, false, now);
+	return remember_fragment(port, packet, false, now, step);
+}
+
+#endif

@@ -1,0 +1,133 @@
+"""Refusals about security groups and their rules. The words follow Neutron's."""
+
+from collections.abc import Sequence
+
+from portlight.core.errors import ConflictError, InvalidRequestError
+from portlight.values.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
+
+
+class SecurityGroupInUseError(ConflictError):
+    """Ports carry the group, or rules of other groups refer to it."""
+
+    def __init__(self, group_id: SecurityGroupId, users: Sequence[str]) -> None:
+        super().__init__(f"Security Group {group_id} in use by {', '.join(users)}.")
+        self.group_id = group_id
+        self.users = tuple(users)
+
+
+class DefaultSecurityGroupError(ConflictError):
+    """The default group of a project can be neither removed, renamed nor made twice."""
+
+    def __init__(self, action: str, project_id: ProjectId) -> None:
+        super().__init__(f"{action} default security group of project {project_id} not allowed.")
+        self.action = action
+        self.project_id = project_id
+
+
+class SecurityGroupRuleExistsError(ConflictError):
+    """A rule with the same meaning is there already (the description does not count)."""
+
+    def __init__(self, rule_id: SecurityGroupRuleId) -> None:
+        super().__init__(f"Security group rule already exists. Rule id is {rule_id}.")
+        self.rule_id = rule_id
+
+
+class InvalidProtocolError(InvalidRequestError):
+    """The protocol is no known name and no number 0..255."""
+
+    def __init__(self, protocol: str, known: Sequence[str]) -> None:
+        super().__init__(
+            "protocol",
+            f"security group rule protocol {protocol} not supported. Only protocol values "
+            f"{', '.join(known)} and integer representations [0 to 255] are supported",
+        )
+        self.protocol = protocol
+
+
+class ProtocolFamilyError(InvalidRequestError):
+    """The protocol belongs to the other address family."""
+
+    def __init__(self, protocol: str, ethertype: str) -> None:
+        super().__init__("protocol", f"invalid ethertype {ethertype} for protocol {protocol}")
+        self.protocol = protocol
+        self.ethertype = ethertype
+
+
+class ProtocolRequiredWithPortsError(InvalidRequestError):
+    """A port range needs a protocol that has ports."""
+
+    def __init__(self) -> None:
+        super().__init__("protocol", "must also specify protocol if port range is given")
+
+
+class ProtocolWithoutPortsError(InvalidRequestError):
+    """The protocol has no ports."""
+
+    def __init__(self, protocol: str) -> None:
+        super().__init__(
+            "port_range_min",
+            f"invalid protocol {protocol} for port range, only supported for TCP, UDP, UDPLITE, "
+            "SCTP and DCCP",
+        )
+        self.protocol = protocol
+
+
+class InvalidPortRangeError(InvalidRequestError):
+    """The range is half given, or upside down."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "port_range_min",
+            "for TCP/UDP protocols, port_range_min must be <= port_range_max, and both be given",
+        )
+
+
+class InvalidPortValueError(InvalidRequestError):
+    """No such port number."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__("port_range_min", f"invalid value for port {port}")
+        self.port = port
+
+
+class InvalidIcmpValueError(InvalidRequestError):
+    """ICMP type or code outside 0..255."""
+
+    def __init__(self, field: str, name: str, value: int) -> None:
+        super().__init__(
+            field, f"invalid value for ICMP {name} ({field}) {value}. It must be 0 to 255"
+        )
+        self.name = name
+        self.value = value
+
+
+class MissingIcmpTypeError(InvalidRequestError):
+    """A code without a type."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(
+            "port_range_min",
+            f"ICMP code (port-range-max) {code} is provided but ICMP type (port-range-min) is "
+            "missing",
+        )
+        self.code = code
+
+
+class RemoteGroupAndPrefixError(InvalidRequestError):
+    """Both remotes are given."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "remote_ip_prefix", "only remote_ip_prefix or remote_group_id may be given"
+        )
+
+
+class RemotePrefixFamilyError(InvalidRequestError):
+    """The remote prefix is of another family than the rule."""
+
+    def __init__(self, ethertype: str, prefix: str) -> None:
+        super().__init__(
+            "remote_ip_prefix", f"conflicting value ethertype {ethertype} for CIDR {prefix}"
+        )
+        self.ethertype = ethertype
+        self.prefix = prefix

@@ -1,0 +1,197 @@
+"""What valid security groups and rules are, and how drafts make and change them. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from portlight.core.changes import Birth, check_text, first_meta, given, next_meta
+from portlight.core.drafts import SecurityGroupDraft, SecurityGroupRuleDraft
+from portlight.core.errors import InvalidRequestError
+from portlight.core.errors_security_group import (
+    DefaultSecurityGroupError,
+    InvalidIcmpValueError,
+    InvalidPortRangeError,
+    InvalidPortValueError,
+    MissingIcmpTypeError,
+    ProtocolRequiredWithPortsError,
+    ProtocolWithoutPortsError,
+    RemoteGroupAndPrefixError,
+    RemotePrefixFamilyError,
+    SecurityGroupRuleExistsError,
+)
+from portlight.core.meta import Meta
+from portlight.core.protocols import ICMP, ICMPV6, WITH_PORTS, protocol_number
+from portlight.core.security_group import (
+    Direction,
+    EstablishedFlows,
+    EtherType,
+    IcmpSelector,
+    SecurityGroup,
+    SecurityGroupRule,
+)
+from portlight.values.ids import SecurityGroupId, SecurityGroupRuleId
+from portlight.values.ranges import MAX_PORT, PortRange
+
+DEFAULT_NAME = "default"
+_MAX_ICMP = 255
+_IP_VERSION = {EtherType.IPV4: 4, EtherType.IPV6: 6}
+
+
+def build_security_group(draft: SecurityGroupDraft, birth: Birth) -> SecurityGroup:
+    """Return the new group, without its rules."""
+    if given(draft.name, "") == DEFAULT_NAME:
+        raise DefaultSecurityGroupError("Creating a second", birth.project_id)
+    return SecurityGroup(
+        id=SecurityGroupId(birth.id),
+        number=birth.number,
+        meta=first_meta(draft, birth),
+        stateful=given(draft.stateful, default=True),
+        established_flows=given(draft.established_flows, EstablishedFlows.CUT),
+    )
+
+
+def build_default_group(birth: Birth) -> SecurityGroup:
+    """Return the group that every project has."""
+    draft = SecurityGroupDraft(name=DEFAULT_NAME, description="Default security group")
+    return SecurityGroup(
+        id=SecurityGroupId(birth.id),
+        number=birth.number,
+        meta=first_meta(draft, birth),
+        is_default=True,
+    )
+
+
+def change_security_group(
+    group: SecurityGroup, draft: SecurityGroupDraft, *, now: float
+) -> SecurityGroup:
+    """Return the group after the change."""
+    changed = replace(
+        group,
+        meta=next_meta(group.meta, draft, now),
+        stateful=given(draft.stateful, group.stateful),
+        established_flows=given(draft.established_flows, group.established_flows),
+    )
+    if (changed.meta.name == DEFAULT_NAME) is not group.is_default:
+        raise DefaultSecurityGroupError("Renaming to or from the", group.meta.project_id)
+    return changed
+
+
+def first_rules(group: SecurityGroup) -> tuple[SecurityGroupRuleDraft, ...]:
+    """Return the rules that a new group starts with.
+
+    Egress is open in both families; the members of a default group also reach each other.
+    """
+    families = (EtherType.IPV4, EtherType.IPV6)
+    rules = [
+        SecurityGroupRuleDraft(
+            security_group_id=group.id, direction=Direction.EGRESS, ethertype=family
+        )
+        for family in families
+    ]
+    if group.is_default:
+        rules += [
+            SecurityGroupRuleDraft(
+                security_group_id=group.id,
+                direction=Direction.INGRESS,
+                ethertype=family,
+                remote_group_id=group.id,
+            )
+            for family in families
+        ]
+    return tuple(rules)
+
+
+def build_rule(draft: SecurityGroupRuleDraft, birth: Birth) -> SecurityGroupRule:
+    """Return the new rule; raise a domain error when the draft contradicts itself."""
+    number = protocol_number(draft.protocol, draft.ethertype)
+    check_text("description", draft.description)
+    _check_remote(draft)
+    return SecurityGroupRule(
+        id=SecurityGroupRuleId(birth.id),
+        security_group_id=draft.security_group_id,
+        meta=Meta(
+            project_id=birth.project_id,
+            description=draft.description,
+            revision_number=1,
+            created_at=birth.now,
+            updated_at=birth.now,
+        ),
+        direction=draft.direction,
+        ethertype=draft.ethertype,
+        protocol=number,
+        protocol_spelling=None if number is None else draft.protocol,
+        ports=None if number in (ICMP, ICMPV6) else _ports(draft, number),
+        icmp=_icmp(draft) if number in (ICMP, ICMPV6) else None,
+        remote_prefix=draft.remote_prefix,
+        remote_group_id=draft.remote_group_id,
+    )
+
+
+def describe_rule(rule: SecurityGroupRule, description: str, *, now: float) -> SecurityGroupRule:
+    """Return the rule with another description, the only thing of it that can change."""
+    check_text("description", description)
+    return replace(rule, meta=replace(next_meta(rule.meta, None, now), description=description))
+
+
+def meaning(rule: SecurityGroupRule) -> str:
+    """Return what makes two rules the same; the description does not (row H167)."""
+    parts = (
+        rule.security_group_id,
+        rule.direction,
+        rule.ethertype,
+        rule.protocol,
+        rule.ports and f"{rule.ports.first}-{rule.ports.last}",
+        rule.icmp and f"{rule.icmp.type}/{rule.icmp.code}",
+        rule.remote_prefix,
+        rule.remote_group_id,
+    )
+    return " ".join(str(part) for part in parts)
+
+
+def check_no_twin(rule: SecurityGroupRule, others: Iterable[SecurityGroupRule]) -> None:
+    """Raise SecurityGroupRuleExistsError when another rule means the same."""
+    for other in others:
+        if meaning(other) == meaning(rule):
+            raise SecurityGroupRuleExistsError(other.id)
+
+
+def _check_remote(draft: SecurityGroupRuleDraft) -> None:
+    if draft.remote_prefix is None:
+        return
+    if draft.remote_group_id is not None:
+        raise RemoteGroupAndPrefixError
+    if draft.remote_prefix.version != _IP_VERSION[draft.ethertype]:
+        raise RemotePrefixFamilyError(draft.ethertype, str(draft.remote_prefix))
+
+
+def _ports(draft: SecurityGroupRuleDraft, protocol: int | None) -> PortRange | None:
+    low, high = draft.port_range_min, draft.port_range_max
+    if low is None and high is None:
+        return None
+    if protocol is None:
+        raise ProtocolRequiredWithPortsError
+    if protocol not in WITH_PORTS:
+        raise ProtocolWithoutPortsError(draft.protocol or str(protocol))
+    for port in (low, high):
+        if port is not None and not 1 <= port <= MAX_PORT:
+            raise InvalidPortValueError(port)
+    if low is None or high is None or low > high:
+        raise InvalidPortRangeError
+    return PortRange(first=low, last=high)
+
+
+def _icmp(draft: SecurityGroupRuleDraft) -> IcmpSelector | None:
+    kind, code = draft.port_range_min, draft.port_range_max
+    for field, name, value in (("port_range_min", "type", kind), ("port_range_max", "code", code)):
+        if value is not None and not 0 <= value <= _MAX_ICMP:
+            raise InvalidIcmpValueError(field, name, value)
+    if kind is None:
+        if code is not None:
+            raise MissingIcmpTypeError(code)
+        return None
+    return IcmpSelector(type=kind, code=code)
+
+
+def check_same_project(draft_project: str, group: SecurityGroup) -> None:
+    """Raise InvalidRequestError when a rule is to belong to another project than its group."""
+    if draft_project != group.meta.project_id:
+        raise InvalidRequestError("project_id", "it is not the project of the security group")

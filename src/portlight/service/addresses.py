@@ -1,0 +1,130 @@
+"""Which addresses a port gets: those asked for, or one of each family."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from portlight.core.drafts import FixedIpRequest
+from portlight.core.errors import InvalidRequestError
+from portlight.core.errors_network import (
+    AutoAddressSubnetError,
+    InvalidIpForNetworkError,
+    InvalidIpForSubnetError,
+)
+from portlight.core.ipam import auto_address, is_auto_address, is_host_address
+from portlight.core.network import Network, Subnet
+from portlight.core.port import FixedIp, Port
+from portlight.service import ipam
+from portlight.service.work import Work
+from portlight.store.protocol import Writing
+from portlight.values.addresses import IpAddress, MacAddress
+from portlight.values.ids import PortId, SubnetId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeker:
+    """The port that wants addresses, and where they can come from."""
+
+    port_id: PortId
+    mac: MacAddress
+    network: Network
+    subnets: tuple[Subnet, ...]
+    """All subnets of the network, by time of creation."""
+
+
+def seeker(work: Work, network: Network, port_id: PortId, mac: MacAddress) -> Seeker:
+    """Return the port with the subnets of its network."""
+    subnets = work.tx.find(Subnet, {"network_id": [network.id]})
+    ordered = tuple(sorted(subnets, key=lambda subnet: subnet.meta.created_at))
+    return Seeker(port_id=port_id, mac=mac, network=network, subnets=ordered)
+
+
+def take_default(tx: Writing, who: Seeker) -> tuple[FixedIp, ...]:
+    """Hold one address of each family, and the automatic one of every SLAAC subnet."""
+    found = []
+    for version in (4, 6):
+        plain = [s for s in who.subnets if s.cidr.version == version and not is_auto_address(s)]
+        if plain:
+            found.append(ipam.take_lowest(tx, plain, who.port_id))
+    auto = [subnet for subnet in who.subnets if is_auto_address(subnet)]
+    return (*found, *(ipam.take_auto(tx, subnet, who.mac, who.port_id) for subnet in auto))
+
+
+def take_requested(
+    tx: Writing, who: Seeker, requests: Sequence[FixedIpRequest], present: Iterable[FixedIp] = ()
+) -> tuple[FixedIp, ...]:
+    """Hold the addresses asked for, in the order of the requests.
+
+    Addresses in `present` are kept where they fit; nothing is released here. Exact addresses are
+    taken first, so that an open request beside them cannot get one of them.
+    """
+    places = [_place(who, request) for request in requests]
+    left = list(present)
+    chosen: dict[int, FixedIp] = {}
+    for index, (subnet, address) in enumerate(places):
+        if address is None:
+            continue
+        wanted = FixedIp(subnet_id=subnet.id, address=address)
+        if wanted in left:
+            left.remove(wanted)
+        else:
+            ipam.take_exact(tx, subnet, address, who.port_id)
+        chosen[index] = wanted
+    for index, (subnet, address) in enumerate(places):
+        if address is not None:
+            continue
+        old = next((ip for ip in left if ip.subnet_id == subnet.id), None)
+        if old is not None:
+            left.remove(old)
+        chosen[index] = old or ipam.take_any(tx, subnet, who.mac, who.port_id)
+    return tuple(chosen[index] for index in range(len(places)))
+
+
+def follow_mac(tx: Writing, who: Seeker, port: Port) -> tuple[FixedIp, ...]:
+    """Return the port's addresses with the automatic ones made from its new MAC."""
+    by_id = {subnet.id: subnet for subnet in who.subnets}
+    return tuple(
+        ipam.take_auto(tx, by_id[ip.subnet_id], who.mac, port.id)
+        if is_auto_address(by_id[ip.subnet_id])
+        else ip
+        for ip in port.fixed_ips
+    )
+
+
+def release(tx: Writing, fixed_ips: Iterable[FixedIp]) -> None:
+    """Let go of addresses, each in its subnet."""
+    subnets: dict[SubnetId, Subnet | None] = {}
+    for fixed_ip in fixed_ips:
+        if fixed_ip.subnet_id not in subnets:
+            subnets[fixed_ip.subnet_id] = tx.get(Subnet, fixed_ip.subnet_id)
+        subnet = subnets[fixed_ip.subnet_id]
+        if subnet is not None:
+            ipam.release(tx, subnet, [fixed_ip.address])
+
+
+def _place(who: Seeker, request: FixedIpRequest) -> tuple[Subnet, IpAddress | None]:
+    """Return the subnet of a request, and the address when that is decided already."""
+    subnet = _subnet(who, request)
+    if request.address is None:
+        return subnet, None
+    if not is_host_address(subnet.cidr, request.address):
+        raise InvalidIpForSubnetError(request.address, subnet.cidr)
+    if is_auto_address(subnet) and request.address != auto_address(subnet, who.mac):
+        raise AutoAddressSubnetError(request.address, subnet.id)
+    return subnet, request.address
+
+
+def _subnet(who: Seeker, request: FixedIpRequest) -> Subnet:
+    if request.subnet_id is not None:
+        for subnet in who.subnets:
+            if subnet.id == request.subnet_id:
+                return subnet
+        raise InvalidRequestError(
+            "fixed_ips",
+            f"network {who.network.id} has no subnet {request.subnet_id} to take an address from",
+        )
+    if request.address is None:
+        raise InvalidRequestError("fixed_ips", "IP allocation requires subnet_id or ip_address")
+    for subnet in who.subnets:
+        if request.address in subnet.cidr:
+            return subnet
+    raise InvalidIpForNetworkError(request.address, who.network.id)

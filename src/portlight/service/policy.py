@@ -1,0 +1,78 @@
+"""Who may do what: one table of actions and roles.
+
+A role counts on things of the caller's own project; `admin` counts everywhere.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from portlight.core.errors import ForbiddenError
+from portlight.core.identity import ADMIN, MANAGER, MEMBER, READER
+from portlight.service.caller import Caller
+
+_ADMINS: Final = frozenset({ADMIN})
+_WRITERS: Final = frozenset({ADMIN, MANAGER, MEMBER})
+_READERS: Final = frozenset({ADMIN, MANAGER, MEMBER, READER})
+
+POLICY: Mapping[str, frozenset[str]] = {
+    "get_network": _READERS,
+    "create_network": _WRITERS,
+    "update_network": _WRITERS,
+    "delete_network": _WRITERS,
+    "network:shared": _ADMINS,
+    "get_subnet": _READERS,
+    "create_subnet": _WRITERS,
+    "update_subnet": _WRITERS,
+    "delete_subnet": _WRITERS,
+    "get_port": _READERS,
+    "create_port": _WRITERS,
+    "update_port": _WRITERS,
+    "delete_port": _WRITERS,
+    "port:host": _ADMINS,
+    "get_security_group": _READERS,
+    "create_security_group": _WRITERS,
+    "update_security_group": _WRITERS,
+    "delete_security_group": _WRITERS,
+    "get_security_group_rule": _READERS,
+    "create_security_group_rule": _WRITERS,
+    "update_security_group_rule": _WRITERS,
+    "delete_security_group_rule": _WRITERS,
+    "get_virtual_ip": _READERS,
+    "create_virtual_ip": _WRITERS,
+    "update_virtual_ip": _WRITERS,
+    "delete_virtual_ip": _WRITERS,
+    "add_virtual_ip_member": _WRITERS,
+    "remove_virtual_ip_member": _WRITERS,
+    "move_virtual_ip": _WRITERS,
+    "get_instance": _READERS,
+    "create_instance": _WRITERS,
+    "update_instance": _WRITERS,
+    "delete_instance": _WRITERS,
+    "start_instance": _WRITERS,
+    "stop_instance": _WRITERS,
+    "reboot_instance": _WRITERS,
+    "renew_instance": _WRITERS,
+    "attach_interface": _WRITERS,
+    "detach_interface": _WRITERS,
+    "any_project": _ADMINS,
+    "create_project": _ADMINS,
+    "create_user": _ADMINS,
+    "update_user": _ADMINS,
+    "assign_role": _ADMINS,
+}
+"""Action to the roles of which one is needed. `kind:field` guards one field of a draft."""
+
+NETWORK_OWNER_ONLY: Final = ("mac", "port_security_enabled", "allowed_address_pairs")
+"""Fields of a port that only the owner of its network (or an admin) sets: they loosen it."""
+
+
+def check_action(caller: Caller, action: str) -> None:
+    """Raise ForbiddenError when none of the caller's roles allows the action."""
+    if caller.roles.isdisjoint(POLICY[action]):
+        raise ForbiddenError(action)
+
+
+def check_owner(caller: Caller, action: str, project_id: str) -> None:
+    """Raise ForbiddenError when the action is on another project's thing and not by an admin."""
+    if project_id != caller.project_id and not caller.is_admin:
+        raise ForbiddenError(action)

@@ -1,0 +1,263 @@
+"""Use cases of ports."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from portlight.core.changes import Birth, given, next_meta
+from portlight.core.drafts import UNSET, PortDraft, Unset
+from portlight.core.errors import InvalidRequestError
+from portlight.core.errors_network import MacAddressInUseError
+from portlight.core.errors_port import (
+    PortInUseError,
+    ServicePortError,
+    VirtualIpMemberOutsideSubnetError,
+)
+from portlight.core.instance import Instance
+from portlight.core.network import Network
+from portlight.core.port import OWNER_DHCP, OWNER_INSTANCE, OWNER_VIRTUAL_IP, Port
+from portlight.core.ports import (
+    PortParts,
+    attach,
+    build_port,
+    change_port,
+    detach,
+    held_ips,
+    is_bound_to_instance,
+    without_expired,
+)
+from portlight.core.virtual_ip import VirtualIp, VirtualIpState
+from portlight.core.virtual_ips import without_port
+from portlight.service import addresses, security_groups
+from portlight.service.addresses import seeker
+from portlight.service.policy import NETWORK_OWNER_ONLY, check_action, check_owner
+from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
+from portlight.values.addresses import MacAddress
+from portlight.values.ids import InstanceId, NetworkId, PortId
+
+MAC_ATTEMPTS = 16
+_SERVICE_OWNERS = "network:"
+
+
+def create(work: Work, draft: PortDraft) -> Port:
+    """Make a port; with an instance's id as `device_id` it becomes an interface of it."""
+    check_action(work.caller, "create_port")
+    if isinstance(draft.network_id, Unset):
+        raise InvalidRequestError("network_id", "it is required")
+    if draft.device_owner == OWNER_DHCP:
+        raise InvalidRequestError("device_owner", f"{OWNER_DHCP} ports are made with their subnet")
+    network = load(work, Network, draft.network_id)
+    _check_fields(work, draft, network)
+    port = insert(work, _without_device(work, draft), network)
+    return _with_device(work, port, draft)
+
+
+def insert(work: Work, draft: PortDraft, network: Network) -> Port:
+    """Make a port on a network, without asking who may."""
+    birth = work.birth(owner_of(work.caller, draft.project_id), "ports")
+    mac = _mac(work, network.id, draft.mac)
+    who = seeker(work, network, port_id_of(birth), mac)
+    fixed_ips = (
+        addresses.take_default(work.tx, who)
+        if isinstance(draft.fixed_ips, Unset)
+        else addresses.take_requested(work.tx, who, draft.fixed_ips)
+    )
+    secured = given(draft.port_security_enabled, network.port_security_enabled)
+    is_service = given(draft.device_owner, "").startswith(_SERVICE_OWNERS)
+    groups = security_groups.groups_for_port(
+        work, draft.security_groups, birth.project_id, secured=secured and not is_service
+    )
+    parts = PortParts(mac=mac, fixed_ips=fixed_ips, security_groups=groups)
+    port = build_port(draft, network=network, parts=parts, birth=birth)
+    work.tx.insert(port)
+    return port
+
+
+def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | None) -> Port:
+    """Change a port: all fields of the draft at once, or none (row N17)."""
+    port = load_own(work, Port, port_id, "update_port")
+    check_revision(port, port_id, if_revision)
+    network = load(work, Network, port.network_id)
+    _check_fields(work, draft, network)
+    _check_unchangeable(port, draft)
+    mac = port.mac if draft.mac in (UNSET, port.mac) else _mac(work, network.id, draft.mac)
+    who = seeker(work, network, port.id, mac)
+    if isinstance(draft.fixed_ips, Unset):
+        fixed_ips = port.fixed_ips if mac == port.mac else addresses.follow_mac(work.tx, who, port)
+    else:
+        fixed_ips = addresses.take_requested(work.tx, who, draft.fixed_ips, port.fixed_ips)
+    groups = (
+        port.security_groups
+        if isinstance(draft.security_groups, Unset)
+        else security_groups.check_groups(work, draft.security_groups)
+    )
+    parts = PortParts(mac=mac, fixed_ips=fixed_ips, security_groups=groups)
+    changed = change_port(port, _without_device(work, draft, port), parts=parts, now=work.now)
+    if fixed_ips != port.fixed_ips:
+        _check_memberships(work, changed)
+    save(work, port, changed)
+    return _with_device(work, changed, draft)
+
+
+def delete(work: Work, port_id: PortId) -> None:
+    """Remove a port; raise PortInUseError when a device is attached (row N20)."""
+    port = load_own(work, Port, port_id, "delete_port")
+    if port.device_owner == OWNER_DHCP:
+        raise ServicePortError(port.id, port.device_owner, "Switch DHCP off in its subnets.")
+    if port.device_owner == OWNER_VIRTUAL_IP:
+        raise ServicePortError(port.id, port.device_owner, "Delete the virtual IP.")
+    if port.device_id:
+        raise PortInUseError(port.id, port.device_id, port.device_owner)
+    discard(work, port)
+
+
+def discard(work: Work, port: Port) -> None:
+    """Remove a port with its addresses and memberships, without asking who uses it."""
+    for virtual_ip in work.tx.find(VirtualIp, {"member_port_id": [port.id]}):
+        leave(work, virtual_ip, port.id)
+    addresses.release(work.tx, held_ips(port))
+    work.tx.delete(port)
+
+
+def leave(work: Work, virtual_ip: VirtualIp, port_id: PortId) -> VirtualIp:
+    """End a port's membership of a virtual IP."""
+    members = tuple(member for member in virtual_ip.members if member.port_id != port_id)
+    pin = None if virtual_ip.pinned_owner == port_id else virtual_ip.pinned_owner
+    meta = next_meta(virtual_ip.meta, None, work.now)
+    changed = replace(virtual_ip, meta=meta, members=members, pinned_owner=pin)
+    work.tx.update(virtual_ip, changed)
+    state = work.tx.get(VirtualIpState, virtual_ip.id)
+    if state is not None:
+        work.tx.update(state, without_port(state, port_id))
+    return changed
+
+
+def attach_to(work: Work, port: Port, instance: Instance, index: int | None = None) -> Port:
+    """Make a free port an interface of an instance, at the lowest free index by default."""
+    if port.device_id:
+        raise PortInUseError(port.id, port.device_id, port.device_owner)
+    place = next_index(work, instance.id) if index is None else index
+    changed = attach(port, device_id=instance.id, index=place, host=instance.host, now=work.now)
+    work.tx.update(port, changed)
+    return changed
+
+
+def detach_from(work: Work, port: Port) -> Port:
+    """Free a port from its device; its former addresses end with it."""
+    changed = detach(port, now=work.now)
+    save(work, port, changed)
+    return changed
+
+
+def interfaces_of(work: Work, instance_id: InstanceId) -> list[Port]:
+    """Return the ports of an instance, by index."""
+    found = work.tx.find(Port, {"device_id": [instance_id], "device_owner": [OWNER_INSTANCE]})
+    return sorted(found, key=lambda port: port.device_index or 0)
+
+
+def next_index(work: Work, instance_id: InstanceId) -> int:
+    """Return the lowest interface number that no port of the instance has."""
+    used = {port.device_index for port in interfaces_of(work, instance_id)}
+    return next(index for index in range(len(used) + 1) if index not in used)
+
+
+def save(work: Work, port: Port, changed: Port) -> None:
+    """Keep a changed port and let go of the addresses that it holds no more."""
+    addresses.release(work.tx, held_ips(port) - held_ips(changed))
+    work.tx.update(port, changed)
+
+
+def end_grace(work: Work) -> list[Port]:
+    """Let go of all former addresses whose grace window has ended; return the changed ports."""
+    changed = []
+    for port in work.tx.find(Port, {"retiring": ["yes"]}):
+        rest = without_expired(port, work.now)
+        if rest is not port:
+            save(work, port, rest)
+            changed.append(rest)
+    return changed
+
+
+def free_mac(work: Work, network_id: NetworkId) -> MacAddress:
+    """Return a random MAC address that no port of the network has."""
+    mac = work.ids.mac()
+    for _ in range(MAC_ATTEMPTS):
+        if not work.tx.count(Port, {"network_id": [network_id], "mac": [str(mac)]}):
+            return mac
+        mac = work.ids.mac()
+    raise MacAddressInUseError(network_id, mac)
+
+
+def port_id_of(birth: Birth) -> PortId:
+    """Return the id that the port made from this birth will have."""
+    return PortId(birth.id)
+
+
+def _mac(work: Work, network_id: NetworkId, asked: MacAddress | Unset) -> MacAddress:
+    if isinstance(asked, Unset):
+        return free_mac(work, network_id)
+    if work.tx.count(Port, {"network_id": [network_id], "mac": [str(asked)]}):
+        raise MacAddressInUseError(network_id, asked)
+    return asked
+
+
+def _check_fields(work: Work, draft: PortDraft, network: Network) -> None:
+    if is_set(draft.host):
+        check_action(work.caller, "port:host")
+    for field in NETWORK_OWNER_ONLY:
+        if is_set(getattr(draft, field)):
+            check_owner(work.caller, f"port:{field}", network.meta.project_id)
+    if not isinstance(draft.device_owner, Unset) and draft.device_owner.startswith(_SERVICE_OWNERS):
+        check_owner(work.caller, "port:device_owner", network.meta.project_id)
+
+
+def _check_unchangeable(port: Port, draft: PortDraft) -> None:
+    asked: Iterable[tuple[str, object, object]] = (
+        ("network_id", draft.network_id, port.network_id),
+        ("project_id", draft.project_id, port.meta.project_id),
+    )
+    for field, value, present in asked:
+        if value not in (UNSET, present):
+            raise InvalidRequestError(field, "it cannot be changed")
+    owner = port.device_owner
+    moves = is_set(draft.device_id) or is_set(draft.device_owner) or is_set(draft.fixed_ips)
+    if owner in (OWNER_DHCP, OWNER_VIRTUAL_IP) and (moves or is_set(draft.mac)):
+        raise ServicePortError(port.id, owner, "Its addresses and device are fixed.")
+    if draft.device_owner in (OWNER_DHCP, OWNER_VIRTUAL_IP):
+        raise InvalidRequestError("device_owner", f"a port cannot become {draft.device_owner}")
+    if is_bound_to_instance(port):
+        keeps_device = draft.device_id in (UNSET, "", port.device_id)
+        if not keeps_device or draft.mac not in (UNSET, port.mac):
+            raise PortInUseError(port.id, port.device_id, owner)
+
+
+def _check_memberships(work: Work, port: Port) -> None:
+    for virtual_ip in work.tx.find(VirtualIp, {"member_port_id": [port.id]}):
+        if all(fixed_ip.subnet_id != virtual_ip.subnet_id for fixed_ip in port.fixed_ips):
+            raise VirtualIpMemberOutsideSubnetError(port.id, virtual_ip.subnet_id)
+
+
+def _instance(work: Work, draft: PortDraft) -> Instance | None:
+    """Return the instance that the draft names as device, if it is one of ours."""
+    if isinstance(draft.device_id, Unset) or not draft.device_id:
+        return None
+    instance = work.tx.get(Instance, draft.device_id)
+    if instance is not None:
+        check_owner(work.caller, "attach_interface", instance.meta.project_id)
+    return instance
+
+
+def _without_device(work: Work, draft: PortDraft, port: Port | None = None) -> PortDraft:
+    """Return the draft without its device when that is an instance: attaching is its own step."""
+    bound = port is not None and is_bound_to_instance(port)
+    if bound or _instance(work, draft) is not None:
+        return replace(draft, device_id=UNSET, device_owner=UNSET)
+    if draft.device_owner == OWNER_INSTANCE:
+        raise InvalidRequestError("device_owner", "device_id names no instance")
+    return draft
+
+
+def _with_device(work: Work, port: Port, draft: PortDraft) -> Port:
+    if is_bound_to_instance(port):
+        return detach_from(work, port) if draft.device_id == "" else port
+    instance = _instance(work, draft)
+    return port if instance is None else attach_to(work, port, instance)

@@ -1,0 +1,132 @@
+"""What agents report, and what is told of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from portlight.core.instance import InstanceStatus
+from portlight.core.port import PortStatus
+from portlight.core.security_group import Direction
+from portlight.core.topology import Entity
+from portlight.core.virtual_ip import AnnouncementKind
+from portlight.values.addresses import IpAddress, MacAddress
+from portlight.values.ids import HostName, InstanceId, PortId, ProjectId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortReport:
+    """How far the data path of a port is."""
+
+    number: int
+    status: PortStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceReport:
+    """How an instance is."""
+
+    id: InstanceId
+    status: InstanceStatus
+    namespace: str = ""
+    init_pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimReport:
+    """An announcement of a virtual IP that moved it, or was refused."""
+
+    network: int
+    """Network number."""
+    address: IpAddress
+    port: int
+    """Port number."""
+    mac: MacAddress
+    kind: AnnouncementKind
+    accepted: bool
+    at: float
+    """Seconds since the epoch, UTC."""
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterReport:
+    """Packets of a port that went the same way, since the port has its number."""
+
+    port: int
+    """Port number."""
+    direction: Direction
+    reason: str | None = None
+    """The label of a DropReason; None: allowed."""
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorReport:
+    """Something that the agent could not put in place (it goes on trying)."""
+
+    object: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReport:
+    """Everything that an agent tells at once."""
+
+    host: HostName
+    applied_sequence: int = 0
+    ports: tuple[PortReport, ...] = ()
+    instances: tuple[InstanceReport, ...] = ()
+    claims: tuple[ClaimReport, ...] = ()
+    counters: tuple[CounterReport, ...] = ()
+    errors: tuple[ErrorReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One entity of the change stream; `entity` None: it is gone."""
+
+    kind: str
+    id: str
+    entity: Entity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeBatch:
+    """What an agent has to know after a sequence number."""
+
+    sequence: int
+    """Ask for what comes after this one next."""
+    snapshot: bool
+    """The changes are all entities there are: forget all others."""
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """Packets and their bytes (of whole frames)."""
+
+    packets: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortCounters:
+    """What became of the packets of a port."""
+
+    port_id: PortId
+    port_number: int
+    project_id: ProjectId
+    allowed: Mapping[Direction, Count] = field(default_factory=dict)
+    dropped: Mapping[Direction, Mapping[str, Count]] = field(default_factory=dict)
+    """By direction and drop reason label; a reason that never happened is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostState:
+    """What a host said last."""
+
+    host: HostName
+    reported_at: float
+    """Seconds since the epoch, UTC."""
+    applied_sequence: int
+    errors: tuple[ErrorReport, ...]

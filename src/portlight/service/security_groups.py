@@ -1,0 +1,149 @@
+"""Use cases of security groups and their rules."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from portlight.core.changes import next_meta
+from portlight.core.drafts import SecurityGroupDraft, SecurityGroupRuleDraft, Unset
+from portlight.core.errors_security_group import DefaultSecurityGroupError, SecurityGroupInUseError
+from portlight.core.port import Port
+from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.core.security_groups import (
+    build_default_group,
+    build_rule,
+    build_security_group,
+    change_security_group,
+    check_no_twin,
+    check_same_project,
+    describe_rule,
+    first_rules,
+    meaning,
+)
+from portlight.service.policy import check_action, check_owner
+from portlight.service.work import Work, check_revision, load, load_own, owner_of
+from portlight.store.protocol import Reading
+from portlight.values.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
+
+
+def create(work: Work, draft: SecurityGroupDraft) -> SecurityGroup:
+    """Make a group that lets everything out and nothing in."""
+    check_action(work.caller, "create_security_group")
+    owner = owner_of(work.caller, draft.project_id)
+    ensure_default(work, owner)
+    group = build_security_group(draft, work.birth(owner, "security_groups"))
+    _insert_with_rules(work, group)
+    return group
+
+
+def default_of(tx: Reading, project_id: ProjectId) -> SecurityGroup | None:
+    """Return the default group of a project, if it was made already."""
+    found = tx.find(SecurityGroup, {"default_of": [project_id]})
+    return found[0] if found else None
+
+
+def ensure_default(work: Work, project_id: ProjectId) -> SecurityGroup:
+    """Return the default group of a project; make it when it is not there."""
+    present = default_of(work.tx, project_id)
+    if present is not None:
+        return present
+    group = build_default_group(work.birth(project_id, "security_groups"))
+    _insert_with_rules(work, group)
+    return group
+
+
+def update(
+    work: Work, group_id: SecurityGroupId, draft: SecurityGroupDraft, if_revision: int | None
+) -> SecurityGroup:
+    """Change a group."""
+    group = load_own(work, SecurityGroup, group_id, "update_security_group")
+    check_revision(group, group_id, if_revision)
+    changed = change_security_group(group, draft, now=work.now)
+    work.tx.update(group, changed)
+    return changed
+
+
+def delete(work: Work, group_id: SecurityGroupId) -> None:
+    """Remove a group with its rules; raise SecurityGroupInUseError when someone uses it."""
+    group = load_own(work, SecurityGroup, group_id, "delete_security_group")
+    if group.is_default and not work.caller.is_admin:
+        raise DefaultSecurityGroupError("Removing the", group.meta.project_id)
+    users = [f"port {port.id}" for port in work.tx.find(Port, {"security_group_id": [group_id]})]
+    users += [
+        f"rule {rule.id} of security group {rule.security_group_id}"
+        for rule in work.tx.find(SecurityGroupRule, {"remote_group_id": [group_id]})
+        if rule.security_group_id != group_id
+    ]
+    if users:
+        raise SecurityGroupInUseError(group_id, users)
+    for rule in work.tx.find(SecurityGroupRule, {"security_group_id": [group_id]}):
+        work.tx.delete(rule)
+    work.tx.delete(group)
+
+
+def create_rules(work: Work, drafts: Sequence[SecurityGroupRuleDraft]) -> list[SecurityGroupRule]:
+    """Add rules, all or none. Each group that gets some counts one revision up."""
+    check_action(work.caller, "create_security_group_rule")
+    groups: dict[SecurityGroupId, SecurityGroup] = {}
+    made = []
+    for draft in drafts:
+        group = groups.get(draft.security_group_id)
+        if group is None:
+            group = load(work, SecurityGroup, draft.security_group_id)
+            check_owner(work.caller, "create_security_group_rule", group.meta.project_id)
+            groups[group.id] = group
+        made.append(_create_rule(work, group, draft))
+    for group in groups.values():
+        _touch(work, group)
+    return made
+
+
+def describe(work: Work, rule_id: SecurityGroupRuleId, description: str) -> SecurityGroupRule:
+    """Change the description of a rule."""
+    rule = load_own(work, SecurityGroupRule, rule_id, "update_security_group_rule")
+    changed = describe_rule(rule, description, now=work.now)
+    work.tx.update(rule, changed)
+    return changed
+
+
+def delete_rule(work: Work, rule_id: SecurityGroupRuleId) -> None:
+    """Remove a rule."""
+    rule = load_own(work, SecurityGroupRule, rule_id, "delete_security_group_rule")
+    work.tx.delete(rule)
+    _touch(work, load(work, SecurityGroup, rule.security_group_id))
+
+
+def groups_for_port(
+    work: Work, asked: Sequence[SecurityGroupId] | Unset, owner: ProjectId, *, secured: bool
+) -> tuple[SecurityGroupId, ...]:
+    """Return the groups of a new port: those asked for (they must exist), else the default one."""
+    if isinstance(asked, Unset):
+        return (ensure_default(work, owner).id,) if secured else ()
+    return check_groups(work, asked)
+
+
+def check_groups(work: Work, asked: Sequence[SecurityGroupId]) -> tuple[SecurityGroupId, ...]:
+    """Return the groups; raise NotFoundError for one that the caller cannot see."""
+    return tuple(load(work, SecurityGroup, group_id).id for group_id in dict.fromkeys(asked))
+
+
+def _create_rule(
+    work: Work, group: SecurityGroup, draft: SecurityGroupRuleDraft
+) -> SecurityGroupRule:
+    if not isinstance(draft.project_id, Unset):
+        check_same_project(draft.project_id, group)
+    rule = build_rule(draft, work.birth(group.meta.project_id))
+    if rule.remote_group_id is not None:
+        load(work, SecurityGroup, rule.remote_group_id)
+    check_no_twin(rule, work.tx.find(SecurityGroupRule, {"meaning": [meaning(rule)]}))
+    work.tx.insert(rule)
+    return rule
+
+
+def _insert_with_rules(work: Work, group: SecurityGroup) -> None:
+    work.tx.insert(group)
+    for draft in first_rules(group):
+        work.tx.insert(build_rule(draft, work.birth(group.meta.project_id)))
+
+
+def _touch(work: Work, group: SecurityGroup) -> None:
+    work.tx.update(group, replace(group, meta=next_meta(group.meta, None, work.now)))

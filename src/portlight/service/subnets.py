@@ -1,0 +1,126 @@
+"""Use cases of subnets, and the DHCP port that a network has while one of them wants DHCP."""
+
+from portlight.core.drafts import PortDraft, SubnetDraft, Unset
+from portlight.core.errors import InvalidRequestError
+from portlight.core.errors_network import GatewayInUseError, SubnetInUseError
+from portlight.core.network import Network, Subnet
+from portlight.core.port import OWNER_DHCP, FixedIp, Port
+from portlight.core.ports import PortParts, build_port, change_port
+from portlight.core.subnets import build_subnet, change_subnet
+from portlight.service import ipam, ports
+from portlight.service.policy import check_action, check_owner
+from portlight.service.work import Work, check_revision, load, load_own, owner_of
+from portlight.values.ids import ProjectId, SubnetId
+
+
+def create(work: Work, draft: SubnetDraft) -> Subnet:
+    """Make a subnet; its network gets a DHCP port if it wants one."""
+    check_action(work.caller, "create_subnet")
+    if isinstance(draft.network_id, Unset):
+        raise InvalidRequestError("network_id", "it is required")
+    network = load(work, Network, draft.network_id)
+    check_owner(work.caller, "create_subnet", network.meta.project_id)
+    siblings = work.tx.find(Subnet, {"network_id": [network.id]})
+    birth = work.birth(_owner(work, draft, network))
+    subnet = build_subnet(draft, network=network, siblings=siblings, birth=birth)
+    work.tx.insert(subnet)
+    ipam.open_pools(work.tx, subnet)
+    fit_dhcp_port(work, network)
+    return subnet
+
+
+def update(work: Work, subnet_id: SubnetId, draft: SubnetDraft, if_revision: int | None) -> Subnet:
+    """Change a subnet; addresses that ports hold stay theirs."""
+    subnet = load_own(work, Subnet, subnet_id, "update_subnet")
+    check_revision(subnet, subnet_id, if_revision)
+    changed = change_subnet(subnet, draft, now=work.now)
+    if changed.gateway_ip is not None and changed.gateway_ip != subnet.gateway_ip:
+        holder = work.tx.holder(subnet_id, changed.gateway_ip)
+        if holder is not None:
+            raise GatewayInUseError(changed.gateway_ip, holder)
+    work.tx.update(subnet, changed)
+    if changed.allocation_pools != subnet.allocation_pools:
+        ipam.change_pools(work.tx, changed)
+    if changed.enable_dhcp != subnet.enable_dhcp:
+        fit_dhcp_port(work, load(work, Network, subnet.network_id))
+    return changed
+
+
+def delete(work: Work, subnet_id: SubnetId) -> None:
+    """Remove a subnet; raise SubnetInUseError when ports (also by a former address) use it."""
+    subnet = load_own(work, Subnet, subnet_id, "delete_subnet")
+    network = load(work, Network, subnet.network_id)
+    dhcp = _dhcp_port(work, network)
+    own = set() if dhcp is None else {dhcp.id}
+    users = sorted(set(work.tx.holders(subnet_id).values()) - own)
+    if users:
+        raise SubnetInUseError(subnet_id, users)
+    work.tx.delete(subnet)
+    fit_dhcp_port(work, network, leaving=subnet)
+    ipam.close_pools(work.tx, subnet)
+
+
+def discard(work: Work, subnet: Subnet) -> None:
+    """Remove a subnet whose ports are gone."""
+    ipam.close_pools(work.tx, subnet)
+    work.tx.delete(subnet)
+
+
+def fit_dhcp_port(work: Work, network: Network, *, leaving: Subnet | None = None) -> None:
+    """Give the network's DHCP port one address in each subnet with DHCP; none: no port.
+
+    `leaving` is a subnet that is just being deleted: its address is let go.
+    """
+    subnets = work.tx.find(Subnet, {"network_id": [network.id]})
+    subnets.sort(key=lambda subnet: subnet.meta.created_at)
+    served = {subnet.id: subnet for subnet in subnets if subnet.enable_dhcp}
+    port = _dhcp_port(work, network)
+    if port is None:
+        if served:
+            _create_dhcp_port(work, network, list(served.values()))
+        return
+    known = {subnet.id: subnet for subnet in subnets}
+    if leaving is not None:
+        known[leaving.id] = leaving
+    kept = tuple(ip for ip in port.fixed_ips if ip.subnet_id in served)
+    for gone in set(port.fixed_ips) - set(kept):
+        ipam.release(work.tx, known[gone.subnet_id], [gone.address])
+    if not served:
+        work.tx.delete(port)
+        return
+    missing = [served[key] for key in served if key not in {ip.subnet_id for ip in kept}]
+    fresh = tuple(ipam.take_any(work.tx, subnet, port.mac, port.id) for subnet in missing)
+    _readdress(work, port, kept + fresh)
+
+
+def _dhcp_port(work: Work, network: Network) -> Port | None:
+    found = work.tx.find(Port, {"network_id": [network.id], "device_owner": [OWNER_DHCP]})
+    return found[0] if found else None
+
+
+def _create_dhcp_port(work: Work, network: Network, subnets: list[Subnet]) -> None:
+    birth = work.birth(network.meta.project_id, "ports")
+    mac = ports.free_mac(work, network.id)
+    draft = PortDraft(
+        device_id=f"dhcp-{network.id}",
+        device_owner=OWNER_DHCP,
+        port_security_enabled=False,
+        host=work.host,
+    )
+    port_id = ports.port_id_of(birth)
+    fixed_ips = tuple(ipam.take_any(work.tx, subnet, mac, port_id) for subnet in subnets)
+    parts = PortParts(mac=mac, fixed_ips=fixed_ips, security_groups=())
+    work.tx.insert(build_port(draft, network=network, parts=parts, birth=birth))
+
+
+def _readdress(work: Work, port: Port, fixed_ips: tuple[FixedIp, ...]) -> None:
+    if fixed_ips == port.fixed_ips:
+        return
+    parts = PortParts(mac=port.mac, fixed_ips=fixed_ips, security_groups=())
+    work.tx.update(port, change_port(port, PortDraft(), parts=parts, now=work.now))
+
+
+def _owner(work: Work, draft: SubnetDraft, network: Network) -> ProjectId:
+    if isinstance(draft.project_id, Unset):
+        return network.meta.project_id
+    return owner_of(work.caller, draft.project_id)

@@ -1,0 +1,87 @@
+"""Running a unit of work: retried when another process was faster, announced when it is kept."""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from typing import TypeVar
+
+from portlight.core.errors import ConflictError
+from portlight.service.caller import Caller
+from portlight.service.ids import IdSource
+from portlight.service.work import View, Work
+from portlight.store.protocol import AlreadyExistsError, Reading, Store, StoreBusyError
+from portlight.values.ids import HostName
+
+ATTEMPTS = 3
+
+R = TypeVar("R")
+
+
+class Transactions:
+    """The transaction boundary: every use case runs in exactly one. Thread-safe."""
+
+    def __init__(
+        self, *, store: Store, ids: IdSource, clock: Callable[[], float], host: HostName
+    ) -> None:
+        self._store = store
+        self._ids = ids
+        self._clock = clock
+        self._host = host
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+
+    def read(self) -> AbstractContextManager[Reading]:
+        """Begin a read transaction."""
+        return self._store.reading()
+
+    def view(self, caller: Caller, use: Callable[[View], R]) -> R:
+        """Return what a reading use case says."""
+        with self._store.reading() as tx:
+            return use(View(tx=tx, caller=caller))
+
+    def run(
+        self,
+        caller: Caller,
+        use: Callable[[Work], R],
+        *,
+        now: float | None = None,
+        wakes: bool = True,
+    ) -> R:
+        """Return what a writing use case says, once it is kept; then wake those who wait."""
+        moment = self._clock() if now is None else now
+        for _ in range(ATTEMPTS - 1):
+            # When someone else took the same thing between two of our looks, look again.
+            with suppress(AlreadyExistsError, StoreBusyError):
+                return self._finish(self._once(caller, use, moment), wakes=wakes)
+        try:
+            return self._finish(self._once(caller, use, moment), wakes=wakes)
+        except (AlreadyExistsError, StoreBusyError) as error:
+            raise ConflictError(f"The request lost against another one: {error}") from error
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back (from any thread) after every kept change; return how to stop that."""
+        with self._lock:
+            self._callbacks.append(callback)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if callback in self._callbacks:
+                    self._callbacks.remove(callback)
+
+        return unsubscribe
+
+    def announce(self) -> None:
+        """Wake those who wait for changes."""
+        with self._lock:
+            callbacks = tuple(self._callbacks)
+        for callback in callbacks:
+            callback()
+
+    def _finish(self, result: R, *, wakes: bool) -> R:
+        if wakes:
+            self.announce()
+        return result
+
+    def _once(self, caller: Caller, use: Callable[[Work], R], now: float) -> R:
+        with self._store.writing() as tx:
+            return use(Work(tx=tx, caller=caller, ids=self._ids, now=now, host=self._host))

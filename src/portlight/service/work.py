@@ -1,0 +1,149 @@
+"""One unit of work: a transaction, the caller, and everything that comes from outside."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from portlight.core.changes import Birth, given
+from portlight.core.drafts import UNSET, Unset
+from portlight.core.errors import NotFoundError, PreconditionFailedError
+from portlight.core.instance import Instance
+from portlight.core.meta import Meta
+from portlight.core.network import Network, Subnet
+from portlight.core.port import Port
+from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.core.virtual_ip import VirtualIp
+from portlight.service.caller import Caller
+from portlight.service.ids import IdSource
+from portlight.service.policy import check_action, check_owner
+from portlight.store.protocol import Reading, Writing
+from portlight.values.ids import HostName, ProjectId
+
+MAX_NUMBER = {"networks": (1 << 24) - 1}
+"""The highest number of a sequence, where it is less than 2^31-1."""
+
+LABELS: Mapping[type, str] = {
+    Network: "Network",
+    Subnet: "Subnet",
+    Port: "Port",
+    SecurityGroup: "SecurityGroup",
+    SecurityGroupRule: "SecurityGroupRule",
+    VirtualIp: "VirtualIp",
+    Instance: "Instance",
+}
+"""The `kind` in NotFoundError."""
+
+
+class Owned(Protocol):
+    """An entity with an owner."""
+
+    @property
+    def meta(self) -> Meta:
+        """Its common facts."""
+
+
+O = TypeVar("O", bound=Owned)  # noqa: E741 -- one letter, as for every type variable here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A read transaction on behalf of a caller."""
+
+    tx: Reading
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A write transaction on behalf of a caller."""
+
+    tx: Writing
+    caller: Caller
+    ids: IdSource
+    now: float
+    """Seconds since the epoch, UTC."""
+    host: HostName
+    """Where instances and network services run."""
+
+    def birth(self, project_id: ProjectId, sequence: str | None = None) -> Birth:
+        """Return what a new entity needs, with a number when its kind has a sequence."""
+        return Birth(
+            id=self.ids.uuid(),
+            project_id=project_id,
+            now=self.now,
+            number=0 if sequence is None else self.tx.next_number(sequence),
+        )
+
+
+def owner_of(caller: Caller, project_id: ProjectId | Unset) -> ProjectId:
+    """Return the project of a new entity; raise ForbiddenError for another one's."""
+    owner = given(project_id, caller.project_id)
+    check_owner(caller, "any_project", owner)
+    return owner
+
+
+def load(view: View | Work, kind: type[O], identifier: str) -> O:
+    """Return an entity that the caller may see; raise NotFoundError otherwise."""
+    entity = view.tx.get(kind, identifier)
+    if entity is None or not _is_visible(view, entity):
+        raise NotFoundError(LABELS[kind], identifier)
+    return entity
+
+
+def load_own(work: Work, kind: type[O], identifier: str, action: str) -> O:
+    """Return an entity that the caller may change.
+
+    Raise NotFoundError when he may not even see it, ForbiddenError when he only may see it.
+    """
+    check_action(work.caller, action)
+    entity = load(work, kind, identifier)
+    check_owner(work.caller, action, entity.meta.project_id)
+    return entity
+
+
+def search(view: View, kind: type[O], where: Mapping[str, Collection[str]]) -> list[O]:
+    """Return the entities that the caller may see, by time of creation."""
+    if view.caller.is_admin:
+        found = view.tx.find(kind, where)
+    else:
+        own = {**where, "project_id": _own_only(view.caller, where)}
+        found = view.tx.find(kind, own) + _shared(view, kind, where)
+    return sorted(found, key=lambda entity: entity.meta.created_at)
+
+
+def check_revision(entity: Owned, identifier: str, expected: int | None) -> None:
+    """Raise PreconditionFailedError when the caller has seen another revision."""
+    if expected is not None and expected != entity.meta.revision_number:
+        raise PreconditionFailedError(identifier, entity.meta.revision_number)
+
+
+def is_set(value: object) -> bool:
+    """Whether a draft says anything about a field."""
+    return value is not UNSET
+
+
+def _own_only(caller: Caller, where: Mapping[str, Collection[str]]) -> list[str]:
+    asked = where.get("project_id")
+    return [caller.project_id] if asked is None or caller.project_id in asked else []
+
+
+def _shared(view: View, kind: type[O], where: Mapping[str, Collection[str]]) -> list[O]:
+    if kind not in (Network, Subnet):
+        return []
+    networks = view.tx.find(Network, {"shared": ["yes"]})
+    places = {network.id: network for network in networks}
+    key = "id" if kind is Network else "network_id"
+    wanted = [place for place in places if key not in where or place in where[key]]
+    entities = view.tx.find(kind, {**where, key: wanted})
+    return [entity for entity in entities if entity.meta.project_id != view.caller.project_id]
+
+
+def _is_visible(view: View | Work, entity: Owned) -> bool:
+    if view.caller.is_admin or entity.meta.project_id == view.caller.project_id:
+        return True
+    if isinstance(entity, Network):
+        return entity.shared
+    if isinstance(entity, Subnet):
+        network = view.tx.get(Network, entity.network_id)
+        return network is not None and network.shared
+    return False

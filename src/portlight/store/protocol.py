@@ -1,0 +1,117 @@
+"""What a store promises: transactions over entities, addresses, numbers and the change log.
+
+A write transaction sees its own writes, is alone (no other writer's work in between), and is
+either wholly kept or wholly gone. What was committed survives the death of the process. A read
+transaction sees one moment. A memory and an SQL store pass one contract suite.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from portlight.values.addresses import AddressRange, IpAddress
+from portlight.values.ids import PortId, SubnetId
+
+E = TypeVar("E")
+
+
+class AlreadyExistsError(Exception):
+    """An entity breaks a uniqueness of its kind, or an address is held by another port."""
+
+
+class StoreBusyError(Exception):
+    """Another writer was faster; the same transaction may succeed when it is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedChange:
+    """An entity that was made, changed or deleted; its present form is read from the store."""
+
+    sequence: int
+    kind: str
+    """A value of `core.topology.KIND_OF`."""
+    id: str
+
+
+class Reading(Protocol):
+    """A moment of the store."""
+
+    def get(self, kind: type[E], identifier: str) -> E | None:
+        """Return the entity, or None."""
+
+    def find(self, kind: type[E], where: Mapping[str, Collection[str]] | None = None) -> list[E]:
+        """Return the entities that have one of the values under every key, by id.
+
+        The keys of a kind are those of its shape (`store/shapes.py`), and `id`.
+        """
+
+    def count(self, kind: type[object], where: Mapping[str, Collection[str]] | None = None) -> int:
+        """Return how many entities `find` would give."""
+
+    def changes(self, after: int) -> list[LoggedChange]:
+        """Return the logged changes after a sequence number, oldest first."""
+
+    def sequence_span(self) -> tuple[int, int]:
+        """Return the oldest number after which `changes` is complete, and the newest number."""
+
+    def lowest_free(self, subnet_id: SubnetId) -> AddressRange | None:
+        """Return the free range with the lowest addresses."""
+
+    def free_around(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
+        """Return the free range with the highest first address that is not above this one."""
+
+    def free_from(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
+        """Return the free range that starts at exactly this address."""
+
+    def free_ranges(self, subnet_id: SubnetId) -> Sequence[AddressRange]:
+        """Return all free ranges, lowest first."""
+
+    def holders(self, subnet_id: SubnetId) -> Mapping[IpAddress, PortId]:
+        """Return who holds which address of a subnet."""
+
+    def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
+        """Return the port that holds the address."""
+
+
+class Writing(Reading, Protocol):
+    """A write transaction."""
+
+    def insert(self, entity: object) -> None:
+        """Add an entity; raise AlreadyExistsError when it is not unique."""
+
+    def update(self, old: E, new: E, *, logged: bool = True) -> None:
+        """Replace an entity; `logged=False` for what hosts reported, which no host waits for."""
+
+    def delete(self, entity: object) -> None:
+        """Remove an entity."""
+
+    def next_number(self, sequence: str) -> int:
+        """Return the next number of a sequence, never given before; 1 at first."""
+
+    def hold_address(self, subnet_id: SubnetId, address: IpAddress, port_id: PortId) -> None:
+        """Note the holder; raise AlreadyExistsError when there is one. Ranges stay as they are."""
+
+    def drop_address(self, subnet_id: SubnetId, address: IpAddress) -> None:
+        """Forget the holder. Ranges stay as they are."""
+
+    def replace_free(
+        self, subnet_id: SubnetId, gone: Iterable[AddressRange], new: Iterable[AddressRange]
+    ) -> None:
+        """Replace free ranges of a subnet by others."""
+
+    def prune_changes(self, keep: int) -> None:
+        """Forget all but the newest `keep` logged changes."""
+
+
+class Store(Protocol):
+    """Where everything is kept."""
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """Begin a read transaction."""
+
+    def writing(self) -> AbstractContextManager[Writing]:
+        """Begin a write transaction: committed at the end, undone by any exception."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""

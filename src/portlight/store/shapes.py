@@ -1,0 +1,144 @@
+"""By which keys each kind of entity is found, and what must be unique.
+
+Pure data over core; both stores read it, so that a query means the same in each.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
+from portlight.core.instance import Instance
+from portlight.core.network import Network, Subnet
+from portlight.core.port import Port
+from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.core.security_groups import meaning
+from portlight.core.virtual_ip import VirtualIp, VirtualIpState
+
+Key = Callable[[Any], str | None]
+Keys = Callable[[Any], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How one kind of entity is kept."""
+
+    table: str
+    identifier: Callable[[Any], str] = lambda entity: entity.id
+    columns: Mapping[str, Key] = field(default_factory=dict)
+    """Keys with at most one value: indexed columns."""
+    lookups: Mapping[str, Keys] = field(default_factory=dict)
+    """Keys with several values: rows of the table `lookups`."""
+    unique: tuple[tuple[str, ...], ...] = ()
+    """Columns that no two entities share (those with a missing value do)."""
+
+
+def _project(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
+    return str(entity.meta.project_id)
+
+
+def _name(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
+    return str(entity.meta.name)
+
+
+_OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
+
+SHAPES: Mapping[type, Shape] = {
+    Network: Shape(
+        table="networks",
+        columns={
+            **_OWNED,
+            "number": lambda network: str(network.number),
+            "shared": lambda network: "yes" if network.shared else "no",
+        },
+        unique=(("number",),),
+    ),
+    Subnet: Shape(
+        table="subnets", columns={**_OWNED, "network_id": lambda subnet: subnet.network_id}
+    ),
+    Port: Shape(
+        table="ports",
+        columns={
+            **_OWNED,
+            "number": lambda port: str(port.number),
+            "network_id": lambda port: port.network_id,
+            "device_id": lambda port: port.device_id,
+            "device_owner": lambda port: port.device_owner,
+            "mac": lambda port: str(port.mac),
+            "retiring": lambda port: "yes" if port.retired_ips else None,
+        },
+        lookups={
+            "subnet_id": lambda port: tuple({ip.subnet_id for ip in port.fixed_ips}),
+            "address": lambda port: tuple({str(ip.address) for ip in port.fixed_ips}),
+            "security_group_id": lambda port: port.security_groups,
+        },
+        unique=(("number",), ("network_id", "mac")),
+    ),
+    SecurityGroup: Shape(
+        table="security_groups",
+        columns={
+            **_OWNED,
+            "number": lambda group: str(group.number),
+            "default_of": lambda group: _project(group) if group.is_default else None,
+        },
+        unique=(("number",), ("default_of",)),
+    ),
+    SecurityGroupRule: Shape(
+        table="security_group_rules",
+        columns={
+            "project_id": _project,
+            "security_group_id": lambda rule: rule.security_group_id,
+            "remote_group_id": lambda rule: rule.remote_group_id,
+            "meaning": meaning,
+        },
+        unique=(("meaning",),),
+    ),
+    VirtualIp: Shape(
+        table="virtual_ips",
+        columns={
+            **_OWNED,
+            "network_id": lambda vip: vip.network_id,
+            "subnet_id": lambda vip: vip.subnet_id,
+            "port_id": lambda vip: vip.port_id,
+            "address": lambda vip: str(vip.address),
+        },
+        lookups={"member_port_id": lambda vip: tuple(m.port_id for m in vip.members)},
+        unique=(("port_id",), ("network_id", "address")),
+    ),
+    VirtualIpState: Shape(
+        table="virtual_ip_states",
+        identifier=lambda state: state.virtual_ip_id,
+        columns={"split_brain": lambda state: "yes" if state.split_brain else None},
+    ),
+    Instance: Shape(table="instances", columns=_OWNED),
+    Project: Shape(
+        table="projects",
+        columns={"name": lambda project: project.name},
+        unique=(("name",),),
+    ),
+    User: Shape(
+        table="users",
+        columns={"name": lambda user: user.name},
+        unique=(("name",),),
+    ),
+    RoleAssignment: Shape(
+        table="role_assignments",
+        columns={
+            "user_id": lambda assignment: assignment.user_id,
+            "project_id": lambda assignment: assignment.project_id,
+        },
+    ),
+    TokenRecord: Shape(
+        table="tokens",
+        columns={
+            "user_id": lambda token: token.user_id,
+            # Fixed width, so that text compares like the number.
+            "expires": lambda token: f"{token.expires_at:017.3f}",
+        },
+    ),
+}
+
+
+def shape_of(entity: object) -> Shape:
+    """Return the shape of an entity."""
+    return SHAPES[type(entity)]

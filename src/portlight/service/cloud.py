@@ -323,17 +323,18 @@ class Cloud:
         """Return those that the caller may see."""
         return self._list(caller, Instance, "get_instance", where)
 
-    def update_instance(
+    def update_instance(  # noqa: PLR0913 -- each thing that can change by itself
         self,
         caller: Caller,
         identifier: InstanceId,
         name: str | Unset = UNSET,
         description: str | Unset = UNSET,
         *,
+        tags: frozenset[str] | Unset = UNSET,
         if_revision: int | None = None,
     ) -> Instance:
-        """Change name or description."""
-        draft = InstanceDraft(name=name, description=description)
+        """Change name, description or tags."""
+        draft = InstanceDraft(name=name, description=description, tags=tags)
         return self._do.run(
             caller, lambda work: instances.update(work, identifier, draft, if_revision)
         )
@@ -349,6 +350,10 @@ class Cloud:
     def reboot_instance(self, caller: Caller, identifier: InstanceId) -> Instance:
         """Let it stop and start."""
         return self._power(caller, identifier, "reboot_instance")
+
+    def renew_instance(self, caller: Caller, identifier: InstanceId) -> Instance:
+        """Ask the guest's DHCP clients to renew now, so that changed addresses reach it."""
+        return self._power(caller, identifier, "renew_instance")
 
     def attach_interface(
         self, caller: Caller, instance_id: InstanceId, request: InterfaceRequest
@@ -382,6 +387,11 @@ class Cloud:
         """Return the counters of every port."""
         with self._do.read() as tx:
             return self._counters.of_all(tx)
+
+    def all_virtual_ip_states(self) -> list[VirtualIpState]:
+        """Return what was observed of every virtual IP."""
+        with self._do.read() as tx:
+            return tx.find(VirtualIpState)
 
     def hosts(self) -> Sequence[HostState]:
         """Return what every host said last."""
@@ -425,6 +435,7 @@ _POWER: Mapping[str, Callable[..., Instance]] = {
     "start_instance": instance_rules.start,
     "stop_instance": instance_rules.stop,
     "reboot_instance": instance_rules.reboot,
+    "renew_instance": instance_rules.renew,
 }
 
 

@@ -16,8 +16,10 @@ from bench.measure import (
 from bench.peers.bridge import bridge_pair
 from bench.peers.hybrid import hybrid_pair
 from bench.peers.openvswitch import openvswitch_pair
+from bench.portlight import portlight_pair
 
 CONTENDERS: Mapping[str, Build] = {
+    "portlight": portlight_pair,
     "bridge": bridge_pair,
     "iptables": hybrid_pair,
     "openvswitch": openvswitch_pair,

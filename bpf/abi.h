@@ -206,7 +206,9 @@ struct counter {
 };
 _Static_assert(sizeof(struct counter) == 16, "counter");
 
-/* Map `flows`. Values: transport ports, or twice the identifier of an ICMP echo, or 0. */
+/* Map `flows`. Values: transport ports, or twice the identifier of an ICMP echo, or 0. Both sides
+ * may ping with one identifier, so an echo's key names the direction of the requests.
+ */
 struct flow_key {
 	__u32 port;
 	__u8 family;
@@ -215,7 +217,8 @@ struct flow_key {
 	__u8 local[16];
 	__u8 remote[16];
 	__be16 remote_value;
-	__u16 pad;
+	__u8 asker;		/* enum direction for ICMP echo, else 0 */
+	__u8 pad;
 };
 _Static_assert(sizeof(struct flow_key) == 44, "flow_key");
 
@@ -236,7 +239,7 @@ struct flow {
 	__u32 epoch;		/* the rules allowed (or revoked) it under this epoch */
 	__u32 bound_epoch;	/* local_mac was bound to the local address under this epoch */
 	__u8 local_mac[6];
-	__u16 pad;
+	__u8 pad[6];
 };
 _Static_assert(sizeof(struct flow) == 40, "flow");
 

@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes says nothing on a machine that does other things as well.
+settings.register_profile("portlight", deadline=None)
+settings.load_profile("portlight")
 
 SUITES = (
     "unit",

@@ -73,16 +73,6 @@ static __always_inline int bind_neighbour(struct __sk_buff *skb, const struct po
 	return bind_neighbour_option(skb, packet);
 }
 
-static __always_inline bool is_neighbour_discovery(const struct packet *packet)
-{
-	__u8 type = packet->icmp_type;
-
-	return is_icmpv6(packet) && packet->fragment == FRAGMENT_NONE && !packet->icmp_code &&
-	       packet->hop_limit == ND_HOP_LIMIT &&
-	       (type == ND_ROUTER_SOLICITATION || type == ND_NEIGHBOUR_SOLICITATION ||
-		type == ND_NEIGHBOUR_ADVERTISEMENT);
-}
-
 /* ND and MLD are judged here and by no group; ALLOW means so. */
 static __always_inline int bind_ipv6_control(struct __sk_buff *skb, const struct port_entry *port,
 					     const struct packet *packet, __u32 kind)

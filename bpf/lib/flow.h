@@ -57,6 +57,12 @@ static __always_inline struct flow *find_flow(const struct flow_key *key, __u64 
 	return flow;
 }
 
+static __always_inline bool is_echo(const struct packet *packet)
+{
+	return is_icmp(packet) && packet->fragment != FRAGMENT_LATER &&
+	       is_icmp_echo(packet->family, packet->icmp_type, packet->icmp_code);
+}
+
 static __always_inline void flow_key_of(struct flow_key *key, const struct port_entry *port,
 					const struct packet *packet, bool egress)
 {
@@ -74,12 +80,8 @@ static __always_inline void flow_key_of(struct flow_key *key, const struct port_
 		key->local_value = packet->destination_value;
 		key->remote_value = packet->source_value;
 	}
+	key->asker = is_echo(packet) ? echo_asker(packet->family, packet->icmp_type, egress) : 0;
 	key->pad = 0;
-}
-
-static __always_inline bool is_echo(const struct packet *packet)
-{
-	return is_icmp_echo(packet->family, packet->icmp_type, packet->icmp_code);
 }
 
 /* Whether packets like this one have entries at all. */
@@ -91,13 +93,6 @@ static __always_inline bool has_flow(const struct packet *packet)
 static __always_inline bool is_from_initiator(const struct flow *flow, bool egress)
 {
 	return !!(flow->flags & FLOW_INITIATOR_EGRESS) == egress;
-}
-
-/* An echo request belongs to a flow only if its initiator asks, a reply only to the initiator. */
-static __always_inline bool is_other_echo(const struct flow *flow, const struct packet *packet,
-					  bool egress)
-{
-	return is_icmp(packet) && is_icmp_request(packet) != is_from_initiator(flow, egress);
 }
 
 static __always_inline bool is_opening(const struct packet *packet)
@@ -139,6 +134,12 @@ static __always_inline void refresh_flow(struct flow *flow, __u32 flags, __u64 n
 		flow->seen_at = now;
 }
 
+/* An echo reply opens nothing. */
+static __always_inline bool is_unasked(const struct flow_key *key, bool egress)
+{
+	return key->asker && key->asker != (egress ? DIRECTION_EGRESS : DIRECTION_INGRESS);
+}
+
 static __always_inline int open_flow(const struct port_entry *port, const struct packet *packet,
 				     const struct flow_key *key, bool egress, __u64 now)
 {
@@ -152,7 +153,7 @@ static __always_inline int open_flow(const struct port_entry *port, const struct
 
 	if (!result)
 		return egress ? DROP_NO_EGRESS_RULE : DROP_NO_INGRESS_RULE;
-	if (result->flags & RULE_STATELESS || !has_flow(packet))
+	if (result->flags & RULE_STATELESS || !has_flow(packet) || is_unasked(key, egress))
 		return ALLOW;
 	flow.label = result->label;
 	if (result->flags & RULE_KEEP)
@@ -169,8 +170,7 @@ static __always_inline int open_flow(const struct port_entry *port, const struct
 static __always_inline bool is_decided(const struct port_entry *port, const struct packet *packet,
 				       const struct flow_key *key, struct flow *flow, bool egress)
 {
-	if (!flow || is_other_echo(flow, packet, egress) ||
-	    (is_opening(packet) && is_closing(flow)))
+	if (!flow || (is_opening(packet) && is_closing(flow)))
 		return false;
 	if (flow->epoch != packet->epoch)
 		judge_flow_again(port, key, flow, packet->epoch);

@@ -109,11 +109,7 @@ static __always_inline int judge_service(const struct port_entry *port,
 	__u8 type = packet->icmp_type;
 
 	if (is_icmpv6(packet)) {
-		if (is_mld(packet))
-			return ALLOW;
-		if (packet->hop_limit == ND_HOP_LIMIT &&
-		    (type == ND_ROUTER_SOLICITATION || type == ND_NEIGHBOUR_SOLICITATION ||
-		     type == ND_NEIGHBOUR_ADVERTISEMENT))
+		if (is_neighbour_discovery(packet) || is_mld(packet))
 			return ALLOW;
 		if (type == ND_ROUTER_ADVERTISEMENT || type == ND_REDIRECT)
 			return is_from_service(port, packet) ? ALLOW :

@@ -117,16 +117,19 @@ static __always_inline bool is_icmp(const struct packet *packet)
 	       (packet->family == FAMILY_IPV4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6);
 }
 
-static __always_inline bool is_icmp_request(const struct packet *packet)
-{
-	return packet->icmp_type == (packet->family == FAMILY_IPV4 ? 8 : 128);
-}
-
 static __always_inline bool is_icmp_echo(__u8 family, __u8 type, __u8 code)
 {
 	if (code)
 		return false;
 	return family == FAMILY_IPV4 ? type == 8 || type == 0 : type == 128 || type == 129;
+}
+
+/* Of an echo: the direction of its requests. */
+static __always_inline __u8 echo_asker(__u8 family, __u8 type, bool egress)
+{
+	bool asks = type == (family == FAMILY_IPV4 ? 8 : 128);
+
+	return asks == egress ? DIRECTION_EGRESS : DIRECTION_INGRESS;
 }
 
 static __always_inline bool carries_ports(__u8 protocol)
@@ -153,7 +156,19 @@ static __always_inline bool is_mld(const struct packet *packet)
 {
 	__u8 type = packet->icmp_type;
 
-	return is_icmpv6(packet) && (type == 130 || type == 131 || type == 132 || type == 143);
+	return is_icmpv6(packet) && packet->fragment == FRAGMENT_NONE &&
+	       (type == 130 || type == 131 || type == 132 || type == 143);
+}
+
+/* What guests say to each other to find themselves. */
+static __always_inline bool is_neighbour_discovery(const struct packet *packet)
+{
+	__u8 type = packet->icmp_type;
+
+	return is_icmpv6(packet) && packet->fragment == FRAGMENT_NONE && !packet->icmp_code &&
+	       packet->hop_limit == ND_HOP_LIMIT &&
+	       (type == ND_ROUTER_SOLICITATION || type == ND_NEIGHBOUR_SOLICITATION ||
+		type == ND_NEIGHBOUR_ADVERTISEMENT);
 }
 
 #endif

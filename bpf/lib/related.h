@@ -59,10 +59,11 @@ static __always_inline bool read_quoted_ipv6(struct __sk_buff *skb, struct quote
 }
 
 static __always_inline bool read_quoted_values(struct __sk_buff *skb, const struct quoted *quoted,
-					       __u8 family, __be16 values[2])
+					       struct flow_key *key, bool egress, __be16 values[2])
 {
 	__be16 words[4];
 	__u8 *bytes = (__u8 *)words;
+	__u8 family = key->family;
 
 	if (!load(skb, quoted->offset, words, sizeof(words)))
 		return false;
@@ -74,6 +75,8 @@ static __always_inline bool read_quoted_values(struct __sk_buff *skb, const stru
 		   (family == FAMILY_IPV4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6)) {
 		if (!is_icmp_echo(family, bytes[0], bytes[1]))
 			return false;
+		/* The quoted packet went the other way. */
+		key->asker = echo_asker(family, bytes[0], !egress);
 		values[0] = values[1] = words[2];
 	}
 	return true;
@@ -111,7 +114,7 @@ __attribute__((noinline)) int is_related(struct __sk_buff *skb, struct port_entr
 	if (packet->upper_bytes < ICMP_HEADER_BYTES + quoted.bytes + QUOTED_UPPER_BYTES)
 		return false;
 	quoted.offset += quoted.bytes;
-	if (!read_quoted_values(skb, &quoted, packet->family, values))
+	if (!read_quoted_values(skb, &quoted, &key, egress, values))
 		return false;
 	quoted_key(&key, &quoted, values, egress);
 	flow = find_flow(&key, bpf_ktime_get_coarse_ns());

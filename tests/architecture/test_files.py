@@ -85,6 +85,31 @@ def test_no_file_names_a_folder_of_one_persons_machine() -> None:
     assert found == []
 
 
+def test_tests_neither_skip_nor_replace_parts() -> None:
+    # Built from parts, so that this file does not find itself.
+    words = ("pytest.sk" + "ip", "mark.sk" + "ip", "xf" + "ail", "import" + "orskip")
+    words += ("unittest.mo" + "ck", "monkey" + "patch")
+    pattern = re.compile("|".join(map(re.escape, words)))
+
+    found = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in tracked("tests/*.py")
+        for word in pattern.findall(path.read_text())
+    ]
+
+    assert found == []
+
+
+def test_no_source_leaves_work_for_later_without_a_number() -> None:
+    later = re.compile("(?:TO" + "DO|FIX" + r"ME)(?!\(#\d+\))")
+
+    found = [
+        str(path.relative_to(ROOT)) for path in tracked(*SOURCES) if later.search(path.read_text())
+    ]
+
+    assert found == []
+
+
 def test_shell_scripts_stop_at_the_first_error() -> None:
     scripts = [path for path in tracked("scripts/*", ".ci/*") if is_bash(path)]
 

@@ -7,6 +7,7 @@ docs/design/packet-path.md.
 from collections.abc import Iterator
 
 from portlight.compiler.view import HostView
+from portlight.compiler.virtual_ips import members_of
 from portlight.core.port import Port
 from portlight.core.virtual_ip import VirtualIp, VirtualIpMember
 from portlight.plan.host import SourceBinding
@@ -37,7 +38,7 @@ def _memberships(view: HostView) -> dict[str, tuple[Membership, ...]]:
     held: dict[str, tuple[Membership, ...]] = {}
     for network in view.networks:
         for vip in view.virtual_ips_of(network):
-            for member in vip.members:
+            for member in members_of(view, vip):
                 held[member.port_id] = (*held.get(member.port_id, ()), (vip, member))
     return held
 

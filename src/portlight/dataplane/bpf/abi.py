@@ -235,7 +235,7 @@ class Counter:
 class FlowKey:
     """A key of `flows`; the two values are in wire order, so they are bytes here."""
 
-    FORMAT: ClassVar[str] = "=IBB2s16s16s2s2x"
+    FORMAT: ClassVar[str] = "=IBB2s16s16s2sBx"
     port: int
     family: int
     protocol: int
@@ -243,13 +243,14 @@ class FlowKey:
     local: bytes
     remote: bytes
     remote_value: bytes
+    asker: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     """A value of `flows`."""
 
-    FORMAT: ClassVar[str] = "=QQIII6s2x"
+    FORMAT: ClassVar[str] = "=QQIII6s6x"
     seen_at: int
     label: int
     flags: int

@@ -1,0 +1,67 @@
+"""Model = interpreter of the compiled plan, over sequences of frames and changes."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.support.builders import HOST
+from tests.support.interpreter import Interpreter
+from tests.support.model_path import ModelPath
+from tests.support.shots import FrameMaker, Shot
+from tests.support.strategies import dice
+from tests.support.worlds import a_changed_world, a_world
+
+from portlight.compiler.host import compile_host
+from portlight.values.verdict import Drop, DropReason
+
+QUICK_FRAMES = 20_000
+FRAMES_PER_WORLD = 400
+STEPS_SECONDS = (0.0, 0.0, 0.0, 0.01, 0.5, 1.0, 4.0, 11.0, 31.0, 130.0, 200.0)
+
+
+def compare(random: Random, frames: int) -> Counter[str]:
+    """Judge a sequence of frames twice; return how often each outcome was seen."""
+    topology = a_world(random)
+    model, plan = ModelPath(topology), Interpreter(compile_host(topology, HOST))
+    maker, now, seen = FrameMaker(random, topology), 1000.0, Counter[str]()
+    for _ in range(frames):
+        now += random.choice(STEPS_SECONDS) if random.random() < 0.3 else 0.0
+        if random.random() < 0.02:
+            topology = a_changed_world(random, topology)
+            model.load(topology)
+            plan.load(compile_host(topology, HOST))
+            maker.look_at(topology)
+        shot = maker.shot()
+        if _is_elsewhere(topology, shot):
+            continue
+        expected = model.judge(shot, now)
+        actual = plan.judge(shot.port, shot.direction.value, shot.frame, now)
+        assert actual == expected, (shot, shot.frame.data.hex(), topology)
+        seen[expected.reason.label if isinstance(expected, Drop) else "allowed"] += 1
+    return seen
+
+
+def _is_elsewhere(topology: object, shot: Shot) -> bool:
+    """Port 6 is on the other host: its plan does not know it."""
+    del topology
+    return shot.port in {6, 7}
+
+
+@pytest.mark.covers("N10", "N11", "N12", "N13", "N26", "N32", "P15")
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(random=dice(), frames=st.integers(min_value=1, max_value=12))
+def test_model_and_plan_agree_on_what_hypothesis_thinks_of(random: Random, frames: int) -> None:
+    compare(random, frames)
+
+
+@pytest.mark.covers("N10", "N11", "N12", "N13", "N26", "N32", "P15")
+def test_model_and_plan_agree_on_many_frames_and_every_reason_occurs() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(QUICK_FRAMES // FRAMES_PER_WORLD):
+        seen += compare(Random(seed), FRAMES_PER_WORLD)  # noqa: S311 -- wanted: repeatable
+
+    not_judged_here = {DropReason.MTU_EXCEEDED, DropReason.INTERNAL_ERROR}
+    reasons = {reason.label for reason in DropReason if reason not in not_judged_here}
+    assert seen.keys() == reasons | {"allowed"}, seen

@@ -1,0 +1,180 @@
+"""Small topologies in which everything meets: from one random source, for every suite.
+
+The same code serves Hypothesis (which controls and shrinks the source) and the fast seeded runs.
+"""
+
+from random import Random
+
+from tests.support.builders import (
+    ELSEWHERE,
+    HOST,
+    a_group,
+    a_network,
+    a_port,
+    a_rule,
+    a_subnet,
+    a_topology,
+    a_virtual_ip,
+    an_instance,
+    entities_of,
+    group_id,
+    icmp,
+    ip,
+    mac,
+    net,
+    port_id,
+    ports,
+)
+
+from portlight.core.port import AddressPair, FixedIp, Port, RetiredIp
+from portlight.core.security_group import (
+    Direction,
+    EstablishedFlows,
+    EtherType,
+    SecurityGroupRule,
+)
+from portlight.core.topology import Entity, Topology
+from portlight.core.virtual_ip import ClaimPolicy, VirtualIp
+from portlight.values.addresses import IpPrefix, MacAddress
+
+PORT_NUMBERS = (22, 53, 80, 443, 1000)
+PROTOCOLS = (1, 6, 17, 33, 47, 58, 112, 132, 136)
+PREFIXES = ("10.0.0.0/24", "10.0.0.4/30", "10.0.0.5/32", "0.0.0.0/0", "192.0.2.0/24")
+PREFIXES_IPV6 = ("fd00::/64", "fd00::4/126", "fd00::5/128", "::/0", "2001:db8::/32", "fe80::/10")
+VIRTUAL_IPS = ("10.0.0.100", "10.0.0.101", "fd00::100")
+GROUPS, PORTS, DHCP_PORT = 4, 6, 50
+
+
+def a_world(random: Random) -> Topology:
+    """Return two networks with the same addresses, ports of all kinds, groups and virtual IPs."""
+    second = a_network(2, admin_state_up=random.random() < 0.9)
+    entities: list[Entity] = [a_network(1), second, a_subnet(1), *_subnets(random)]
+    entities += [some_group(random, number) for number in range(1, GROUPS + 1)]
+    entities += [some_rule(random, number) for number in range(1, random.randint(2, 16))]
+    for number in range(1, PORTS + 1):
+        entities.append(some_port(random, number))
+        entities.append(an_instance(number, host=ELSEWHERE if number == PORTS else HOST))
+    entities += some_virtual_ips(random)
+    if random.random() < 0.7:
+        entities.append(
+            a_port(DHCP_PORT, "10.0.0.2", "fd00::2", device_owner="network:dhcp", device_id="dhcp")
+        )
+    return a_topology(*entities)
+
+
+def _subnets(random: Random) -> list[Entity]:
+    second = a_network(2).id
+    return [
+        a_subnet(2, "fd00::/64", enable_dhcp=random.random() < 0.5),
+        a_subnet(3, network_id=second),
+        a_subnet(4, "fd00::/64", network_id=second),
+    ]
+
+
+def some_group(random: Random, number: int) -> Entity:
+    return a_group(
+        number,
+        stateful=random.random() < 0.75,
+        established_flows=random.choice(list(EstablishedFlows)),
+    )
+
+
+def some_rule(random: Random, number: int) -> SecurityGroupRule:
+    """Return a rule; now and then one that can match nothing."""
+    ethertype = random.choice(list(EtherType))
+    protocol = random.choice((None, 1, 6, 6, 17, 58, *PROTOCOLS))
+    fields: dict[str, object] = {"ethertype": ethertype, "protocol": protocol}
+    fields["direction"] = random.choice(list(Direction))
+    if protocol in {6, 17, 33, 132, 136, None} and random.random() < 0.6:
+        first = random.choice(PORT_NUMBERS)
+        fields["ports"] = ports(first, random.choice((first, 65535, first + 10)))
+    elif protocol in {1, 58} and random.random() < 0.6:
+        kinds = (0, 3, 8) if protocol == 1 else (1, 128, 129)
+        fields["icmp"] = icmp(random.choice(kinds), random.choice((None, 0, 1)))
+    remote = random.random()
+    if remote < 0.3:
+        texts = PREFIXES if ethertype is EtherType.IPV4 or remote < 0.02 else PREFIXES_IPV6
+        fields["remote_prefix"] = net(random.choice(texts))
+    elif remote < 0.6:
+        fields["remote_group_id"] = group_id(random.randint(1, GROUPS + (remote < 0.35)))
+    return a_rule(number, random.randint(1, GROUPS), **fields)
+
+
+def some_port(random: Random, number: int) -> Port:
+    """Return a port of network 1, now and then of the one that has the same addresses."""
+    other = random.random() < 0.15
+    addresses = [f"10.0.0.{number + 4}"] if random.random() < 0.9 else []
+    addresses += [f"fd00::{number + 4:x}"] if random.random() < 0.8 else []
+    addresses += [f"10.0.0.{number + 24}"] if random.random() < 0.2 else []
+    port = a_port(number, *addresses)
+    fixed = tuple(
+        FixedIp(
+            subnet_id=a_subnet(2 * other + (1 if one.address.version == 4 else 2)).id,
+            address=one.address,
+        )
+        for one in port.fixed_ips
+    )
+    groups = random.sample(range(1, GROUPS + 1), random.randint(0, 3))
+    return a_port(
+        number,
+        fixed_ips=fixed,
+        network_id=a_network(2 if other else 1).id,
+        retired_ips=_retired(random, number),
+        allowed_address_pairs=tuple(_pair(random) for _ in range(random.choice((0, 0, 1, 3)))),
+        security_groups=tuple(sorted(group_id(group) for group in groups)),
+        port_security_enabled=random.random() < 0.93,
+        admin_state_up=random.random() < 0.95,
+    )
+
+
+def _retired(random: Random, number: int) -> tuple[RetiredIp, ...]:
+    if random.random() < 0.8:
+        return ()
+    fixed = FixedIp(subnet_id=a_subnet(1).id, address=ip(f"10.0.0.{number + 44}"))
+    return (RetiredIp(fixed_ip=fixed, until=0),)
+
+
+def _pair(random: Random) -> AddressPair:
+    prefix: IpPrefix = net(random.choice((*PREFIXES[:3], *PREFIXES_IPV6[:3], "10.0.0.101/32")))
+    # A multicast MAC can never be a sender, whatever the pair says.
+    lent: MacAddress | None = random.choice((None, mac(90), mac(91), mac("01:00:5e:00:00:01")))
+    return AddressPair(prefix=prefix, mac=lent)
+
+
+def some_virtual_ips(random: Random) -> list[VirtualIp]:
+    vips = []
+    for number, address in enumerate(VIRTUAL_IPS, start=1):
+        if random.random() < 0.6:
+            members = random.sample(range(1, PORTS + 1), random.randint(1, 3))
+            routers = {member: random.choice((None, 7)) for member in members}
+            pinned = random.choice((None, port_id(random.choice(members))))
+            policy = random.choice(list(ClaimPolicy))
+            vips.append(
+                a_virtual_ip(number, address, routers, claim_policy=policy, pinned_owner=pinned)
+            )
+    return vips
+
+
+def a_changed_world(random: Random, topology: Topology) -> Topology:
+    """Return the topology after one change: something made, changed or removed."""
+    entities = {entity.id: entity for entity in entities_of(topology)}
+    match random.randint(0, 5):
+        case 0:
+            fresh: list[Entity] = [some_rule(random, random.randint(1, 20))]
+        case 1:
+            fresh = [some_group(random, random.randint(1, GROUPS))]
+        case 2:
+            fresh = [some_port(random, random.randint(1, PORTS + 1))]
+        case 3:
+            rules = sorted(topology.security_group_rules)
+            if rules:
+                entities.pop(random.choice(rules))
+            fresh = []
+        case 4:
+            for vip in topology.virtual_ips:
+                entities.pop(vip)
+            fresh = list(some_virtual_ips(random))
+        case _:
+            entities.pop(port_id(random.randint(1, PORTS)), None)
+            fresh = []
+    return a_topology(*(entities | {entity.id: entity for entity in fresh}).values())

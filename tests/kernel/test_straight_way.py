@@ -66,6 +66,8 @@ class Wire:
                 *("object-pinned", str(self.pins / program)),
             )
         self.inside("f", "ip", "link", "set", f"p{number}", "master", "fabric", "up")
+        # IPv6 would send multicasts of its own, at times of its own.
+        self.inside(str(number), "sysctl", "-q", "net.ipv6.conf.all.disable_ipv6=1")
         self.inside(str(number), "ip", "address", "add", f"10.0.0.{number}/24", "dev", "eth0")
         self.inside(str(number), "ip", "link", "set", "eth0", "up")
 

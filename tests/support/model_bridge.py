@@ -38,10 +38,11 @@ class ModelBridge:
     def load(self, plan: HostPlan) -> None:
         """Take the plan that belongs to the model's topology."""
         self._plan = plan
+        shared = {network for network, _ in plan.virtual_ips}
         self._learned = {
             (network, mac): port
             for (network, mac), port in self._learned.items()
-            if port in plan.ports
+            if port in plan.ports and network in shared
         }
 
     def judge(self, shot: Shot, now: float) -> Outcome:

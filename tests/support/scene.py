@@ -13,9 +13,7 @@ from portlight.values.ranges import PortRange
 
 NETWORK = 7
 ANYTHING = (ClassifierRule(family=Family.IPV4), ClassifierRule(family=Family.IPV6))
-WEB = ClassifierRule(
-    family=Family.IPV4, protocol=6, destination_ports=PortRange(first=80, last=80)
-)
+WEB = ClassifierRule(family=Family.IPV4, protocol=6, destination_ports=PortRange(first=80, last=80))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +25,7 @@ class Guest:
     end6: End
 
 
-def guest(
+def guest(  # noqa: PLR0913 a builder: every option has a default
     lab: ProgramLab,
     number: int,
     *,

@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Mapping
 
 from bench.compare import Build, Quantity, interleaved, report
+from bench.datapath import datapath_pair
 from bench.measure import (
     tcp_connections_per_second,
     udp_packets_per_second,
@@ -20,6 +21,7 @@ from bench.portlight import portlight_pair
 
 CONTENDERS: Mapping[str, Build] = {
     "portlight": portlight_pair,
+    "datapath": datapath_pair,
     "bridge": bridge_pair,
     "iptables": hybrid_pair,
     "openvswitch": openvswitch_pair,

@@ -13,9 +13,7 @@ from portlight.values.ranges import PortRange
 
 NETWORK = 7
 ANYTHING = (ClassifierRule(family=Family.IPV4), ClassifierRule(family=Family.IPV6))
-WEB = ClassifierRule(
-    family=Family.IPV4, protocol=6, destination_ports=PortRange(first=80, last=80)
-)
+WEB = ClassifierRule(family=Family.IPV4, protocol=6, destination_ports=PortRange(first=80, last=80))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

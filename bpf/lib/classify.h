@@ -192,14 +192,15 @@ static __noinline void add_groups(void *image, struct classify_scratch *scratch,
 	}
 }
 
-static __always_inline union image_element *block_of(void *image, __u32 record, __u32 block)
+/* Where a vector's block is: behind the summary, a record has the element number of each block. */
+static __always_inline __u32 block_place(void *image, __u32 record, __u32 block)
 {
-	return image_at(image, image_half(image, record * 2 + 2 + block));
+	return image_half(image, record * 2 + 2 + block);
 }
 
 static __always_inline bool intersect(void *image, __u64 *common, __u32 record, __u32 block)
 {
-	union image_element *bits = block_of(image, record, block);
+	union image_element *bits = image_at(image, block_place(image, record, block));
 
 	if (!bits)
 		return false;
@@ -209,14 +210,23 @@ static __always_inline bool intersect(void *image, __u64 *common, __u32 record, 
 	return true;
 }
 
+static __always_inline bool is_empty(const __u64 *words)
+{
+	return !(words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7]);
+}
+
 static __noinline bool intersect_remote(void *image, struct classify_scratch *scratch, __u32 block)
 {
 #pragma unroll
 	for (int i = 0; i < 8; i++)
 		scratch->united[i] = 0;
 	for (__u32 r = 0; r < REMOTE_VECTORS && r < scratch->remote_count; r++) {
-		union image_element *bits = block_of(image, scratch->remote[r], block);
+		__u32 place = block_place(image, scratch->remote[r], block);
+		union image_element *bits;
 
+		if (place == IMAGE_EMPTY_BLOCK)
+			continue;
+		bits = image_at(image, place);
 		if (!bits)
 			return false;
 #pragma unroll
@@ -269,6 +279,8 @@ static long visit_block(__u32 index, struct classify_walk *walk)
 		return 1;
 	if (scratch->local && !intersect(image, scratch->common, scratch->local, block))
 		return 1;
+	if (is_empty(scratch->common))
+		return 0;
 	if (scratch->remote_count && !intersect_remote(image, scratch, block))
 		return 1;
 #pragma unroll

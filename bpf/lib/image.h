@@ -17,6 +17,7 @@
 #define IMAGE_ELEMENT 64
 #define IMAGE_LEVELS 8
 #define IMAGE_BLOCKS 64 /* bits of a summary */
+#define IMAGE_EMPTY_BLOCK 3 /* element */
 #define IMAGE_FANOUT_NARROW 17
 #define IMAGE_FANOUT_WIDE 5
 #define MEMBER_GROUPS 32

@@ -60,7 +60,7 @@ def test_a_foreign_address_is_dropped(lab: ProgramLab, sender: Guest) -> None:
     assert_dropped(run, DropReason.SPOOFED_IPV6, sender.port)
 
 
-@pytest.mark.covers("N10")
+@pytest.mark.covers("N10", "N26")
 def test_a_pair_opens_its_prefix_for_its_mac_only(lab: ProgramLab, sender: Guest) -> None:
     pair = SourceBinding(port=1, mac=STRANGER, prefix=ip_network("192.168.0.0/16"))
     lab.bind(pair)
@@ -71,7 +71,7 @@ def test_a_pair_opens_its_prefix_for_its_mac_only(lab: ProgramLab, sender: Guest
     assert_dropped(run, DropReason.SPOOFED_IPV4, sender.port)
 
 
-@pytest.mark.covers("N10")
+@pytest.mark.covers("N10", "N26")
 def test_a_pair_for_all_of_ipv6_opens_no_ipv4(lab: ProgramLab, sender: Guest) -> None:
     lab.bind(SourceBinding(port=1, mac=sender.end.mac, prefix=ip_network("::/0")))
     run = lab.sends(sender.port, frames.tcp(sender.end.at(ip_address("10.9.9.9")), GATEWAY))

@@ -221,8 +221,9 @@ def _older(
     record: Flow | Fragment | VirtualIpMember | VirtualIpOwner, by: int, *names: str
 ) -> bytes:
     times = {name: getattr(record, name) for name in names}
-    older = {name: max(at - by, 0) for name, at in times.items()}
-    return encode_record(replace(record, **older))
+    # Before the machine started: wrapped, as the programs subtract. 0 means never.
+    older = {name: (at - by) % (1 << 64) if at else 0 for name, at in times.items()}
+    return encode_record(replace(record, **older))  # type: ignore[arg-type] # names are arguments
 
 
 def _rewrite(

@@ -25,7 +25,7 @@ class Guest:
     end6: End
 
 
-def guest(
+def guest(  # noqa: PLR0913 a builder: every option has a default
     lab: ProgramLab,
     number: int,
     *,

@@ -12,6 +12,7 @@ from portlight.core.meta import Meta
 from portlight.values.ids import ProjectId
 
 MAX_TEXT = 255
+MAX_TAGS = 50
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ class Birth:
 
 
 class Described(Protocol):
-    """A draft with a name and a description."""
+    """A draft with a name, a description and tags."""
 
     @property
     def name(self) -> str | Unset:
@@ -38,6 +39,10 @@ class Described(Protocol):
     @property
     def description(self) -> str | Unset:
         """The description asked for."""
+
+    @property
+    def tags(self) -> frozenset[str] | Unset:
+        """All tags asked for."""
 
 
 def given(value: T | Unset, default: T) -> T:
@@ -58,6 +63,7 @@ def first_meta(draft: Described, birth: Birth) -> Meta:
         project_id=birth.project_id,
         name=_text("name", given(draft.name, "")),
         description=_text("description", given(draft.description, "")),
+        tags=_tags(given(draft.tags, frozenset())),
         revision_number=1,
         created_at=birth.now,
         updated_at=birth.now,
@@ -65,15 +71,15 @@ def first_meta(draft: Described, birth: Birth) -> Meta:
 
 
 def next_meta(meta: Meta, draft: Described | None, now: float) -> Meta:
-    """Return the common facts after a change; the draft may name and describe anew."""
+    """Return the common facts after a change; the draft may name, describe and tag anew."""
+    risen = replace(meta, revision_number=meta.revision_number + 1, updated_at=now)
+    if draft is None:
+        return risen
     return replace(
-        meta,
-        name=meta.name if draft is None else _text("name", given(draft.name, meta.name)),
-        description=meta.description
-        if draft is None
-        else _text("description", given(draft.description, meta.description)),
-        revision_number=meta.revision_number + 1,
-        updated_at=now,
+        risen,
+        name=_text("name", given(draft.name, meta.name)),
+        description=_text("description", given(draft.description, meta.description)),
+        tags=_tags(given(draft.tags, meta.tags)),
     )
 
 
@@ -86,3 +92,11 @@ def check_text(field: str, value: str) -> None:
 def _text(field: str, value: str) -> str:
     check_text(field, value)
     return value
+
+
+def _tags(tags: frozenset[str]) -> frozenset[str]:
+    if len(tags) > MAX_TAGS:
+        raise InvalidRequestError("tags", f"more than {MAX_TAGS} of them")
+    for tag in tags:
+        check_text("tags", tag)
+    return tags

@@ -113,6 +113,7 @@ class SecurityGroupRuleDraft:
     direction: Direction
     project_id: ProjectId | Unset = UNSET
     description: str = ""
+    tags: frozenset[str] | Unset = UNSET
     ethertype: EtherType = EtherType.IPV4
     protocol: str | None = None
     """Name or number, as the client wrote it."""

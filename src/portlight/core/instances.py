@@ -73,3 +73,12 @@ def reboot(instance: Instance, *, now: float) -> Instance:
         boot=instance.boot + 1,
         status=InstanceStatus.BUILD,
     )
+
+
+def renew(instance: Instance, *, now: float) -> Instance:
+    """Return the instance with one more request to renew its addresses (row N19)."""
+    if instance.power_state is PowerState.STOPPED:
+        raise InstanceStoppedError(instance.id)
+    return replace(
+        instance, meta=next_meta(instance.meta, None, now), renewals=instance.renewals + 1
+    )

@@ -4,10 +4,10 @@ Every method is one transaction and thread-safe, and raises the errors of `core`
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 from portlight.core import instances as instance_rules
 from portlight.core.drafts import (
-    UNSET,
     InstanceDraft,
     InterfaceRequest,
     NetworkDraft,
@@ -15,7 +15,6 @@ from portlight.core.drafts import (
     SecurityGroupDraft,
     SecurityGroupRuleDraft,
     SubnetDraft,
-    Unset,
     VirtualIpDraft,
 )
 from portlight.core.errors import InvalidRequestError
@@ -41,7 +40,7 @@ from portlight.service.ids import IdSource
 from portlight.service.policy import check_action
 from portlight.service.report import AgentReport, ChangeBatch, HostState, PortCounters
 from portlight.service.transactions import Transactions
-from portlight.service.work import O, View, Work, load, search
+from portlight.service.work import O, View, Work, check_revision, load, search
 from portlight.store.protocol import Store
 from portlight.values.ids import (
     HostName,
@@ -57,6 +56,7 @@ from portlight.values.ids import (
 )
 
 HOUSEKEEPING_SECONDS = 600.0
+I = TypeVar("I", bound=str)  # noqa: E741 -- an identifier, beside O
 Where = Mapping[str, Collection[str]]
 _ANY: Where = {}
 _SYSTEM = Caller(
@@ -106,9 +106,11 @@ class Cloud:
             caller, lambda work: networks.update(work, identifier, draft, if_revision)
         )
 
-    def delete_network(self, caller: Caller, identifier: NetworkId) -> None:
+    def delete_network(
+        self, caller: Caller, identifier: NetworkId, *, if_revision: int | None = None
+    ) -> None:
         """Remove it; raise a ConflictError that names its users when it has some."""
-        self._do.run(caller, lambda work: networks.delete(work, identifier))
+        self._delete(caller, Network, identifier, networks.delete, if_revision)
 
     def get_network(self, caller: Caller, identifier: NetworkId) -> Network:
         """Return it; raise NotFoundError when the caller may not see it."""
@@ -139,9 +141,11 @@ class Cloud:
             caller, lambda work: subnets.update(work, identifier, draft, if_revision)
         )
 
-    def delete_subnet(self, caller: Caller, identifier: SubnetId) -> None:
+    def delete_subnet(
+        self, caller: Caller, identifier: SubnetId, *, if_revision: int | None = None
+    ) -> None:
         """Remove it; raise a ConflictError that names its users when it has some."""
-        self._do.run(caller, lambda work: subnets.delete(work, identifier))
+        self._delete(caller, Subnet, identifier, subnets.delete, if_revision)
 
     def get_subnet(self, caller: Caller, identifier: SubnetId) -> Subnet:
         """Return it; raise NotFoundError when the caller may not see it."""
@@ -170,9 +174,11 @@ class Cloud:
         """Change what the draft names."""
         return self._do.run(caller, lambda work: ports.update(work, identifier, draft, if_revision))
 
-    def delete_port(self, caller: Caller, identifier: PortId) -> None:
+    def delete_port(
+        self, caller: Caller, identifier: PortId, *, if_revision: int | None = None
+    ) -> None:
         """Remove it; raise a ConflictError that names its users when it has some."""
-        self._do.run(caller, lambda work: virtual_ips.delete_port(work, identifier))
+        self._delete(caller, Port, identifier, virtual_ips.delete_port, if_revision)
 
     def get_port(self, caller: Caller, identifier: PortId) -> Port:
         """Return it; raise NotFoundError when the caller may not see it."""
@@ -185,6 +191,14 @@ class Cloud:
     def create_security_group(self, caller: Caller, draft: SecurityGroupDraft) -> SecurityGroup:
         """Make one."""
         return self._do.run(caller, lambda work: security_groups.create(work, draft))
+
+    def create_security_groups(
+        self, caller: Caller, drafts: Sequence[SecurityGroupDraft]
+    ) -> list[SecurityGroup]:
+        """Make several, all or none."""
+        return self._do.run(
+            caller, lambda work: [security_groups.create(work, draft) for draft in drafts]
+        )
 
     def update_security_group(
         self,
@@ -199,9 +213,11 @@ class Cloud:
             caller, lambda work: security_groups.update(work, identifier, draft, if_revision)
         )
 
-    def delete_security_group(self, caller: Caller, identifier: SecurityGroupId) -> None:
+    def delete_security_group(
+        self, caller: Caller, identifier: SecurityGroupId, *, if_revision: int | None = None
+    ) -> None:
         """Remove it; raise a ConflictError that names its users when it has some."""
-        self._do.run(caller, lambda work: security_groups.delete(work, identifier))
+        self._delete(caller, SecurityGroup, identifier, security_groups.delete, if_revision)
 
     def get_security_group(self, caller: Caller, identifier: SecurityGroupId) -> SecurityGroup:
         """Return it; raise NotFoundError when the caller may not see it."""
@@ -237,9 +253,13 @@ class Cloud:
             caller, lambda work: security_groups.describe(work, identifier, description)
         )
 
-    def delete_security_group_rule(self, caller: Caller, identifier: SecurityGroupRuleId) -> None:
+    def delete_security_group_rule(
+        self, caller: Caller, identifier: SecurityGroupRuleId, *, if_revision: int | None = None
+    ) -> None:
         """Remove a rule."""
-        self._do.run(caller, lambda work: security_groups.delete_rule(work, identifier))
+        self._delete(
+            caller, SecurityGroupRule, identifier, security_groups.delete_rule, if_revision
+        )
 
     def get_security_group_rule(
         self, caller: Caller, identifier: SecurityGroupRuleId
@@ -270,9 +290,11 @@ class Cloud:
             caller, lambda work: virtual_ips.update(work, identifier, draft, if_revision)
         )
 
-    def delete_virtual_ip(self, caller: Caller, identifier: VirtualIpId) -> None:
+    def delete_virtual_ip(
+        self, caller: Caller, identifier: VirtualIpId, *, if_revision: int | None = None
+    ) -> None:
         """Remove it; raise a ConflictError that names its users when it has some."""
-        self._do.run(caller, lambda work: virtual_ips.delete(work, identifier))
+        self._delete(caller, VirtualIp, identifier, virtual_ips.delete, if_revision)
 
     def get_virtual_ip(self, caller: Caller, identifier: VirtualIpId) -> VirtualIp:
         """Return it; raise NotFoundError when the caller may not see it."""
@@ -311,9 +333,11 @@ class Cloud:
         """Make one."""
         return self._do.run(caller, lambda work: instances.create(work, draft))
 
-    def delete_instance(self, caller: Caller, identifier: InstanceId) -> None:
+    def delete_instance(
+        self, caller: Caller, identifier: InstanceId, *, if_revision: int | None = None
+    ) -> None:
         """Remove it; raise a ConflictError that names its users when it has some."""
-        self._do.run(caller, lambda work: instances.delete(work, identifier))
+        self._delete(caller, Instance, identifier, instances.delete, if_revision)
 
     def get_instance(self, caller: Caller, identifier: InstanceId) -> Instance:
         """Return it; raise NotFoundError when the caller may not see it."""
@@ -327,13 +351,11 @@ class Cloud:
         self,
         caller: Caller,
         identifier: InstanceId,
-        name: str | Unset = UNSET,
-        description: str | Unset = UNSET,
+        draft: InstanceDraft,
         *,
         if_revision: int | None = None,
     ) -> Instance:
-        """Change name or description."""
-        draft = InstanceDraft(name=name, description=description)
+        """Change name, description or tags."""
         return self._do.run(
             caller, lambda work: instances.update(work, identifier, draft, if_revision)
         )
@@ -349,6 +371,10 @@ class Cloud:
     def reboot_instance(self, caller: Caller, identifier: InstanceId) -> Instance:
         """Let it stop and start."""
         return self._power(caller, identifier, "reboot_instance")
+
+    def renew_instance(self, caller: Caller, identifier: InstanceId) -> Instance:
+        """Let its DHCP clients ask again (row N19)."""
+        return self._power(caller, identifier, "renew_instance")
 
     def attach_interface(
         self, caller: Caller, instance_id: InstanceId, request: InterfaceRequest
@@ -383,6 +409,11 @@ class Cloud:
         with self._do.read() as tx:
             return self._counters.of_all(tx)
 
+    def all_virtual_ip_states(self) -> list[VirtualIpState]:
+        """Return owner and alarm of every virtual IP that was ever announced."""
+        with self._do.read() as tx:
+            return tx.find(VirtualIpState)
+
     def hosts(self) -> Sequence[HostState]:
         """Return what every host said last."""
         return self._counters.hosts()
@@ -406,6 +437,21 @@ class Cloud:
         ports.end_grace(work)
         self._contests.end_alarms(work)
 
+    def _delete(
+        self,
+        caller: Caller,
+        kind: type[O],
+        identifier: I,
+        use_case: Callable[[Work, I], None],
+        if_revision: int | None,
+    ) -> None:
+        def delete(work: Work) -> None:
+            if if_revision is not None:
+                check_revision(load(work, kind, identifier), identifier, if_revision)
+            use_case(work, identifier)
+
+        self._do.run(caller, delete)
+
     def _power(self, caller: Caller, identifier: InstanceId, action: str) -> Instance:
         change = _POWER[action]
         return self._do.run(
@@ -425,6 +471,7 @@ _POWER: Mapping[str, Callable[..., Instance]] = {
     "start_instance": instance_rules.start,
     "stop_instance": instance_rules.stop,
     "reboot_instance": instance_rules.reboot,
+    "renew_instance": instance_rules.renew,
 }
 
 

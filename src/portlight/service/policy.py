@@ -51,6 +51,7 @@ POLICY: Mapping[str, frozenset[str]] = {
     "start_instance": _WRITERS,
     "stop_instance": _WRITERS,
     "reboot_instance": _WRITERS,
+    "renew_instance": _WRITERS,
     "attach_interface": _WRITERS,
     "detach_interface": _WRITERS,
     "any_project": _ADMINS,

@@ -5,6 +5,7 @@ tells a bound source, a wrong address and a wrong MAC apart (see bpf/abi.h).
 """
 
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from ipaddress import ip_network
 
@@ -25,6 +26,11 @@ from portlight.plan.host import SourceBinding
 from portlight.values.addresses import MacAddress
 
 _KEY = struct.Struct(BindingKey.FORMAT)
+_ADDRESS = struct.pack("=I", BindingKind.ADDRESS)
+_MAC = struct.pack("=I", BindingKind.MAC)
+_MAC_BITS = struct.pack("=I", BINDING_MAC_BITS)
+_PORT_AND_MAC = slice(4, 14)
+_NOTHING_MORE = bytes(18)
 
 
 class BindingTable:
@@ -32,55 +38,59 @@ class BindingTable:
 
     def __init__(self, bindings: BpfMap) -> None:
         self._bindings = bindings
-        self._held: dict[bytes, SourceBinding | None] | None = None
+        self._held: dict[bytes, SourceBinding | None] = {}
         """Trie keys that are there; None for the entry of a MAC."""
+        self._uses: Counter[bytes] = Counter()
+        """How many bindings use the entry of a MAC."""
+        self.read()
 
     def read(self) -> Mapping[SourceBinding, None]:
         """Return every whole binding; one whose MAC entry is missing is left out."""
-        known = self._held or {}
-        raw = list(self._bindings.keys())
-        self._held = held = {key: known.get(key) or _decode(key) for key in raw}
-        return {
-            binding: None
-            for binding in held.values()
-            if binding is not None and _mac_key(binding) in held
+        known = self._held
+        self._held = held = {
+            key: known.get(key) or _decode(key) for key, _value in self._bindings.items()
         }
+        whole = {key: each for key, each in held.items() if each is not None}
+        self._uses = Counter(map(_mac_key_of, whole))
+        return {each: None for key, each in whole.items() if _mac_key_of(key) in held}
 
     def apply(self, delta: Delta[SourceBinding, None]) -> Mapping[SourceBinding, Exception]:
         """Remove, then put. A MAC's entry goes with the last binding that uses it."""
-        if self._held is None:
-            self.read()
         failures = attempt_each(self._remove, delta.remove)
-        failures |= attempt_each(self._put, delta.put)
-        self._drop_unused_macs({_mac_key(binding) for binding in delta.remove})
+        entries = {_address_key(binding): binding for binding in delta.put}
+        macs = {_mac_key_of(key) for key in entries}
+        try:
+            self._bindings.update_many(dict.fromkeys(entries, _ADDRESS) | dict.fromkeys(macs, _MAC))
+        except OSError:
+            return failures | attempt_each(self._put, delta.put)
+        for key, binding in entries.items():
+            self._remember(key, binding)
         return failures
 
     def _put(self, binding: SourceBinding) -> None:
-        for key, kind, held in (
-            (_address_key(binding), BindingKind.ADDRESS, binding),
-            (_mac_key(binding), BindingKind.MAC, None),
-        ):
-            self._bindings.update(key, struct.pack("=I", kind))
-            self._entries[key] = held
+        key = _address_key(binding)
+        self._bindings.update(key, _ADDRESS)
+        self._bindings.update(_mac_key_of(key), _MAC)
+        self._remember(key, binding)
+
+    def _remember(self, key: bytes, binding: SourceBinding) -> None:
+        mac_key = _mac_key_of(key)
+        if key not in self._held:
+            self._uses[mac_key] += 1
+        self._held[key] = binding
+        self._held[mac_key] = None
 
     def _remove(self, binding: SourceBinding) -> None:
         key = _address_key(binding)
         self._bindings.delete(key)
-        self._entries.pop(key, None)
-
-    def _drop_unused_macs(self, suspects: set[bytes]) -> None:
-        if not suspects:
+        if self._held.pop(key, None) is None:
             return
-        used = {_mac_key(binding) for binding in self._entries.values() if binding is not None}
-        for key in suspects - used:
-            self._bindings.delete(key)
-            self._entries.pop(key, None)
-
-    @property
-    def _entries(self) -> dict[bytes, SourceBinding | None]:
-        if self._held is None:
-            self._held = {}
-        return self._held
+        mac_key = _mac_key_of(key)
+        self._uses[mac_key] -= 1
+        if not self._uses[mac_key]:
+            self._bindings.delete(mac_key)
+            self._held.pop(mac_key, None)
+            del self._uses[mac_key]
 
 
 def _address_key(binding: SourceBinding) -> bytes:
@@ -93,8 +103,9 @@ def _address_key(binding: SourceBinding) -> bytes:
     return _KEY.pack(bits, binding.port, binding.mac.packed, version, address)
 
 
-def _mac_key(binding: SourceBinding) -> bytes:
-    return _KEY.pack(BINDING_MAC_BITS, binding.port, binding.mac.packed, 0, bytes(16))
+def _mac_key_of(key: bytes) -> bytes:
+    """Return the key of the entry for a binding's MAC: the same port and MAC, and nothing more."""
+    return _MAC_BITS + key[_PORT_AND_MAC] + _NOTHING_MORE
 
 
 def _decode(raw: bytes) -> SourceBinding | None:

@@ -5,7 +5,7 @@ changed: another classifier is another image.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,7 @@ from portlight.dataplane.bpf.vectors import (
 )
 from portlight.plan.classifier import Classifier, ClassifierRule, Family
 from portlight.values.addresses import IpPrefix
-from portlight.values.ranges import MAX_PORT, PortRange
+from portlight.values.ranges import MAX_PORT
 
 MAX_RULES = BLOCK_BITS * MAX_BLOCKS
 """Rules of one family in one classifier."""
@@ -123,33 +123,27 @@ def _service(pool: VectorPool, rules: list[ClassifierRule], family: Family) -> D
     always: list[int] = []
     icmp = ICMP_PROTOCOL[family]
     for index, rule in enumerate(rules):
-        ports = rule.destination_ports
-        if rule.protocol is None and ports is rule.source_ports is rule.icmp is None:
-            always.append(index)
-            continue
-        for protocol, selector in _services(rule, icmp):
-            base = protocol << 16
-            if selector is None:
-                ranges.append((base, base | MAX_PORT, index))
+        protocol, ports = rule.protocol, rule.destination_ports
+        if rule.source_ports is None and rule.icmp is None and ports is None:
+            if protocol is None:
+                always.append(index)
             else:
-                ranges.append((base | selector.first, base | selector.last, index))
+                ranges.append((protocol << 16, protocol << 16 | MAX_PORT, index))
+            continue
+        span = rule.icmp or ports
+        first, last = (span.first, span.last) if span is not None else (0, MAX_PORT)
+        ranges += [(p << 16 | first, p << 16 | last, index) for p in _protocols(rule, icmp)]
     return build_dimension(pool, NARROW, ranges, rules=len(rules), always=always)
 
 
-def _services(rule: ClassifierRule, icmp: int) -> Iterator[tuple[int, PortRange | None]]:
-    """Yield each protocol that the rule can match, with its range of the lower 16 key bits."""
-    has_ports = rule.destination_ports is not None or rule.source_ports is not None
-    protocols: tuple[int, ...]
-    if rule.protocol is not None:
-        protocols = (rule.protocol,)
-    else:
-        protocols = PORT_PROTOCOLS if has_ports else (icmp,)
-    for protocol in protocols:
-        if has_ports and protocol not in PORT_PROTOCOLS:
-            continue
-        if rule.icmp is not None and protocol != icmp:
-            continue
-        yield protocol, rule.icmp if rule.icmp is not None else rule.destination_ports
+def _protocols(rule: ClassifierRule, icmp: int) -> Sequence[int]:
+    """Return the protocols that a rule with ports or ICMP types can match."""
+    allowed: Sequence[int] = (icmp,) if rule.icmp is not None else PORT_PROTOCOLS
+    if rule.icmp is not None and (rule.source_ports or rule.destination_ports):
+        return ()
+    if rule.protocol is None:
+        return allowed
+    return (rule.protocol,) if rule.protocol in allowed else ()
 
 
 def _remote(

@@ -197,10 +197,11 @@ class BpfMap:
                 room *= 2
                 continue
             first = False
+            raw_keys, raw_values = keys.raw, values.raw
             for index in range(count):
                 yield (
-                    keys.raw[index * key_size : (index + 1) * key_size],
-                    values.raw[index * value_size : (index + 1) * value_size],
+                    raw_keys[index * key_size : (index + 1) * key_size],
+                    raw_values[index * value_size : (index + 1) * value_size],
                 )
             if ended:
                 return

@@ -56,7 +56,7 @@ class MapType(IntEnum):
     @property
     def has_batches(self) -> bool:
         """Whether Linux 6.1 has batch operations for it."""
-        return self not in {MapType.LPM_TRIE, MapType.RINGBUF, MapType.PERCPU_ARRAY}
+        return self not in {MapType.RINGBUF, MapType.PERCPU_ARRAY}
 
 
 class MapFlag(IntFlag):

@@ -13,6 +13,8 @@ BLOCK_SHIFT = 9
 MAX_BLOCKS = 64
 """Bits of a summary."""
 WORD_BYTES = 8
+_SUMMARY = struct.Struct("<Q")
+_ELEMENT = struct.Struct("<I")
 _BIT = [1 << place for place in range(BLOCK_BITS)]
 
 
@@ -67,10 +69,9 @@ class MovingVector:
         filler = count & 1
         self._pool = pool
         self._bits = [0] * count
-        self._ids = [pool.empty_block] * (count + filler)
         self._summary = 0
-        self._pack = struct.Struct(f"<Q{count + filler}I").pack
-        self._undo: list[tuple[int, int, int]] = []
+        self._record = bytearray(_SUMMARY.pack(0) + _ELEMENT.pack(pool.empty_block) * count)
+        self._record += bytes(filler * _ELEMENT.size)
         self._toggle(always)
 
     def records(self, steps: Iterable[Sequence[int]]) -> list[int]:
@@ -81,36 +82,47 @@ class MovingVector:
         begins or ends inside it or there): then nothing is packed or looked up again.
         """
         places: list[int] = []
+        undo: list[tuple[int, int]] = []
         last: Sequence[int] | None = None
-        before = place = self._place()
-        before_summary = self._summary
+        now = before = bytes(self._record)
+        place = place_before = self._pool.record(now)
         for rules in steps:
             if rules == last:
-                for index, bits, element in self._undo:
+                for index, bits in undo:
                     self._bits[index] = bits
-                    self._ids[index] = element
-                self._summary = before_summary
-                before, place, last = place, before, None
+                self._record[:] = before
+                (self._summary,) = _SUMMARY.unpack_from(before)
+                now, before = before, now
+                place, place_before, last = place_before, place, None
             else:
-                before, before_summary, last = place, self._summary, rules
-                self._toggle(rules)
-                place = self._place()
+                undo, last = self._toggle(rules), rules
+                before, now = now, bytes(self._record)
+                place_before, place = place, self._pool.record(now)
             places.append(place)
         return places
 
-    def _toggle(self, rules: Sequence[int]) -> None:
-        changes: dict[int, int] = {}
-        for rule in rules:
-            index = rule >> BLOCK_SHIFT
-            changes[index] = changes.get(index, 0) ^ _BIT[rule & BLOCK_BITS - 1]
-        undo = self._undo = []
-        for index, change in changes.items():
+    def _toggle(self, rules: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the blocks that changed, each with its bits before."""
+        undo: list[tuple[int, int]] = []
+        for index, change in _changes(rules):
             old = self._bits[index]
-            undo.append((index, old, self._ids[index]))
+            undo.append((index, old))
             new = self._bits[index] = old ^ change
-            self._ids[index] = self._pool.block(new)
-            if not new or not old:
-                self._summary ^= (1 << index) if change else 0
+            place = _SUMMARY.size + _ELEMENT.size * index
+            _ELEMENT.pack_into(self._record, place, self._pool.block(new))
+            if not (old and new) and change:
+                self._summary ^= 1 << index
+                _SUMMARY.pack_into(self._record, 0, self._summary)
+        return undo
 
-    def _place(self) -> int:
-        return self._pool.record(self._pack(self._summary, *self._ids))
+
+def _changes(rules: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """Return the bits to toggle in each block."""
+    if len(rules) == 1:
+        rule = rules[0]
+        return ((rule >> BLOCK_SHIFT, _BIT[rule & BLOCK_BITS - 1]),)
+    changes: dict[int, int] = {}
+    for rule in rules:
+        index = rule >> BLOCK_SHIFT
+        changes[index] = changes.get(index, 0) ^ _BIT[rule & BLOCK_BITS - 1]
+    return changes.items()

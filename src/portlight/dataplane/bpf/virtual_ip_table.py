@@ -44,6 +44,8 @@ class VirtualIpTable:
         self._members = members
         self._networks: frozenset[int] = frozenset()
         self._ports: PortTable | None = None
+        self._present: dict[NetworkAddress, list[tuple[bytes, int]]] = {}
+        """Keys and ports of the member entries, as they were when a delta began."""
         self._look_at_networks()
 
     def networks(self) -> AbstractSet[int]:
@@ -82,6 +84,7 @@ class VirtualIpTable:
         self, delta: Delta[NetworkAddress, VirtualIpPlan]
     ) -> Mapping[NetworkAddress, Exception]:
         """Remove, then put; afterwards the ports of these networks are marked."""
+        self._present = self._members_by_key()
         failures = attempt_delta(delta, put=self._put, remove=self._remove)
         self._look_at_networks()
         if self._ports is not None:
@@ -95,7 +98,7 @@ class VirtualIpTable:
         try:
             self._owners.update(raw_key, encode_record(VirtualIpOwner()), UpdateFlag.NOEXIST)
         except FileExistsError:
-            self._take_from_strangers(raw_key, members.keys())
+            self._take_from_strangers(raw_key, _possible_owners(wanted))
         value = VirtualIp(
             policy=ClaimPolicy[wanted.claim_policy.upper()], pinned_owner=wanted.pinned_owner
         )
@@ -104,7 +107,7 @@ class VirtualIpTable:
             self._give(raw_key, members[wanted.pinned_owner])
 
     def _put_members(self, key: NetworkAddress, members: Mapping[int, VirtualIpMemberPlan]) -> None:
-        for raw, port in self._member_keys(key):
+        for raw, port in self._present.get(key, []):
             if port not in members:
                 self._members.delete(raw)
         for port, member in members.items():
@@ -125,14 +128,16 @@ class VirtualIpTable:
         """Hand the address to the pinned owner now, not at its next announcement."""
         found = self._ports.find(member.port) if self._ports is not None else None
         owner = self._owner(raw_key)
-        if found is None or owner is None or owner.owner == member.port:
+        if owner is None or owner.owner == member.port:
             return
-        index, mac = found
+        # A pinned owner on another host has no link here, but the others may not hold it either.
+        index, mac = found if found is not None else (0, None)
+        sender = member.virtual_mac or mac
         given = VirtualIpOwner(
             owner=member.port,
             ifindex=index,
             challenger=owner.owner,
-            mac=(member.virtual_mac or mac).packed,
+            mac=sender.packed if sender is not None else _NO_MAC,
             takes=owner.takes + 1,
         )
         self._set_owner(raw_key, given)
@@ -141,16 +146,15 @@ class VirtualIpTable:
         raw_key = _encode_key(key)
         self._virtual_ips.delete(raw_key)
         self._owners.delete(raw_key)
-        for raw, _port in self._member_keys(key):
+        for raw, _port in self._present.get(key, []):
             self._members.delete(raw)
 
-    def _member_keys(self, key: NetworkAddress) -> list[tuple[bytes, int]]:
-        network, address = key[0], encode_address(key[1])
-        found: list[tuple[bytes, int]] = []
-        for raw in list(self._members.keys()):
-            member = decode_record(VirtualIpMemberKey, raw)
-            if (member.network, member.address) == (network, address):
-                found.append((raw, member.port))
+    def _members_by_key(self) -> dict[NetworkAddress, list[tuple[bytes, int]]]:
+        found: dict[NetworkAddress, list[tuple[bytes, int]]] = {}
+        for raw in dict(self._members.items()):
+            key = decode_record(VirtualIpMemberKey, raw)
+            place = (key.network, decode_address(key.address))
+            found.setdefault(place, []).append((raw, key.port))
         return found
 
     def _owner(self, raw_key: bytes) -> VirtualIpOwner | None:
@@ -164,6 +168,11 @@ class VirtualIpTable:
         self._networks = frozenset(
             decode_record(VirtualIpKey, raw).network for raw in list(self._virtual_ips.keys())
         )
+
+
+def _possible_owners(wanted: VirtualIpPlan) -> set[int]:
+    members = {member.port for member in wanted.members}
+    return members & {wanted.pinned_owner} if wanted.claim_policy == "frozen" else members
 
 
 def _plan(raw: bytes | None, members: list[VirtualIpMemberPlan]) -> VirtualIpPlan:

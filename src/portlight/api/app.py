@@ -1,0 +1,86 @@
+"""The whole of the faces as one ASGI application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portlight.api.errors import RequestError, identity_body, native_body, neutron_body
+from portlight.api.identity.face import identity_routes
+from portlight.api.metrics import metrics_routes
+from portlight.api.native.agent import AgentChannel, Wakeups
+from portlight.api.native.face import BASE as NATIVE
+from portlight.api.native.face import native_routes
+from portlight.api.neutron.face import neutron_routes
+from portlight.api.shell import Face, refuse
+from portlight.service.cloud import Cloud
+
+WORKER_THREADS = 8
+AGENT_THREADS = 4
+
+
+@dataclass(slots=True)
+class _Running:
+    """What exists only while the application runs."""
+
+    wakeups: Wakeups | None = None
+
+
+def build_app(cloud: Cloud, *, agent_token: str) -> Starlette:
+    """Return the ASGI application over this cloud."""
+    workers = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="api")
+    agent_workers = ThreadPoolExecutor(AGENT_THREADS, thread_name_prefix="agent-channel")
+    running = _Running()
+
+    def wakeups() -> Wakeups:
+        if running.wakeups is None:
+            raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "The application has not started.")
+        return running.wakeups
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        running.wakeups = Wakeups(asyncio.get_running_loop())
+        unsubscribe = cloud.subscribe(running.wakeups.commit)
+        try:
+            yield
+        finally:
+            unsubscribe()
+            workers.shutdown()
+            agent_workers.shutdown()
+
+    channel = AgentChannel(cloud=cloud, workers=agent_workers, token=agent_token, wakeups=wakeups)
+    return Starlette(
+        routes=[
+            *neutron_routes(cloud, workers),
+            *identity_routes(cloud, workers),
+            *native_routes(cloud, workers),
+            *channel.routes(NATIVE),
+            *metrics_routes(cloud, workers),
+        ],
+        exception_handlers={HTTPStatus.NOT_FOUND: _unknown_path(cloud, workers)},
+        lifespan=lifespan,
+    )
+
+
+def _unknown_path(
+    cloud: Cloud, workers: ThreadPoolExecutor
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    faces = {
+        prefix: Face(cloud=cloud, workers=workers, error_body=body)
+        for prefix, body in (("/identity", identity_body), (NATIVE, native_body))
+    }
+    fallback = Face(cloud=cloud, workers=workers, error_body=neutron_body)
+
+    async def answer(request: Request, _error: Exception) -> Response:
+        path = request.url.path
+        face = next((one for prefix, one in faces.items() if path.startswith(prefix)), fallback)
+        error = RequestError(HTTPStatus.NOT_FOUND, "The resource could not be found.")
+        return refuse(face, error, {})
+
+    return answer

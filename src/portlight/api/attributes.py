@@ -1,0 +1,93 @@
+"""The attributes of a resource on the wire: which exist, who may set them when, and how they parse.
+
+Pure. A table of these is all that a body needs to become a draft.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from portlight.api.errors import BadRequestError
+from portlight.api.wire import Json, Parse, identifier, set_of, text
+
+MAX_TAGS = 50
+TAG_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """One attribute. Without `parse` it can only be read."""
+
+    parse: Parse | None = None
+    draft: str | None = None
+    """The field of the draft; None: checked, and then without effect."""
+    on_create: bool = True
+    on_update: bool = True
+    required: bool = False
+    is_rendered: bool = True
+    """False: a further spelling, accepted but never answered."""
+
+
+Attributes = Mapping[str, Attribute]
+
+READ_ONLY = Attribute()
+
+
+def settable(draft: str | None, parse: Parse) -> Attribute:
+    """Describe an attribute that can be given at creation and changed later."""
+    return Attribute(parse=parse, draft=draft)
+
+
+def at_creation(draft: str | None, parse: Parse, *, required: bool = False) -> Attribute:
+    """Describe an attribute that is fixed for life."""
+    return Attribute(parse=parse, draft=draft, on_update=False, required=required)
+
+
+TAGS = set_of(text(TAG_LENGTH), MAX_TAGS)
+
+STANDARD: Attributes = {
+    "id": READ_ONLY,
+    "name": settable("name", text()),
+    "description": settable("description", text()),
+    "project_id": at_creation("project_id", identifier),
+    "tenant_id": at_creation("project_id", identifier),
+    "tags": settable("tags", TAGS),
+    "revision_number": READ_ONLY,
+    "created_at": READ_ONLY,
+    "updated_at": READ_ONLY,
+}
+"""What every resource of Neutron carries."""
+
+
+def parse_create(attributes: Attributes, document: Json) -> dict[str, object]:
+    """Return the draft's fields of a new resource; raise when an attribute is wrong."""
+    values = _parse(attributes, document, "POST")
+    for name, attribute in attributes.items():
+        if attribute.required and attribute.draft not in values:
+            raise BadRequestError(
+                f"Failed to parse request. Required attribute '{name}' not specified"
+            )
+    return values
+
+
+def parse_update(attributes: Attributes, document: Json) -> dict[str, object]:
+    """Return the draft's fields of a change; raise when an attribute is wrong."""
+    return _parse(attributes, document, "PUT")
+
+
+def _parse(attributes: Attributes, document: Json, method: str) -> dict[str, object]:
+    unknown = sorted(name for name in document if name not in attributes)
+    if unknown:
+        raise BadRequestError(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
+    values: dict[str, object] = {}
+    for name, raw in document.items():
+        attribute = attributes[name]
+        allowed = attribute.on_create if method == "POST" else attribute.on_update
+        if attribute.parse is None or not allowed:
+            raise BadRequestError(f"Attribute '{name}' not allowed in {method}")
+        value = attribute.parse(name, raw)
+        if attribute.draft is None:
+            continue
+        if values.get(attribute.draft, value) != value:
+            raise BadRequestError(f"'{name}' contradicts another spelling of the same attribute.")
+        values[attribute.draft] = value
+    return values

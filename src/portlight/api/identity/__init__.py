@@ -1,0 +1,1 @@
+"""The identity face: tokens, the catalog and the look-ups of the `openstack` command (v3)."""

@@ -1,0 +1,92 @@
+"""The Prometheus text page, and whether we live. Neither asks for a token."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from starlette.routing import Route
+
+from portlight.api.errors import native_body
+from portlight.api.shell import Call, Face, Reply, route
+from portlight.core.virtual_ip import VirtualIpState
+from portlight.service.cloud import Cloud
+from portlight.service.report import PortCounters
+
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One number with its labels."""
+
+    labels: Sequence[tuple[str, str]]
+    value: int
+
+
+def metrics_routes(cloud: Cloud, workers: Executor) -> list[Route]:
+    """Return the routes of what a monitoring system asks for."""
+    face = Face(cloud=cloud, workers=workers, error_body=native_body, authenticated=False)
+    return [route(face, "/metrics", GET=_metrics), route(face, "/healthz", GET=_health)]
+
+
+def render_metrics(counters: Sequence[PortCounters], virtual_ips: Sequence[VirtualIpState]) -> str:
+    """Render the page."""
+    return "".join(
+        (
+            _render_family(
+                "portlight_port_packets_total",
+                "counter",
+                "Packets let through, by port and direction.",
+                (
+                    Sample(labels=_way(one, direction), value=count.packets)
+                    for one in counters
+                    for direction, count in one.allowed.items()
+                ),
+            ),
+            _render_family(
+                "portlight_port_drops_total",
+                "counter",
+                "Packets dropped, by port, direction and reason.",
+                (
+                    Sample(labels=(*_way(one, direction), ("reason", reason)), value=count.packets)
+                    for one in counters
+                    for direction, counts in one.dropped.items()
+                    for reason, count in counts.items()
+                ),
+            ),
+            _render_family(
+                "portlight_virtual_ip_split_brain",
+                "gauge",
+                "1 while two members claim the virtual IP at once.",
+                (
+                    Sample(
+                        labels=(("virtual_ip", state.virtual_ip_id),),
+                        value=int(state.split_brain),
+                    )
+                    for state in virtual_ips
+                ),
+            ),
+        )
+    )
+
+
+def _metrics(call: Call) -> Reply:
+    page = render_metrics(call.cloud.all_counters(), call.cloud.all_virtual_ip_states())
+    return Reply(raw=page.encode(), media_type=TEXT_FORMAT)
+
+
+def _health(_call: Call) -> Reply:
+    return Reply(document={"status": "ok"})
+
+
+def _way(counters: PortCounters, direction: str) -> tuple[tuple[str, str], ...]:
+    return (("port", counters.port_id), ("direction", direction))
+
+
+def _render_family(name: str, kind: str, words: str, samples: Iterable[Sample]) -> str:
+    lines = [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
+    for sample in samples:
+        # ids, directions and reasons hold no character that would need an escape
+        labels = ",".join(f'{key}="{value}"' for key, value in sample.labels)
+        lines.append(f"{name}{{{labels}}} {sample.value}")
+    return "\n".join(lines) + "\n"

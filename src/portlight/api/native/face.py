@@ -1,0 +1,27 @@
+"""The routes of the native face, apart from the channel of the agents."""
+
+from concurrent.futures import Executor
+
+from starlette.routing import Route
+
+from portlight.api.errors import native_body
+from portlight.api.native.counters import show_counters
+from portlight.api.native.instances import INSTANCES, instance_verb_routes
+from portlight.api.native.virtual_ips import VIRTUAL_IPS, virtual_ip_verb_routes
+from portlight.api.resource import routes_of
+from portlight.api.shell import Face, route
+from portlight.service.cloud import Cloud
+
+BASE = "/portlight/v1"
+
+
+def native_routes(cloud: Cloud, workers: Executor) -> list[Route]:
+    """Return the routes of instances, virtual IPs and counters."""
+    face = Face(cloud=cloud, workers=workers, error_body=native_body)
+    return [
+        *routes_of(face, INSTANCES, BASE),
+        *instance_verb_routes(face, BASE),
+        *routes_of(face, VIRTUAL_IPS, BASE),
+        *virtual_ip_verb_routes(face, BASE),
+        route(face, f"{BASE}/ports/{{id}}/counters", GET=show_counters),
+    ]

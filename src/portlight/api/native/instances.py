@@ -1,0 +1,155 @@
+"""Instances on the wire, with their interfaces and the verbs on them."""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+
+from starlette.routing import Route
+
+from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, parse_create
+from portlight.api.neutron.ports import render_port
+from portlight.api.resource import Resource, envelope, one_only
+from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
+from portlight.api.standard import grouped, related, render_standard
+from portlight.api.wire import (
+    Json,
+    Parse,
+    address,
+    boolean,
+    identifier,
+    list_of,
+    one_of,
+    record,
+)
+from portlight.core.drafts import InstanceDraft, InterfaceRequest
+from portlight.core.instance import Instance, InstanceKind
+from portlight.core.port import Port
+from portlight.service.caller import Caller
+from portlight.service.cloud import Cloud
+from portlight.values.ids import InstanceId, PortId
+
+_INTERFACE: Attributes = {
+    "port_id": at_creation("port_id", identifier),
+    "network_id": at_creation("network_id", identifier),
+    "subnet_id": at_creation("subnet_id", identifier),
+    "ip_address": at_creation("address", address),
+    "security_groups": at_creation("security_groups", list_of(identifier)),
+    "delete_on_termination": at_creation("delete_on_termination", boolean),
+}
+
+_PARSERS: dict[str, Parse] = {
+    name: attribute.parse for name, attribute in _INTERFACE.items() if attribute.parse
+}
+
+
+def _interface(ip_address: object = None, **fields: object) -> InterfaceRequest:
+    return InterfaceRequest(address=ip_address, **fields)  # type: ignore[arg-type]  # the table above gives the types
+
+
+_ATTRIBUTES: Attributes = {
+    **STANDARD,
+    "kind": at_creation("kind", one_of(InstanceKind)),
+    "interfaces": at_creation("interfaces", list_of(record(_interface, {}, **_PARSERS), 16)),
+    "host": READ_ONLY,
+    "power_state": READ_ONLY,
+    "status": READ_ONLY,
+    "boot": READ_ONLY,
+    "renewals": READ_ONLY,
+    "namespace": READ_ONLY,
+    "init_pid": READ_ONLY,
+}
+
+
+def render_instances(cloud: Cloud, caller: Caller, instances: Sequence[Instance]) -> list[Json]:
+    """Render instances with their interfaces, in the order of the guest."""
+    ids = [instance.id for instance in instances]
+    ports = grouped(
+        related(Cloud.list_ports, cloud, caller, "device_id", ids), lambda port: port.device_id
+    )
+    return [
+        {
+            **render_standard(instance.id, instance.meta),
+            "host": instance.host,
+            "kind": instance.kind,
+            "power_state": instance.power_state,
+            "status": instance.status,
+            "boot": instance.boot,
+            "renewals": instance.renewals,
+            "namespace": instance.namespace,
+            "init_pid": instance.init_pid,
+            "interfaces": _render_interfaces(ports.get(instance.id, [])),
+        }
+        for instance in instances
+    ]
+
+
+def _render_interfaces(ports: list[Port]) -> list[Json]:
+    ordered = sorted(ports, key=lambda port: (port.device_index is None, port.device_index))
+    return [_render_interface(port) for port in ordered]
+
+
+def _render_interface(port: Port) -> Json:
+    rendered = render_port(port, is_admin=False)
+    shown = (
+        "network_id",
+        "mac_address",
+        "fixed_ips",
+        "security_groups",
+        "status",
+        "device_index",
+        "delete_on_termination",
+    )
+    return {"port_id": port.id, **{name: rendered[name] for name in shown}}
+
+
+INSTANCES: Resource[Instance, InstanceId, InstanceDraft, InstanceDraft] = Resource(
+    name="instance",
+    plural="instances",
+    attributes=_ATTRIBUTES,
+    identifier=InstanceId,
+    draft=InstanceDraft,
+    change=InstanceDraft,
+    create=one_only(Cloud.create_instance),
+    read=Cloud.get_instance,
+    find=Cloud.list_instances,
+    update=Cloud.update_instance,
+    delete=Cloud.delete_instance,
+    render=render_instances,
+)
+
+
+def instance_verb_routes(face: Face, base: str) -> list[Route]:
+    """Return the routes of the verbs: power, and interfaces of a running instance."""
+    one = f"{base}/instances/{{id}}"
+    return [
+        route(face, f"{one}/start", POST=_verb(Cloud.start_instance)),
+        route(face, f"{one}/stop", POST=_verb(Cloud.stop_instance)),
+        route(face, f"{one}/reboot", POST=_verb(Cloud.reboot_instance)),
+        route(face, f"{one}/renew", POST=_verb(Cloud.renew_instance)),
+        route(face, f"{one}/interfaces", POST=_attach),
+        route(face, f"{one}/interfaces/{{port_id}}", DELETE=_detach),
+    ]
+
+
+def _verb(
+    use_case: Callable[[Cloud, Caller, InstanceId], Instance],
+) -> Callable[[Call], Reply]:
+    def act(call: Call) -> Reply:
+        instance = use_case(call.cloud, call.caller, InstanceId(call.path["id"]))
+        (rendered,) = render_instances(call.cloud, call.caller, [instance])
+        return Reply(status=HTTPStatus.ACCEPTED, document={"instance": rendered})
+
+    return act
+
+
+def _attach(call: Call) -> Reply:
+    document = envelope(call.document(), "interface")
+    request = InterfaceRequest(**parse_create(_INTERFACE, document))  # type: ignore[arg-type]  # the table gives the types
+    port = call.cloud.attach_interface(call.caller, InstanceId(call.path["id"]), request)
+    return Reply(status=HTTPStatus.CREATED, document={"interface": _render_interface(port)})
+
+
+def _detach(call: Call) -> Reply:
+    call.cloud.detach_interface(
+        call.caller, InstanceId(call.path["id"]), PortId(call.path["port_id"])
+    )
+    return NO_CONTENT

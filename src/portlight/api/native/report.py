@@ -1,0 +1,73 @@
+"""The body of an agent's report. Pure."""
+
+import msgspec
+
+from portlight.api.errors import BadRequestError
+from portlight.core.codec import decode_entity
+from portlight.core.virtual_ip import AnnouncementKind
+from portlight.service.report import (
+    AgentReport,
+    ClaimReport,
+    CounterReport,
+    ErrorReport,
+    InstanceReport,
+    PortReport,
+)
+from portlight.values.addresses import parse_ip, parse_mac
+from portlight.values.ids import HostName
+
+
+class _Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim with its addresses as text."""
+
+    network: int
+    address: str
+    port: int
+    mac: str
+    kind: AnnouncementKind
+    accepted: bool
+    at: float
+    priority: int | None = None
+
+
+class _Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as it comes; every list may be missing."""
+
+    host: HostName
+    applied_sequence: int = 0
+    ports: tuple[PortReport, ...] = ()
+    instances: tuple[InstanceReport, ...] = ()
+    claims: tuple[_Claim, ...] = ()
+    counters: tuple[CounterReport, ...] = ()
+    errors: tuple[ErrorReport, ...] = ()
+
+
+def parse_report(body: bytes) -> AgentReport:
+    """Read a report; raise BadRequestError when it is none."""
+    try:
+        raw = decode_entity(_Report, body)
+        claims = tuple(_parse_claim(claim) for claim in raw.claims)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadRequestError(f"The report cannot be read: {error}.") from error
+    return AgentReport(
+        host=raw.host,
+        applied_sequence=raw.applied_sequence,
+        ports=raw.ports,
+        instances=raw.instances,
+        claims=claims,
+        counters=raw.counters,
+        errors=raw.errors,
+    )
+
+
+def _parse_claim(claim: _Claim) -> ClaimReport:
+    return ClaimReport(
+        network=claim.network,
+        address=parse_ip(claim.address),
+        port=claim.port,
+        mac=parse_mac(claim.mac),
+        kind=claim.kind,
+        accepted=claim.accepted,
+        at=claim.at,
+        priority=claim.priority,
+    )

@@ -1,0 +1,1 @@
+"""The networking face: Neutron v2.0, with its own field names, statuses and error bodies."""

@@ -1,0 +1,54 @@
+"""The list of extensions: only what works. Clients ask for it before they use an option."""
+
+from http import HTTPStatus
+
+from portlight.api.errors import RequestError
+from portlight.api.shell import Call, Reply
+from portlight.api.wire import Json
+
+_UPDATED = "2026-01-01T00:00:00-00:00"
+
+_NAMES = {
+    "allowed-address-pairs": ("Allowed Address Pairs", "Further source addresses of a port"),
+    "binding": ("Port Binding", "The host of a port"),
+    "extra_dhcp_opt": ("Neutron Extra DHCP options", "DHCP options of one port"),
+    "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
+    "net-mtu": ("Network MTU", "The MTU of a network can be read"),
+    "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set"),
+    "pagination": ("Pagination support", "limit, marker and page_reverse"),
+    "port-security": ("Port Security", "A switch for source binding and groups"),
+    "project-id": ("project_id field enabled", "project_id beside tenant_id"),
+    "revision-if-match": ("If-Match constraints based on revision_number", "If-Match"),
+    "security-group": ("security-group", "Security groups and their rules"),
+    "sorting": ("Sorting support", "sort_key and sort_dir"),
+    "standard-attr-description": ("standard-attr-description", "Descriptions"),
+    "standard-attr-revisions": ("Resource revision numbers", "revision_number"),
+    "standard-attr-tag": ("Tag support for resources", "Tags of every resource"),
+    "standard-attr-timestamp": ("Resource timestamps", "created_at and updated_at"),
+    "stateful-security-group": ("Stateful security group", "Groups without connection tracking"),
+    "tag-ports-during-bulk-creation": ("Tag Ports During Bulk Creation", "Tags in POST"),
+}
+
+_EXTENSIONS: dict[str, Json] = {
+    alias: {
+        "alias": alias,
+        "name": name,
+        "description": description,
+        "updated": _UPDATED,
+        "links": [],
+    }
+    for alias, (name, description) in _NAMES.items()
+}
+
+
+def list_extensions(_call: Call) -> Reply:
+    """List what works beyond the core of the API."""
+    return Reply(document={"extensions": list(_EXTENSIONS.values())})
+
+
+def show_extension(call: Call) -> Reply:
+    """Show one extension by its alias."""
+    alias = call.path["alias"]
+    if alias not in _EXTENSIONS:
+        raise RequestError(HTTPStatus.NOT_FOUND, f"Extension with alias {alias} does not exist")
+    return Reply(document={"extension": _EXTENSIONS[alias]})

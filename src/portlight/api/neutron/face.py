@@ -1,0 +1,66 @@
+"""The routes of the networking face."""
+
+from concurrent.futures import Executor
+from http import HTTPStatus
+
+from starlette.routing import Route
+
+from portlight.api.errors import neutron_body
+from portlight.api.neutron.extensions import list_extensions, show_extension
+from portlight.api.neutron.networks import NETWORKS
+from portlight.api.neutron.ports import PORTS
+from portlight.api.neutron.security_group_rules import SECURITY_GROUP_RULES
+from portlight.api.neutron.security_groups import SECURITY_GROUPS
+from portlight.api.neutron.subnets import SUBNETS
+from portlight.api.neutron.tags import tag_routes
+from portlight.api.resource import routes_of
+from portlight.api.shell import Call, Face, Reply, route
+from portlight.api.wire import Json
+from portlight.service.cloud import Cloud
+
+BASE = "/v2.0"
+
+
+def neutron_routes(cloud: Cloud, workers: Executor) -> list[Route]:
+    """Return every route of the face; the version documents need no token."""
+    face = Face(cloud=cloud, workers=workers, error_body=neutron_body)
+    public = Face(cloud=cloud, workers=workers, error_body=neutron_body, authenticated=False)
+    return [
+        route(public, "/", GET=_versions),
+        *(route(public, path, GET=_version) for path in (BASE, f"{BASE}/")),
+        route(face, f"{BASE}/extensions", GET=list_extensions),
+        route(face, f"{BASE}/extensions/{{alias}}", GET=show_extension),
+        *routes_of(face, NETWORKS, BASE),
+        *tag_routes(face, NETWORKS, BASE),
+        *routes_of(face, SUBNETS, BASE),
+        *tag_routes(face, SUBNETS, BASE),
+        *routes_of(face, PORTS, BASE),
+        *tag_routes(face, PORTS, BASE),
+        *routes_of(face, SECURITY_GROUPS, BASE),
+        *tag_routes(face, SECURITY_GROUPS, BASE),
+        *routes_of(face, SECURITY_GROUP_RULES, BASE),
+    ]
+
+
+def _versions(call: Call) -> Reply:
+    link: Json = {"rel": "self", "href": f"{call.base_url}{BASE}/"}
+    version: Json = {"id": "v2.0", "status": "CURRENT", "links": [link]}
+    return Reply(status=HTTPStatus.OK, document={"versions": [version]})
+
+
+def _version(call: Call) -> Reply:
+    plurals = (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES)
+    resources: list[Json] = [
+        {
+            "name": one.name,
+            "collection": one.plural,
+            "links": [
+                {
+                    "rel": "self",
+                    "href": f"{call.base_url}{BASE}/{one.plural.replace('_', '-')}",
+                }
+            ],
+        }
+        for one in plurals
+    ]
+    return Reply(document={"resources": resources})

@@ -1,0 +1,234 @@
+"""Ports on the wire."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+from portlight.api.attributes import (
+    READ_ONLY,
+    STANDARD,
+    Attribute,
+    Attributes,
+    at_creation,
+    settable,
+)
+from portlight.api.errors import BadRequestError
+from portlight.api.resource import Resource
+from portlight.api.standard import render_standard
+from portlight.api.wire import (
+    Json,
+    address,
+    boolean,
+    identifier,
+    integer,
+    list_of,
+    loose_prefix,
+    mac,
+    nullable,
+    only,
+    record,
+    refuse,
+    text,
+    timestamp,
+)
+from portlight.core.drafts import UNSET, FixedIpRequest, PortDraft
+from portlight.core.errors import PreconditionFailedError
+from portlight.core.port import AddressPair, ExtraDhcpOption, FixedIp, Port
+from portlight.service.caller import Caller
+from portlight.service.cloud import Cloud
+from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
+from portlight.values.ids import PortId, SubnetId
+
+_MERGE_ATTEMPTS = 8
+
+
+def _fixed_ip(
+    subnet_id: SubnetId | None = None, ip_address: IpAddress | None = None
+) -> FixedIpRequest:
+    if subnet_id is None and ip_address is None:
+        refuse("fixed_ips", "each entry names a subnet_id, an ip_address, or both")
+    return FixedIpRequest(subnet_id=subnet_id, address=ip_address)
+
+
+def _address_pair(ip_address: IpPrefix, mac_address: MacAddress | None = None) -> AddressPair:
+    return AddressPair(prefix=ip_address, mac=mac_address)
+
+
+def _dhcp_option(
+    opt_name: str, opt_value: str | None = None, ip_version: int = 4
+) -> ExtraDhcpOption | tuple[str, int]:
+    """Return the option; without a value, its name and version: the option is to be removed."""
+    if opt_value is None:
+        return (opt_name, ip_version)
+    return ExtraDhcpOption(name=opt_name, value=opt_value, ip_version=ip_version)
+
+
+_FIXED_IPS = list_of(record(_fixed_ip, {}, subnet_id=identifier, ip_address=address))
+_PAIRS = list_of(record(_address_pair, {"ip_address": loose_prefix}, mac_address=nullable(mac)))
+_OPTIONS = list_of(
+    record(
+        _dhcp_option,
+        {"opt_name": text(64)},
+        opt_value=nullable(text()),
+        ip_version=integer(4, 6),
+    )
+)
+
+_ATTRIBUTES: Attributes = {
+    **STANDARD,
+    "network_id": at_creation("network_id", identifier, required=True),
+    "vpc_id": Attribute(parse=identifier, draft="network_id", on_update=False, is_rendered=False),
+    "mac_address": settable("mac", mac),
+    "fixed_ips": settable("fixed_ips", _FIXED_IPS),
+    "allowed_address_pairs": settable("allowed_address_pairs", _PAIRS),
+    "security_groups": settable("security_groups", list_of(identifier)),
+    "port_security_enabled": settable("port_security_enabled", boolean),
+    "admin_state_up": settable("admin_state_up", boolean),
+    "device_id": settable("device_id", text()),
+    "device_owner": settable("device_owner", text()),
+    "delete_on_termination": settable("delete_on_termination", boolean),
+    "extra_dhcp_opts": settable("extra_dhcp_options", _OPTIONS),
+    "binding:host_id": settable("host", text()),
+    "binding:vnic_type": settable(None, only("normal", why="only 'normal' is")),
+    "binding:profile": settable(None, only({}, why="only an empty profile is")),
+    "binding:vif_type": READ_ONLY,
+    "binding:vif_details": READ_ONLY,
+    "status": READ_ONLY,
+    "device_index": READ_ONLY,
+    "retired_ips": READ_ONLY,
+}
+
+
+def _create(cloud: Cloud, caller: Caller, drafts: list[PortDraft]) -> list[Port]:
+    return cloud.create_ports(caller, [_with_options(draft, ()) for draft in drafts])
+
+
+def _update(
+    cloud: Cloud, caller: Caller, identifier: PortId, change: PortDraft, *, if_revision: int | None
+) -> Port:
+    """Change a port; Neutron merges DHCP options by name, so they are merged with the present."""
+    if change.extra_dhcp_options is UNSET:
+        return cloud.update_port(caller, identifier, change, if_revision=if_revision)
+    for attempt in range(_MERGE_ATTEMPTS):
+        present = cloud.get_port(caller, identifier)
+        merged = _with_options(change, present.extra_dhcp_options)
+        # the revision guards against another writer between the read and the change
+        revision = present.meta.revision_number if if_revision is None else if_revision
+        try:
+            return cloud.update_port(caller, identifier, merged, if_revision=revision)
+        except PreconditionFailedError:
+            if if_revision is not None or attempt == _MERGE_ATTEMPTS - 1:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _with_options(draft: PortDraft, present: Sequence[ExtraDhcpOption]) -> PortDraft:
+    if draft.extra_dhcp_options is UNSET:
+        return draft
+    options = {(option.name, option.ip_version): option for option in present}
+    given = cast("tuple[ExtraDhcpOption | tuple[str, int], ...]", draft.extra_dhcp_options)
+    for option in given:
+        if isinstance(option, ExtraDhcpOption):
+            options[option.name, option.ip_version] = option
+        else:
+            options.pop(option, None)
+    return replace(draft, extra_dhcp_options=tuple(options.values()))
+
+
+def _render(_cloud: Cloud, caller: Caller, ports: Sequence[Port]) -> list[Json]:
+    return [render_port(port, is_admin=caller.is_admin) for port in ports]
+
+
+def render_port(port: Port, *, is_admin: bool) -> Json:
+    """Render a port; the binding to a host is for administrators."""
+    return {
+        **render_standard(port.id, port.meta),
+        "network_id": port.network_id,
+        "mac_address": str(port.mac),
+        "fixed_ips": [_render_fixed_ip(fixed_ip) for fixed_ip in port.fixed_ips],
+        "allowed_address_pairs": [
+            _render_pair(pair, port.mac) for pair in port.allowed_address_pairs
+        ],
+        "security_groups": list(port.security_groups),
+        "port_security_enabled": port.port_security_enabled,
+        "admin_state_up": port.admin_state_up,
+        "status": port.status,
+        "device_id": port.device_id,
+        "device_owner": port.device_owner,
+        "device_index": port.device_index,
+        "delete_on_termination": port.delete_on_termination,
+        "extra_dhcp_opts": [_render_option(option) for option in port.extra_dhcp_options],
+        "retired_ips": [
+            {**_render_fixed_ip(retired.fixed_ip), "until": timestamp(retired.until)}
+            for retired in port.retired_ips
+        ],
+        "binding:vnic_type": "normal",
+        **(_render_binding(port) if is_admin else {}),
+    }
+
+
+def _render_fixed_ip(fixed_ip: FixedIp) -> Json:
+    return {"subnet_id": fixed_ip.subnet_id, "ip_address": str(fixed_ip.address)}
+
+
+def _render_pair(pair: AddressPair, own: MacAddress) -> Json:
+    # a single address is written without its length, as Neutron echoes it
+    is_host = pair.prefix.prefixlen == pair.prefix.max_prefixlen
+    spelling = str(pair.prefix.network_address) if is_host else str(pair.prefix)
+    return {"ip_address": spelling, "mac_address": str(pair.mac or own)}
+
+
+def _render_option(option: ExtraDhcpOption) -> Json:
+    return {"opt_name": option.name, "opt_value": option.value, "ip_version": option.ip_version}
+
+
+def _render_binding(port: Port) -> Json:
+    return {
+        "binding:host_id": port.host or "",
+        "binding:profile": {},
+        "binding:vif_type": "other" if port.host else "unbound",
+        "binding:vif_details": {},
+    }
+
+
+def _has_fixed_ip(item: Json, values: Sequence[str]) -> bool:
+    """Match `fixed_ips=ip_address=…` and `fixed_ips=subnet_id=…`: one address satisfies all."""
+    wanted: dict[str, set[str]] = {}
+    for value in values:
+        key, _, detail = value.partition("=")
+        if key not in ("ip_address", "subnet_id"):
+            raise BadRequestError(
+                f"fixed_ips is filtered by ip_address=… or subnet_id=…, not '{value}'"
+            )
+        wanted.setdefault(key, set()).add(detail)
+    fixed_ips = cast("list[Json]", item["fixed_ips"])
+    return any(all(one[key] in allowed for key, allowed in wanted.items()) for one in fixed_ips)
+
+
+PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
+    name="port",
+    plural="ports",
+    attributes=_ATTRIBUTES,
+    identifier=PortId,
+    draft=PortDraft,
+    change=PortDraft,
+    create=_create,
+    read=Cloud.get_port,
+    find=Cloud.list_ports,
+    update=_update,
+    delete=Cloud.delete_port,
+    render=_render,
+    where={
+        "network_id": "network_id",
+        "vpc_id": "network_id",
+        "device_id": "device_id",
+        "device_owner": "device_owner",
+        "mac_address": "mac",
+        "security_groups": "security_group_id",
+    },
+    matchers={
+        "fixed_ips": _has_fixed_ip,
+        "vpc_id": lambda item, values: item["network_id"] in values,
+        "mac_address": lambda item, values: item["mac_address"] in [v.lower() for v in values],
+    },
+)

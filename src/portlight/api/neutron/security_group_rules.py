@@ -1,0 +1,119 @@
+"""Security group rules on the wire. Only the description of a rule can change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation
+from portlight.api.resource import Resource
+from portlight.api.standard import render_standard
+from portlight.api.wire import (
+    Json,
+    Parse,
+    identifier,
+    integer,
+    loose_prefix,
+    nullable,
+    one_of,
+    refuse,
+)
+from portlight.core.drafts import SecurityGroupRuleDraft
+from portlight.core.errors import PreconditionFailedError
+from portlight.core.security_group import Direction, EtherType, SecurityGroupRule
+from portlight.service.caller import Caller
+from portlight.service.cloud import Cloud
+from portlight.values.ids import SecurityGroupRuleId
+from portlight.values.ranges import MAX_PORT
+
+_PORT: Parse = nullable(integer(-1, MAX_PORT))
+"""-1 is how some clients write "every ICMP type"; the domain judges the rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleChange:
+    """What can change of a rule."""
+
+    description: str | None = None
+
+
+def _protocol(field: str, raw: object) -> str:
+    if isinstance(raw, bool) or not isinstance(raw, str | int):
+        refuse(field, f"'{raw}' is neither a protocol name nor a number")
+    return str(raw).lower()
+
+
+_STANDARD = {**{name: STANDARD[name] for name in STANDARD if name != "name"}, "tags": READ_ONLY}
+
+_ATTRIBUTES: Attributes = {
+    **_STANDARD,
+    "security_group_id": at_creation("security_group_id", identifier, required=True),
+    "direction": at_creation("direction", one_of(Direction), required=True),
+    "ethertype": at_creation("ethertype", one_of(EtherType)),
+    "protocol": at_creation("protocol", nullable(_protocol)),
+    "port_range_min": at_creation("port_range_min", _PORT),
+    "port_range_max": at_creation("port_range_max", _PORT),
+    "remote_ip_prefix": at_creation("remote_prefix", nullable(loose_prefix)),
+    "remote_group_id": at_creation("remote_group_id", nullable(identifier)),
+}
+
+
+def render_rule(rule: SecurityGroupRule) -> Json:
+    """Render a rule."""
+    standard = render_standard(rule.id, rule.meta)
+    low, high = _range(rule)
+    return {
+        **{name: standard[name] for name in _STANDARD},
+        "security_group_id": rule.security_group_id,
+        "direction": rule.direction,
+        "ethertype": rule.ethertype,
+        "protocol": rule.protocol_spelling,
+        "port_range_min": low,
+        "port_range_max": high,
+        "remote_ip_prefix": None if rule.remote_prefix is None else str(rule.remote_prefix),
+        "remote_group_id": rule.remote_group_id,
+    }
+
+
+def _range(rule: SecurityGroupRule) -> tuple[int | None, int | None]:
+    if rule.icmp is not None:
+        return rule.icmp.type, rule.icmp.code
+    if rule.ports is not None:
+        return rule.ports.first, rule.ports.last
+    return None, None
+
+
+def _update(
+    cloud: Cloud,
+    caller: Caller,
+    identifier: SecurityGroupRuleId,
+    change: RuleChange,
+    *,
+    if_revision: int | None,
+) -> SecurityGroupRule:
+    rule = cloud.get_security_group_rule(caller, identifier)
+    description = rule.meta.description if change.description is None else change.description
+    if if_revision is not None and if_revision != rule.meta.revision_number:
+        raise PreconditionFailedError(identifier, rule.meta.revision_number)
+    return cloud.update_security_group_rule(caller, identifier, description)
+
+
+def _render(_cloud: Cloud, _caller: Caller, rules: Sequence[SecurityGroupRule]) -> list[Json]:
+    return [render_rule(rule) for rule in rules]
+
+
+SECURITY_GROUP_RULES: Resource[
+    SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleDraft, RuleChange
+] = Resource(
+    name="security_group_rule",
+    plural="security_group_rules",
+    attributes=_ATTRIBUTES,
+    identifier=SecurityGroupRuleId,
+    draft=SecurityGroupRuleDraft,
+    change=RuleChange,
+    create=Cloud.create_security_group_rules,
+    read=Cloud.get_security_group_rule,
+    find=Cloud.list_security_group_rules,
+    update=_update,
+    delete=Cloud.delete_security_group_rule,
+    render=_render,
+    where={"security_group_id": "security_group_id"},
+)

@@ -1,0 +1,58 @@
+"""Security groups on the wire."""
+
+from collections.abc import Sequence
+
+from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, settable
+from portlight.api.neutron.security_group_rules import render_rule
+from portlight.api.resource import Resource
+from portlight.api.standard import grouped, related, render_standard
+from portlight.api.wire import Json, boolean, one_of
+from portlight.core.drafts import SecurityGroupDraft
+from portlight.core.security_group import EstablishedFlows, SecurityGroup
+from portlight.service.caller import Caller
+from portlight.service.cloud import Cloud
+from portlight.values.ids import SecurityGroupId
+
+_ATTRIBUTES: Attributes = {
+    **STANDARD,
+    "stateful": settable("stateful", boolean),
+    "established_flows": settable("established_flows", one_of(EstablishedFlows)),
+    "security_group_rules": READ_ONLY,
+    "shared": READ_ONLY,
+}
+
+
+def _render(cloud: Cloud, caller: Caller, groups: Sequence[SecurityGroup]) -> list[Json]:
+    ids = [group.id for group in groups]
+    rules = grouped(
+        related(Cloud.list_security_group_rules, cloud, caller, "security_group_id", ids),
+        lambda rule: rule.security_group_id,
+    )
+    return [
+        {
+            **render_standard(group.id, group.meta),
+            "stateful": group.stateful,
+            "established_flows": group.established_flows,
+            "shared": False,
+            "security_group_rules": [render_rule(rule) for rule in rules.get(group.id, ())],
+        }
+        for group in groups
+    ]
+
+
+SECURITY_GROUPS: Resource[
+    SecurityGroup, SecurityGroupId, SecurityGroupDraft, SecurityGroupDraft
+] = Resource(
+    name="security_group",
+    plural="security_groups",
+    attributes=_ATTRIBUTES,
+    identifier=SecurityGroupId,
+    draft=SecurityGroupDraft,
+    change=SecurityGroupDraft,
+    create=Cloud.create_security_groups,
+    read=Cloud.get_security_group,
+    find=Cloud.list_security_groups,
+    update=Cloud.update_security_group,
+    delete=Cloud.delete_security_group,
+    render=_render,
+)

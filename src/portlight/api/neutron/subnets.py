@@ -1,0 +1,110 @@
+"""Subnets on the wire."""
+
+from collections.abc import Sequence
+
+from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
+from portlight.api.errors import BadRequestError
+from portlight.api.resource import Resource
+from portlight.api.standard import render_standard
+from portlight.api.wire import (
+    Json,
+    address,
+    address_range,
+    boolean,
+    identifier,
+    integer,
+    list_of,
+    nullable,
+    one_of,
+    only,
+    prefix,
+    record,
+    refuse,
+)
+from portlight.core.drafts import SubnetDraft
+from portlight.core.network import HostRoute, Ipv6Mode, Subnet
+from portlight.service.caller import Caller
+from portlight.service.cloud import Cloud
+from portlight.values.addresses import IpAddress, IpPrefix, parse_prefix
+from portlight.values.ids import SubnetId
+
+
+def _host_route(destination: IpPrefix, nexthop: IpAddress) -> HostRoute:
+    if destination.version != nexthop.version:
+        refuse("host_routes", f"{destination} and {nexthop} are of different IP versions")
+    return HostRoute(destination=destination, nexthop=nexthop)
+
+
+_POOLS = list_of(record(address_range, {"start": address, "end": address}))
+_ROUTES = list_of(record(_host_route, {"destination": prefix, "nexthop": address}))
+_NO_SUBNET_POOLS = "there are no subnet pools"
+
+_ATTRIBUTES: Attributes = {
+    **STANDARD,
+    "network_id": at_creation("network_id", identifier, required=True),
+    "cidr": at_creation("cidr", prefix, required=True),
+    "ip_version": at_creation(None, integer(4, 6)),
+    "gateway_ip": settable("gateway_ip", nullable(address)),
+    "allocation_pools": settable("allocation_pools", _POOLS),
+    "enable_dhcp": settable("enable_dhcp", boolean),
+    "dns_nameservers": settable("dns_nameservers", list_of(address)),
+    "host_routes": settable("host_routes", _ROUTES),
+    "ipv6_address_mode": at_creation("ipv6_address_mode", nullable(one_of(Ipv6Mode))),
+    "ipv6_ra_mode": at_creation("ipv6_ra_mode", nullable(one_of(Ipv6Mode))),
+    "subnetpool_id": at_creation(None, only(value=None, why=_NO_SUBNET_POOLS)),
+    "service_types": READ_ONLY,
+}
+
+
+def _check_ip_version(document: Json) -> None:
+    version = document.get("ip_version")
+    cidr = parse_prefix(str(document["cidr"]))
+    if version is not None and int(str(version)) != cidr.version:
+        raise BadRequestError(
+            f"Invalid input for cidr. Reason: {cidr} does not match the ip_version '{version}'."
+        )
+
+
+def _render(_cloud: Cloud, _caller: Caller, subnets: Sequence[Subnet]) -> list[Json]:
+    return [_render_one(subnet) for subnet in subnets]
+
+
+def _render_one(subnet: Subnet) -> Json:
+    return {
+        **render_standard(subnet.id, subnet.meta),
+        "network_id": subnet.network_id,
+        "cidr": str(subnet.cidr),
+        "ip_version": subnet.cidr.version,
+        "gateway_ip": None if subnet.gateway_ip is None else str(subnet.gateway_ip),
+        "allocation_pools": [
+            {"start": str(pool.first), "end": str(pool.last)} for pool in subnet.allocation_pools
+        ],
+        "enable_dhcp": subnet.enable_dhcp,
+        "dns_nameservers": [str(server) for server in subnet.dns_nameservers],
+        "host_routes": [
+            {"destination": str(route.destination), "nexthop": str(route.nexthop)}
+            for route in subnet.host_routes
+        ],
+        "ipv6_address_mode": subnet.ipv6_address_mode,
+        "ipv6_ra_mode": subnet.ipv6_ra_mode,
+        "subnetpool_id": None,
+        "service_types": [],
+    }
+
+
+SUBNETS: Resource[Subnet, SubnetId, SubnetDraft, SubnetDraft] = Resource(
+    name="subnet",
+    plural="subnets",
+    attributes=_ATTRIBUTES,
+    identifier=SubnetId,
+    draft=SubnetDraft,
+    change=SubnetDraft,
+    create=Cloud.create_subnets,
+    read=Cloud.get_subnet,
+    find=Cloud.list_subnets,
+    update=Cloud.update_subnet,
+    delete=Cloud.delete_subnet,
+    render=_render,
+    where={"network_id": "network_id"},
+    check=_check_ip_version,
+)

@@ -1,0 +1,167 @@
+"""Lists as a client asks for them: filters, fields, order and pages.
+
+Pure: rendered documents in, documents out. Filters that the store understands are also handed to it
+(`where_of`), so that a look-up by id or name does not read everything.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlencode
+
+from portlight.api.errors import BadRequestError
+from portlight.api.wire import Json
+
+Query = Mapping[str, list[str]]
+Matcher = Callable[[Json, Sequence[str]], bool]
+
+_CONTROLS = frozenset({"fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What a collection can be filtered by."""
+
+    attributes: frozenset[str]
+    where: Mapping[str, str]
+    """Attribute to the store's name for it."""
+    matchers: Mapping[str, Matcher]
+    """Filters that are not an equality of one attribute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A part of a list, with the links to its neighbours."""
+
+    items: list[Json]
+    links: list[Json]
+
+
+def tag_matchers() -> dict[str, Matcher]:
+    """Return Neutron's four filters on tags; each value is a comma-separated list."""
+
+    def tags_of(item: Json) -> set[str]:
+        return set(cast("list[str]", item["tags"]))
+
+    def wanted(values: Sequence[str]) -> set[str]:
+        return {tag for value in values for tag in value.split(",")}
+
+    return {
+        "tags": lambda item, values: wanted(values) <= tags_of(item),
+        "tags-any": lambda item, values: bool(wanted(values) & tags_of(item)),
+        "not-tags": lambda item, values: not wanted(values) <= tags_of(item),
+        "not-tags-any": lambda item, values: not wanted(values) & tags_of(item),
+    }
+
+
+def where_of(listing: Listing, query: Query) -> dict[str, list[str]]:
+    """Return the filters that the store can apply; raise BadRequestError on unknown ones."""
+    known = listing.attributes | listing.matchers.keys() | _CONTROLS
+    unknown = sorted(key for key in query if key not in known)
+    if unknown:
+        raise BadRequestError(f"{unknown} is invalid attribute for filter")
+    return {listing.where[key]: values for key, values in query.items() if key in listing.where}
+
+
+def select(listing: Listing, query: Query, items: Sequence[Json], url: str) -> Page:
+    """Filter, sort and cut rendered documents, and keep only the fields that were asked for."""
+    found = [item for item in items if _matches(listing, query, item)]
+    ordered = _sorted(listing, query, found)
+    page = _paginate(query, ordered, url)
+    fields = {name for value in query.get("fields", ()) for name in value.split(",")}
+    return Page(items=[pick(item, fields) for item in page.items], links=page.links)
+
+
+def pick(item: Json, fields: set[str]) -> Json:
+    """Return the item with only these fields; all when none is named."""
+    return {name: value for name, value in item.items() if name in fields} if fields else item
+
+
+def _matches(listing: Listing, query: Query, item: Json) -> bool:
+    for key, values in query.items():
+        if key in listing.matchers:
+            if not listing.matchers[key](item, values):
+                return False
+        elif key not in _CONTROLS and not _equals(item[key], values):
+            return False
+    return True
+
+
+def _equals(value: object, wanted: Sequence[str]) -> bool:
+    if isinstance(value, bool):
+        return any(_truth(one) is value for one in wanted)
+    if isinstance(value, list):
+        return any(str(member) in wanted for member in value)
+    return ("" if value is None else str(value)) in wanted or (value is None and "None" in wanted)
+
+
+def _truth(spelling: str) -> bool | None:
+    return {"true": True, "1": True, "false": False, "0": False}.get(spelling.lower())
+
+
+def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
+    keys = query.get("sort_key", [])
+    directions = query.get("sort_dir", ["asc"] * len(keys))
+    if len(directions) != len(keys):
+        raise BadRequestError("The number of sort_keys and sort_dirs must be same")
+    for key, direction in zip(keys, directions, strict=True):
+        if key not in listing.attributes:
+            raise BadRequestError(f"'{key}' is an invalid attribute for sort key")
+        if direction not in ("asc", "desc"):
+            raise BadRequestError(f"'{direction}' is an invalid sort direction; use asc or desc")
+    if not keys and "limit" not in query and "marker" not in query:
+        return items
+    # pages need a total order: ties are settled by id, and sorts are stable
+    ordered = sorted(items, key=lambda item: str(item["id"]))
+    for key, direction in reversed(list(zip(keys, directions, strict=True))):
+        ordered.sort(key=lambda item, key=key: _rank(item[key]), reverse=direction == "desc")  # type: ignore[misc]
+    return ordered
+
+
+def _rank(value: object) -> tuple[bool, float, str]:
+    if isinstance(value, int | float):
+        return (True, float(value), "")
+    return (value is not None, 0.0, "" if value is None else str(value))
+
+
+def _paginate(query: Query, items: list[Json], url: str) -> Page:
+    limit = _limit(query)
+    backward = _truth(query.get("page_reverse", ["false"])[-1]) is True
+    ordered = items[::-1] if backward else items
+    start = _after_marker(query, ordered)
+    window = ordered[start:] if limit is None else ordered[start : start + limit]
+    links: list[Json] = []
+    if limit is not None and window:
+        first, last = (window[0], window[-1])
+        has_more, has_before = start + len(window) < len(ordered), start > 0
+        forward_link = _link("previous" if backward else "next", query, url, last, backward)
+        backward_link = _link("next" if backward else "previous", query, url, first, not backward)
+        links = [forward_link] * has_more + [backward_link] * has_before
+    return Page(items=window[::-1] if backward else window, links=links)
+
+
+def _limit(query: Query) -> int | None:
+    if "limit" not in query:
+        return None
+    spelling = query["limit"][-1]
+    if not spelling.isdecimal():
+        raise BadRequestError(f"Limit must be an integer 0 or greater and not '{spelling}'")
+    return int(spelling) or None
+
+
+def _after_marker(query: Query, items: list[Json]) -> int:
+    if "marker" not in query:
+        return 0
+    marker = query["marker"][-1]
+    for index, item in enumerate(items):
+        if item["id"] == marker:
+            return index + 1
+    raise BadRequestError(f"The marker '{marker}' is not in this list.")
+
+
+def _link(relation: str, query: Query, url: str, item: Json, backward: bool) -> Json:  # noqa: FBT001 -- private
+    kept = {key: values for key, values in query.items() if key not in ("marker", "page_reverse")}
+    target = {**kept, "marker": [str(item["id"])]}
+    if backward:
+        target["page_reverse"] = ["True"]
+    return {"rel": relation, "href": f"{url}?{urlencode(target, doseq=True)}"}

@@ -1,0 +1,121 @@
+"""The typed client: one collection per kind of resource, and the verbs beyond them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from portlight.client.collection import Collection, R
+from portlight.client.connection import Connection
+from portlight.client.credentials import Credentials
+from portlight.client.resources import (
+    Instance,
+    Interface,
+    Network,
+    Port,
+    PortCounters,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    VirtualIp,
+    VirtualIpState,
+)
+
+NEUTRON = "/v2.0"
+NATIVE = "/portlight/v1"
+
+_Envelope = dict[str, msgspec.Raw]
+
+
+@dataclass(frozen=True)
+class Client:
+    """Everything that a terminal can ask of the server."""
+
+    connection: Connection
+
+    @cached_property
+    def networks(self) -> Collection[Network]:
+        """The networks."""
+        return self._collection(Network, "network", NEUTRON)
+
+    @cached_property
+    def subnets(self) -> Collection[Subnet]:
+        """The subnets."""
+        return self._collection(Subnet, "subnet", NEUTRON)
+
+    @cached_property
+    def ports(self) -> Collection[Port]:
+        """The ports."""
+        return self._collection(Port, "port", NEUTRON)
+
+    @cached_property
+    def security_groups(self) -> Collection[SecurityGroup]:
+        """The security groups."""
+        return self._collection(SecurityGroup, "security_group", NEUTRON)
+
+    @cached_property
+    def security_group_rules(self) -> Collection[SecurityGroupRule]:
+        """The rules of all groups."""
+        return self._collection(SecurityGroupRule, "security_group_rule", NEUTRON)
+
+    @cached_property
+    def instances(self) -> Collection[Instance]:
+        """The instances."""
+        return self._collection(Instance, "instance", NATIVE)
+
+    @cached_property
+    def virtual_ips(self) -> Collection[VirtualIp]:
+        """The virtual IPs."""
+        return self._collection(VirtualIp, "virtual_ip", NATIVE)
+
+    def attach(self, instance_id: str, **request: object) -> Interface:
+        """Give an instance one more interface; the fields are those of the native API."""
+        path = f"{NATIVE}/instances/{instance_id}/interfaces"
+        body = self.connection.send(_Envelope, "POST", path, {"interface": request})
+        return msgspec.json.decode(body["interface"], type=Interface)
+
+    def detach(self, instance_id: str, port_id: str) -> None:
+        """Take an interface from an instance."""
+        path = f"{NATIVE}/instances/{instance_id}/interfaces/{port_id}"
+        self.connection.call("DELETE", path)
+
+    def add_member(
+        self, virtual_ip_id: str, port_id: str, virtual_router_id: int | None = None
+    ) -> VirtualIp:
+        """Let a port hold a virtual IP."""
+        member = {"port_id": port_id, "virtual_router_id": virtual_router_id}
+        return self.virtual_ips.act(virtual_ip_id, "members", {"member": member})
+
+    def remove_member(self, virtual_ip_id: str, port_id: str) -> None:
+        """No longer let a port hold a virtual IP."""
+        path = f"{NATIVE}/virtual-ips/{virtual_ip_id}/members/{port_id}"
+        self.connection.call("DELETE", path)
+
+    def move(self, virtual_ip_id: str, port_id: str) -> VirtualIpState:
+        """Make a member the owner of a virtual IP."""
+        path = f"{NATIVE}/virtual-ips/{virtual_ip_id}/move"
+        return _state(self.connection.send(_Envelope, "POST", path, {"port_id": port_id}))
+
+    def state(self, virtual_ip_id: str) -> VirtualIpState:
+        """Return owner, alarm and history of a virtual IP."""
+        path = f"{NATIVE}/virtual-ips/{virtual_ip_id}/state"
+        return _state(self.connection.get(_Envelope, path))
+
+    def counters(self, port_id: str) -> PortCounters:
+        """Return what the data path counted for a port."""
+        path = f"{NATIVE}/ports/{port_id}/counters"
+        body = self.connection.get(_Envelope, path)
+        return msgspec.json.decode(body["port_counters"], type=PortCounters)
+
+    def _collection(self, kind: type[R], name: str, base: str) -> Collection[R]:
+        path = f"{base}/{name.replace('_', '-')}s"
+        return Collection(connection=self.connection, kind=kind, name=name, path=path)
+
+
+def connect(credentials: Credentials) -> Client:
+    """Return a client; the first request gets the token."""
+    return Client(Connection(credentials))
+
+
+def _state(body: _Envelope) -> VirtualIpState:
+    return msgspec.json.decode(body["virtual_ip_state"], type=VirtualIpState)

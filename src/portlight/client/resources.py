@@ -1,0 +1,213 @@
+"""What the server answers, as values. The fields have the names of the wire."""
+
+import msgspec
+
+
+class FixedIp(msgspec.Struct, frozen=True, kw_only=True):
+    """An address of a port."""
+
+    subnet_id: str
+    ip_address: str
+
+
+class RetiredIp(msgspec.Struct, frozen=True, kw_only=True):
+    """A former address that is still let through."""
+
+    subnet_id: str
+    ip_address: str
+    until: str
+
+
+class AddressPair(msgspec.Struct, frozen=True, kw_only=True):
+    """A further source of a port: an address or a prefix, and a MAC."""
+
+    ip_address: str
+    mac_address: str
+
+
+class DhcpOption(msgspec.Struct, frozen=True, kw_only=True):
+    """A DHCP option of one port."""
+
+    opt_name: str
+    opt_value: str
+    ip_version: int
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses from `start` to `end` that are given out."""
+
+    start: str
+    end: str
+
+
+class HostRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A route handed to guests by DHCP."""
+
+    destination: str
+    nexthop: str
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """What every resource carries."""
+
+    id: str
+    project_id: str
+    revision_number: int
+    created_at: str
+    updated_at: str
+    name: str = ""
+    description: str = ""
+    tags: list[str] = []
+
+
+class Network(Described, frozen=True, kw_only=True):
+    """A network; `portlight vpc` on the command line."""
+
+    admin_state_up: bool
+    shared: bool
+    mtu: int
+    port_security_enabled: bool
+    status: str
+    subnets: list[str]
+
+
+class Subnet(Described, frozen=True, kw_only=True):
+    """A range of addresses on a network."""
+
+    network_id: str
+    cidr: str
+    ip_version: int
+    gateway_ip: str | None
+    allocation_pools: list[Pool]
+    enable_dhcp: bool
+    dns_nameservers: list[str]
+    host_routes: list[HostRoute]
+    ipv6_address_mode: str | None
+    ipv6_ra_mode: str | None
+
+
+class Port(Described, frozen=True, kw_only=True):
+    """A network interface; `portlight nic` on the command line."""
+
+    network_id: str
+    mac_address: str
+    fixed_ips: list[FixedIp]
+    allowed_address_pairs: list[AddressPair]
+    security_groups: list[str]
+    port_security_enabled: bool
+    admin_state_up: bool
+    status: str
+    device_id: str
+    device_owner: str
+    device_index: int | None
+    delete_on_termination: bool
+    extra_dhcp_opts: list[DhcpOption]
+    retired_ips: list[RetiredIp]
+
+
+class SecurityGroupRule(Described, frozen=True, kw_only=True):
+    """A rule of a security group."""
+
+    security_group_id: str
+    direction: str
+    ethertype: str
+    protocol: str | None
+    port_range_min: int | None
+    port_range_max: int | None
+    remote_ip_prefix: str | None
+    remote_group_id: str | None
+
+
+class SecurityGroup(Described, frozen=True, kw_only=True):
+    """A set of allow rules."""
+
+    stateful: bool
+    established_flows: str
+    security_group_rules: list[SecurityGroupRule]
+
+
+class Interface(msgspec.Struct, frozen=True, kw_only=True):
+    """A port as an interface of an instance."""
+
+    port_id: str
+    network_id: str
+    mac_address: str
+    fixed_ips: list[FixedIp]
+    security_groups: list[str]
+    status: str
+    device_index: int | None
+    delete_on_termination: bool
+
+
+class Instance(Described, frozen=True, kw_only=True):
+    """A guest that Portlight runs."""
+
+    host: str
+    kind: str
+    power_state: str
+    status: str
+    boot: int
+    renewals: int
+    namespace: str
+    init_pid: int | None
+    interfaces: list[Interface]
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A port that may hold a virtual IP."""
+
+    port_id: str
+    virtual_router_id: int | None
+    device_id: str
+    ip_addresses: list[str]
+
+
+class VirtualIp(Described, frozen=True, kw_only=True):
+    """A reserved address with its members."""
+
+    network_id: str
+    subnet_id: str
+    port_id: str
+    ip_address: str
+    members: list[Member]
+    claim_policy: str
+    pinned_owner: str | None
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of the owner of a virtual IP."""
+
+    at: str
+    from_port_id: str | None
+    to_port_id: str
+    mac_address: str
+    kind: str
+
+
+class VirtualIpState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the hosts have seen of a virtual IP."""
+
+    virtual_ip_id: str
+    owner_port_id: str | None
+    owner_mac: str | None
+    last_announced_at: str | None
+    split_brain: bool
+    split_brain_since: str | None
+    contenders: list[str]
+    moves: list[Move]
+
+
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """Packets of a port in one direction: allowed (no reason), or dropped for a reason."""
+
+    direction: str
+    reason: str | None
+    packets: int
+    bytes: int
+
+
+class PortCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """What the data path has counted for a port since it was made."""
+
+    port_id: str
+    counters: list[Count]

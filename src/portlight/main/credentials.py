@@ -1,0 +1,95 @@
+"""The files by which users and the agent find and open the door: written once, mode 0600."""
+
+import json
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from portlight.main.settings import Settings, write_private
+from portlight.service.bootstrap import ADMIN_NAME, Credentials, bootstrap
+from portlight.service.ids import IdSource
+from portlight.store.protocol import Store
+
+CREDENTIALS = "credentials.json"
+ADMIN_CREDENTIALS = "admin-credentials.json"
+AGENT_TOKEN = "agent.token"  # noqa: S105 -- the name of a file
+
+
+class _Known(msgspec.Struct, frozen=True):
+    password: str = ""
+
+
+def ensure_credentials(settings: Settings, store: Store, ids: IdSource) -> None:
+    """Make users, passwords and the files that name them; what is there stays as it is."""
+    made = bootstrap(
+        store,
+        ids=ids,
+        admin_password=_password(settings.state / ADMIN_CREDENTIALS),
+        user_password=_password(settings.state / CREDENTIALS),
+    )
+    auth_url = f"{settings.url}/identity/v3"
+    for name, login in ((ADMIN_CREDENTIALS, made.admin), (CREDENTIALS, made.user)):
+        document = {
+            "auth_url": auth_url,
+            "endpoint": settings.url,
+            "username": login.username,
+            "password": login.password,
+            "project_id": login.project_id,
+            "project_name": login.project_name,
+        }
+        write_private(settings.state / name, json.dumps(document, indent=2).encode() + b"\n")
+    write_private(settings.state / "clouds.yaml", _clouds(auth_url, made).encode())
+    write_private(settings.state / "openrc", _openrc(auth_url, made).encode())
+
+
+def agent_token(state: Path) -> str:
+    """Return the secret between server and agents; made when it is missing."""
+    path = state / AGENT_TOKEN
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32).encode() + b"\n")
+    return path.read_text().strip()
+
+
+def _password(path: Path) -> str:
+    """Return the password in a credentials file, or a new one."""
+    try:
+        known = msgspec.json.decode(path.read_bytes(), type=_Known).password
+    except FileNotFoundError:
+        known = ""
+    return known or secrets.token_urlsafe(18)
+
+
+def _clouds(auth_url: str, made: Credentials) -> str:
+    # JSON strings are YAML strings, so that no password needs a quoting of its own.
+    lines = ["clouds:"]
+    for cloud, login in (("portlight", made.user), ("portlight-admin", made.admin)):
+        lines += [
+            f"  {cloud}:",
+            "    auth:",
+            f"      auth_url: {json.dumps(auth_url)}",
+            f"      username: {json.dumps(login.username)}",
+            f"      password: {json.dumps(login.password)}",
+            f"      project_name: {json.dumps(login.project_name)}",
+            "      user_domain_id: default",
+            "      project_domain_id: default",
+            "    identity_api_version: 3",
+            "    region_name: RegionOne",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _openrc(auth_url: str, made: Credentials) -> str:
+    login = made.user
+    variables = {
+        "OS_AUTH_URL": auth_url,
+        "OS_USERNAME": login.username,
+        "OS_PASSWORD": login.password,
+        "OS_PROJECT_NAME": login.project_name,
+        "OS_USER_DOMAIN_ID": "default",
+        "OS_PROJECT_DOMAIN_ID": "default",
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_REGION_NAME": "RegionOne",
+    }
+    head = f"# The user {login.username}; the administrator {ADMIN_NAME} is in clouds.yaml.\n"
+    return head + "".join(f"export {name}='{value}'\n" for name, value in variables.items())

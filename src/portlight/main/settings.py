@@ -1,0 +1,182 @@
+"""The settings of a deployment: flags before environment before what was chosen the first time."""
+
+import hashlib
+import ipaddress
+import os
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+DEFAULT_STATE = Path("/var/lib/portlight")
+DEFAULT_LISTEN = "127.0.0.1:9696"
+RUN_FOLDER = Path("/run/portlight")
+TAG_LENGTH = 4
+_TAG_LETTERS = string.ascii_lowercase + string.digits
+_CHECKOUT = Path(__file__).parents[3]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message says which, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the server, the agent and the verbs around them must know."""
+
+    state: Path
+    """Folder of everything that must outlive the processes; mode 0700."""
+    listen: str = DEFAULT_LISTEN
+    """`HOST:PORT` of the server."""
+    host: str = "localhost"
+    """Name of this host in the API."""
+    tag: str = ""
+    """Four letters or digits in the names of our kernel objects; from the state folder."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+    """Listen elsewhere than on loopback without TLS."""
+    bpf_objects: Path = _CHECKOUT / "build" / "bpf"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.state / "portlight.db"
+
+    @property
+    def runtime(self) -> Path:
+        """Folder of what lasts until the next boot: pids, pinned eBPF objects."""
+        return RUN_FOLDER / self.tag
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the listener."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def url(self) -> str:
+        """Where a client on this host finds the server."""
+        scheme = "https" if self.tls_certificate else "http"
+        host, port = self.address
+        if host in ("0.0.0.0", "::"):  # noqa: S104 -- compared, not bound
+            host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104 -- compared, not bound
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class _Chosen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `settings.json` in the state folder remembers."""
+
+    tag: str
+    listen: str = DEFAULT_LISTEN
+    host: str = "localhost"
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    insecure: bool = False
+
+
+def load_settings(
+    state: Path, flags: Mapping[str, str | bool | None], environment: Mapping[str, str]
+) -> Settings:
+    """Return the checked settings of a state folder; raise SettingsError.
+
+    `flags` has `listen`, `host`, `tls_cert`, `tls_key` and `insecure`, None when not given.
+    """
+    state = state.absolute()
+    before = _read(state)
+
+    def chosen(flag: str, variable: str, earlier: str | None) -> str | None:
+        given = flags.get(flag)
+        return str(given) if given else environment.get(variable) or earlier
+
+    certificate = chosen("tls_cert", "PORTLIGHT_TLS_CERT", before.tls_certificate)
+    key = chosen("tls_key", "PORTLIGHT_TLS_KEY", before.tls_key)
+    settings = Settings(
+        state=state,
+        listen=chosen("listen", "PORTLIGHT_LISTEN", before.listen) or DEFAULT_LISTEN,
+        host=chosen("host", "PORTLIGHT_HOST", before.host) or "localhost",
+        tag=before.tag,
+        tls_certificate=Path(certificate) if certificate else None,
+        tls_key=Path(key) if key else None,
+        insecure=bool(flags.get("insecure")) or before.insecure,
+        bpf_objects=Path(environment.get("PORTLIGHT_BPF", str(_CHECKOUT / "build" / "bpf"))),
+    )
+    _check(settings)
+    return settings
+
+
+def save_settings(settings: Settings) -> None:
+    """Remember the settings for the next `up`, the agent and `down`."""
+    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    remembered = _Chosen(
+        tag=settings.tag,
+        listen=settings.listen,
+        host=settings.host,
+        tls_certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
+        tls_key=str(settings.tls_key) if settings.tls_key else None,
+        insecure=settings.insecure,
+    )
+    write_private(settings.state / "settings.json", msgspec.json.encode(remembered))
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def tag_of(state: Path) -> str:
+    """Return the tag of a state folder: the same folder, the same tag."""
+    number = int.from_bytes(hashlib.blake2b(str(state).encode(), digest_size=8).digest())
+    letters = []
+    for _ in range(TAG_LENGTH):
+        number, rest = divmod(number, len(_TAG_LETTERS))
+        letters.append(_TAG_LETTERS[rest])
+    return "".join(letters)
+
+
+def _read(state: Path) -> _Chosen:
+    path = state / "settings.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Chosen)
+    except FileNotFoundError:
+        return _Chosen(tag=tag_of(state))
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+
+
+def _check(settings: Settings) -> None:
+    try:
+        host, port = settings.address
+        in_range = 0 < port < 1 << 16
+    except ValueError:
+        host, in_range = "", False
+    if not host or not in_range:
+        raise SettingsError(f"--listen {settings.listen!r} is not HOST:PORT")
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise SettingsError("--tls-cert and --tls-key belong together")
+    for path in (settings.tls_certificate, settings.tls_key):
+        if path is not None and not path.is_file():
+            raise SettingsError(f"{path} is no file")
+    if not (_is_loopback(host) or settings.tls_certificate or settings.insecure):
+        raise SettingsError(
+            f"--listen {settings.listen} is not loopback: tokens and passwords would travel in"
+            " clear text. Give --tls-cert and --tls-key, or --insecure"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

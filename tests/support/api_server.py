@@ -1,0 +1,161 @@
+"""A real server on a loopback port, over a real cloud in memory. No agent, no kernel, no root."""
+
+import contextlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from portlight.api.app import build_app
+from portlight.client.client import Client, connect
+from portlight.client.credentials import Credentials
+from portlight.service.bootstrap import bootstrap
+from portlight.service.cloud import Cloud
+from portlight.store.memory import MemoryStore
+from portlight.values.addresses import MacAddress
+from portlight.values.ids import HostName
+
+Json = dict[str, Any]
+
+AGENT_TOKEN = "token of the agents"  # noqa: S105 -- a test's own
+HOST = "host-1"
+PASSWORD = "correct horse"  # noqa: S105 -- a test's own
+START_SECONDS = 10.0
+
+
+class RandomIds:
+    """Identifiers as in production; MAC addresses in a row, so that none is made twice."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made = 0
+
+    def uuid(self) -> str:
+        return str(uuid.uuid4())
+
+    def mac(self) -> MacAddress:
+        with self._lock:
+            self._made += 1
+            return MacAddress(0xFA163E000000 + self._made)
+
+    def secret(self) -> str:
+        return uuid.uuid4().hex
+
+
+@dataclass(slots=True)
+class ApiServer:
+    """The server, and ways to speak with it."""
+
+    url: str
+    cloud: Cloud
+    user: str = "portlight"
+    _http: dict[str, httpx.Client] = field(default_factory=dict)
+
+    def log_in(self, user: str = "portlight", project: str | None = None) -> httpx.Response:
+        domain = {"name": "Default"}
+        known = {"name": user, "domain": domain, "password": PASSWORD}
+        auth = {
+            "identity": {"methods": ["password"], "password": {"user": known}},
+            "scope": {"project": {"name": project or user, "domain": domain}},
+        }
+        return httpx.post(
+            f"{self.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False
+        )
+
+    def http(self, user: str = "portlight") -> httpx.Client:
+        """Return a client with the token of a user (`portlight` or `admin`)."""
+        if user not in self._http:
+            token = self.log_in(user).headers["x-subject-token"]
+            self._http[user] = httpx.Client(
+                base_url=self.url, headers={"X-Auth-Token": token}, trust_env=False, timeout=20
+            )
+        return self._http[user]
+
+    def must(
+        self, method: str, path: str, body: Json | None = None, user: str = "portlight"
+    ) -> Any:  # noqa: ANN401 -- JSON
+        """Send a request; return its document, or fail with what the server said."""
+        answer = self.http(user).request(method, path, json=body)
+        assert answer.is_success, f"{method} {path} -> {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def refused(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
+        """Send a request that is to be refused; return status and the error's inner object."""
+        answer = self.http().request(method, path, json=body)
+        document = answer.json()
+        return answer.status_code, document.get("NeutronError") or document["error"]
+
+    def make(self, kind: str, **fields: object) -> Json:
+        """Create a resource of the networking face by its singular name."""
+        path = f"/v2.0/{kind.replace('_', '-')}s"
+        made: Json = self.must("POST", path, {kind: fields})[kind]
+        return made
+
+    def a_network_with_subnet(self, cidr: str = "10.0.0.0/24") -> tuple[Json, Json]:
+        network = self.make("network", name=f"net-{uuid.uuid4().hex[:8]}")
+        subnet = self.make("subnet", network_id=network["id"], cidr=cidr, enable_dhcp=False)
+        return network, subnet
+
+    def credentials(self, user: str = "portlight") -> Credentials:
+        return Credentials(
+            auth_url=f"{self.url}/identity/v3", username=user, password=PASSWORD, project_name=user
+        )
+
+    def client(self, user: str = "portlight") -> Client:
+        return connect(self.credentials(user))
+
+    def write_state(self, folder: Path, user: str = "portlight") -> None:
+        """Write the credentials as `portlight up` does, for the command line."""
+        known = self.credentials(user)
+        stored = {
+            "auth_url": known.auth_url,
+            "endpoint": self.url,
+            "username": known.username,
+            "password": known.password,
+            "project_name": known.project_name,
+        }
+        (folder / "credentials.json").write_text(json.dumps(stored))
+
+    def close(self) -> None:
+        for client in self._http.values():
+            client.close()
+
+
+@contextlib.contextmanager
+def api_server() -> Iterator[ApiServer]:
+    """Run a server on an ephemeral port in a thread of this process."""
+    store, ids = MemoryStore(), RandomIds()
+    bootstrap(store, ids=ids, admin_password=PASSWORD, user_password=PASSWORD)
+    cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST))
+    app = build_app(cloud, agent_token=AGENT_TOKEN)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    running = None
+    try:
+        running = ApiServer(url=_address(server), cloud=cloud)
+        yield running
+    finally:
+        if running is not None:
+            running.close()
+        server.should_exit = True
+        thread.join(START_SECONDS)
+
+
+def _address(server: uvicorn.Server) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while not server.started:
+        assert time.monotonic() < deadline, "the server has not started"
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    return f"http://127.0.0.1:{port}"

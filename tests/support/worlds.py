@@ -47,10 +47,10 @@ GROUPS, PORTS, DHCP_PORT = 4, 6, 50
 
 def a_world(random: Random) -> Topology:
     """Return two networks with the same addresses, ports of all kinds, groups and virtual IPs."""
-    second = a_network(2, admin_state_up=random.random() < 0.9)
+    second = a_network(2, admin_state_up=random.random() < 0.8)
     entities: list[Entity] = [a_network(1), second, a_subnet(1), *_subnets(random)]
     entities += [some_group(random, number) for number in range(1, GROUPS + 1)]
-    entities += [some_rule(random, number) for number in range(1, random.randint(2, 16))]
+    entities += [some_rule(random, number) for number in range(1, random.randint(4, 16))]
     for number in range(1, PORTS + 1):
         entities.append(some_port(random, number))
         entities.append(an_instance(number, host=ELSEWHERE if number == PORTS else HOST))
@@ -80,8 +80,11 @@ def some_group(random: Random, number: int) -> Entity:
 
 
 def some_rule(random: Random, number: int) -> SecurityGroupRule:
-    """Return a rule; now and then one that can match nothing."""
-    ethertype = random.choice(list(EtherType))
+    """Return a rule: often one that allows much, now and then one that can match nothing."""
+    ethertype = random.choice((EtherType.IPV4, EtherType.IPV4, EtherType.IPV6))
+    if random.random() < 0.3:
+        wide = {"ethertype": ethertype, "direction": random.choice(list(Direction))}
+        return a_rule(number, random.randint(1, GROUPS), **wide)
     protocol = random.choice((None, 1, 6, 6, 17, 58, *PROTOCOLS))
     fields: dict[str, object] = {"ethertype": ethertype, "protocol": protocol}
     fields["direction"] = random.choice(list(Direction))
@@ -102,7 +105,7 @@ def some_rule(random: Random, number: int) -> SecurityGroupRule:
 
 def some_port(random: Random, number: int) -> Port:
     """Return a port of network 1, now and then of the one that has the same addresses."""
-    other = random.random() < 0.15
+    other = random.random() < 0.1
     addresses = [f"10.0.0.{number + 4}"] if random.random() < 0.9 else []
     addresses += [f"fd00::{number + 4:x}"] if random.random() < 0.8 else []
     addresses += [f"10.0.0.{number + 24}"] if random.random() < 0.2 else []
@@ -114,7 +117,7 @@ def some_port(random: Random, number: int) -> Port:
         )
         for one in port.fixed_ips
     )
-    groups = random.sample(range(1, GROUPS + 1), random.randint(0, 3))
+    groups = random.sample(range(1, GROUPS + 1), random.choice((0, 1, 2, 2, 3)))
     return a_port(
         number,
         fixed_ips=fixed,
@@ -123,7 +126,7 @@ def some_port(random: Random, number: int) -> Port:
         allowed_address_pairs=tuple(_pair(random) for _ in range(random.choice((0, 0, 1, 3)))),
         security_groups=tuple(sorted(group_id(group) for group in groups)),
         port_security_enabled=random.random() < 0.93,
-        admin_state_up=random.random() < 0.95,
+        admin_state_up=random.random() < 0.98,
     )
 
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from tests.support.api_server import AGENT_TOKEN, HOST, ApiServer, Json
@@ -237,3 +238,22 @@ def test_the_token_is_kept_in_private_and_replaced_when_it_is_no_good(
     assert first == again
     assert kept.stat().st_mode & 0o777 == 0o600
     assert "0" * 32 not in kept.read_text()
+
+
+def test_the_folder_before_a_command_counts_for_the_verbs_of_the_service_too(
+    tmp_path: Path,
+) -> None:
+    @click.command("where")
+    @click.option("--state", default="/somewhere/else")
+    def where(state: str) -> None:
+        click.echo(state)
+
+    app.add_command(where)
+    try:
+        before = CliRunner().invoke(app, ["--state", str(tmp_path), "where"])
+        after = CliRunner().invoke(app, ["where", "--state", str(tmp_path)])
+    finally:
+        del app.commands["where"]
+
+    assert before.output.strip() == str(tmp_path)
+    assert after.output.strip() == str(tmp_path)

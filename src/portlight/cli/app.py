@@ -41,6 +41,9 @@ class PlainErrors(click.Group):
 def app(ctx: click.Context, state: Path | None) -> None:
     """Portlight: a self-hosted cloud network on plain Linux."""
     _open_session(ctx, state)
+    if state is not None:
+        # commands with a --state of their own (`up`, `down`) must not fall back to another folder
+        ctx.default_map = {name: {"state": str(state)} for name in app.commands}
 
 
 def accept_state(command: click.Command) -> None:

@@ -174,7 +174,7 @@ class Host:
         return wanted
 
     def _gates(self, plan: HostPlan) -> Mapping[int, bool]:
-        """A gate opens once the port has its entry."""
+        """Return the gates to open: those of ports that have their entry."""
         ready = self._families["ports"].known.keys()
         return dict.fromkeys(veth_links(plan, self._names).keys() & ready, True)
 

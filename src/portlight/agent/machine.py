@@ -102,5 +102,6 @@ class Machine:
 
     def _compile(self) -> None:
         if self._dirty:
-            self.plan = compile_host(self._topology, self._host, self._memo)
+            # Not dirty even if this raises: the same topology would only raise again.
             self._dirty = False
+            self.plan = compile_host(self._topology, self._host, self._memo)

@@ -64,22 +64,18 @@ class Observer:
 
     def counters(self) -> list[CounterReport]:
         """Return the counters that have moved."""
-        seen = {
-            (one.port, one.direction, one.reason.label if one.reason else None): one
-            for one in self._host.tables.counters.read()
-        }
-        reports = {
-            key: CounterReport(
-                port=key[0],
-                direction=key[1],
-                reason=key[2],
+        reports: dict[tuple[int, str, str | None], CounterReport] = {}
+        for one in self._host.tables.counters.read():
+            reason = one.reason.label if one.reason else None
+            reports[one.port, one.direction, reason] = CounterReport(
+                port=one.port,
+                direction=one.direction,
+                reason=reason,
                 packets=one.packets,
                 bytes=one.bytes,
             )
-            for key, one in seen.items()
-        }
         news = [one for key, one in reports.items() if self._counters.get(key) != one]
-        self._counters = dict(reports)
+        self._counters = reports
         return news
 
 

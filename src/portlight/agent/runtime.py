@@ -120,9 +120,12 @@ class Runtime:
         self._selector.register(host.fabric.events, selectors.EVENT_READ, self._fabric_event)
         self._selector.register(host.tables.claims, selectors.EVENT_READ, self._take_claims)
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until told to stop."""
-        while not stop.is_set():
+    def run(self, in_place: Callable[[], None]) -> NoReturn:
+        """Work for ever; `in_place` is called once, after the first snapshot was applied."""
+        while self._machine.plan is None:
+            self.turn()
+        in_place()
+        while True:
             self.turn()
 
     def turn(self, longest: float = POLL_SECONDS) -> None:
@@ -130,7 +133,12 @@ class Runtime:
         wait = self._machine.wait(self._clocks.monotonic())
         for key, _ in self._selector.select(longest if wait is None else min(wait, longest)):
             key.data()
-        for step in self._machine.steps(self._clocks.monotonic()):
+        try:
+            steps = self._machine.steps(self._clocks.monotonic())
+        except Exception:  # noqa: BLE001 -- the host goes on with the plan it has
+            _log.exception("what the server says cannot be compiled")
+            return
+        for step in steps:
             self._do(step)
 
     def _take_batches(self) -> None:
@@ -141,7 +149,7 @@ class Runtime:
             self._machine.take(batch)
 
     def _fabric_event(self) -> None:
-        self._host.fabric.links()
+        self._host.fabric.take_events()
         self._machine.kernel_event(FABRIC_FAMILIES, self._clocks.monotonic())
 
     def _take_claims(self) -> None:
@@ -160,8 +168,8 @@ class Runtime:
                 self._host.apply(plan, self._clocks.monotonic())
             else:
                 self.outbox.observe(counters=self._observer.counters())
-        except Exception:
-            # Whatever went wrong with one step must not end the agent: the next sweep comes.
+        except Exception:  # noqa: BLE001 -- logged, and the next sweep comes
+            # Whatever goes wrong with one step must not end the agent.
             _log.exception("%s failed", step)
         self._machine.retry_at(self._host.next_retry())
         self._observe(plan, applied=step is Task.APPLY)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MEASUREMENTS = ("stream", "rules")
+MEASUREMENTS = ("stream", "rules", "programs")
 
 
 def main() -> int:

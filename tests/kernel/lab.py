@@ -4,7 +4,9 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,18 +38,21 @@ def inside(namespace: str, *command: str, check: bool = True) -> str:
 
 
 @contextmanager
-def private_names(folder: Path) -> Iterator[HostNames]:
+def private_names() -> Iterator[HostNames]:
     """Yield names that nobody else uses, and remove what was made under them."""
     tag = "t" + base36(next(_SERIAL) % 46656).rjust(3, "0")
-    names = HostNames(tag=tag, root=folder)
-    names.folder.mkdir(parents=True)
+    # Not pytest's own folder: a DHCP server reads its files as a user of its own.
+    root = Path(tempfile.mkdtemp(prefix="portlight-"))
+    root.chmod(0o755)
+    names = HostNames(tag=tag, root=root)
+    names.folder.mkdir()
     try:
         yield names
     finally:
         for entry in Path("/run/netns").glob(f"pl-{tag}-*"):
             with suppress(AssertionError):
                 run("ip", "netns", "delete", entry.name)
-        shutil.rmtree(names.folder, ignore_errors=True)
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @contextmanager
@@ -89,3 +94,16 @@ def open_program(path: Path) -> LoadedProgram:
     text = Path(f"/proc/self/fdinfo/{fd}").read_text()
     number = next(line.split()[1] for line in text.splitlines() if line.startswith("prog_id"))
     return LoadedProgram(name=path.name, fd=fd, id=int(number))
+
+
+def wait_until(
+    condition: Callable[[], bool],
+    state: Callable[[], object] = str,
+    *,
+    seconds: float = 8,
+) -> None:
+    """Wait for a condition; fail with the state when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not in {seconds} s: {state()}"
+        time.sleep(0.02)

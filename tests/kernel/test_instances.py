@@ -2,12 +2,11 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.kernel.lab import inside, private_names, run
+from tests.kernel.lab import inside, private_names, run, wait_until
 
 from portlight.dataplane.instances.driver import InstanceDriver
 from portlight.dataplane.instances.values import Guest
@@ -24,8 +23,8 @@ def a_guest(hostname: str = "web", *, running: bool = True, boot: int = 1) -> Gu
 
 
 @pytest.fixture
-def names(tmp_path: Path) -> Iterator[HostNames]:
-    with private_names(tmp_path) as made:
+def names() -> Iterator[HostNames]:
+    with private_names() as made:
         try:
             yield made
         finally:
@@ -47,13 +46,6 @@ def init_of(names: HostNames, instance: InstanceId) -> int:
 
 def in_guest(names: HostNames, instance: InstanceId, *command: str) -> str:
     return run("nsenter", "-t", str(init_of(names, instance)), "-n", "-p", "-m", "-u", *command)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_a_guest_has_a_name_and_processes_of_its_own(names: HostNames) -> None:

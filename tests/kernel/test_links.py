@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from tests.kernel.lab import inside, passing_programs, private_fabric, private_names, run
@@ -55,8 +54,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortPrograms]
 
 
 @pytest.fixture
-def host(tmp_path: Path, programs: PortPrograms) -> Iterator[Host]:
-    with private_names(tmp_path) as names, private_fabric(names) as fabric:
+def host(programs: PortPrograms) -> Iterator[Host]:
+    with private_names() as names, private_fabric(names) as fabric:
         yield a_host(fabric, programs)
 
 

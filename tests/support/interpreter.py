@@ -13,6 +13,7 @@ from typing import NoReturn
 from portlight.core.packet import Arp, Ip, Packet, parse_packet
 from portlight.core.verdict import Frame
 from portlight.plan.classifier import Action, ClassifierRule, RuleFlag
+from portlight.plan.delta import delta
 from portlight.plan.host import HostPlan, PortPlan, VirtualIpPlan
 from portlight.values.addresses import IpAddress, MacAddress
 from portlight.values.verdict import Allow, Drop, DropReason, Verdict
@@ -95,16 +96,28 @@ class Holder:
 class Interpreter:
     """A host that is only its plan."""
 
-    plan: HostPlan
+    plan: HostPlan = field(default_factory=HostPlan)
     epoch: int = 1
     flows: dict[FlowKey, Entry] = field(default_factory=dict)
     firsts: dict[tuple[object, ...], float] = field(default_factory=dict)
     holders: dict[tuple[int, IpAddress], Holder] = field(default_factory=dict)
 
     def load(self, plan: HostPlan) -> None:
-        """Take another plan; flows are judged again."""
+        """Take another plan: flows are judged again, and who is no member any more owns nothing."""
+        change = delta(plan.virtual_ips, self.plan.virtual_ips)
         self.plan = plan
         self.epoch += 1
+        for key in list(self.holders):
+            vip = plan.virtual_ips.get(key)
+            if vip is None or all(member.port != self.holders[key].port for member in vip.members):
+                del self.holders[key]
+        for key, vip in change.put.items():
+            if any(member.port == vip.pinned_owner for member in vip.members):
+                known = self.holders.get(key)
+                if known is None or known.port != vip.pinned_owner:
+                    self.holders[key] = Holder(vip.pinned_owner, float("-inf"))
+            elif vip.claim_policy == "frozen":
+                self.holders.pop(key, None)
 
     def judge(self, port: int, direction: str, frame: Frame, now: float) -> Verdict:
         entry = self.plan.ports.get(port)

@@ -21,6 +21,7 @@ from portlight.core.security_group import Direction
 from portlight.core.topology import Topology
 from portlight.core.verdict import Frame
 from portlight.values.addresses import IpAddress, virtual_router_mac
+from portlight.values.ids import PortId
 
 EGRESS, INGRESS = Direction.EGRESS, Direction.INGRESS
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
@@ -54,6 +55,8 @@ class FrameMaker:
     def __init__(self, random: Random, topology: Topology) -> None:
         self._random = random
         self._recent: deque[Sent] = deque(maxlen=24)
+        self._flows: deque[Sent] = deque(maxlen=30)
+        self._last: Sent | None = None
         self.look_at(topology)
 
     def look_at(self, topology: Topology) -> None:
@@ -66,6 +69,10 @@ class FrameMaker:
         local: list[IpAddress] = [port.mac.link_local for port in ports]
         fixed = [ip_address(text) for text in (*VIRTUAL_IPS, *OUTSIDE, *ODD)]
         every = [*own, *own, *lent, *old, *local, *fixed]
+        self._shared: dict[PortId, list[IpAddress]] = {}
+        for vip in topology.virtual_ips.values():
+            for member in vip.members:
+                self._shared.setdefault(member.port_id, []).append(vip.address)
         self._addresses = {
             version: [address for address in every if address.version == version]
             for version in (4, 6)
@@ -80,14 +87,21 @@ class FrameMaker:
 
     def shot(self) -> Shot:
         """Return the next frame to try."""
-        draw = self._random.random()
-        if self._recent and draw < 0.45:
-            shot = self._variation(self._random.choice(self._recent))
+        pool = self._flows if self._random.random() < 0.5 else self._recent
+        self._last = None
+        if pool and self._random.random() < 0.7:
+            shot = self._variation(self._random.choice(pool))
         else:
             shot = self._fresh()
         if self._random.random() < 0.06:
+            self._last = None
             return self._damaged(shot)
         return shot
+
+    def was_allowed(self) -> None:
+        """Hear that the last frame was: flows are made of such."""
+        if self._last is not None:
+            self._flows.append(self._last)
 
     # Fresh packets
 
@@ -102,10 +116,11 @@ class FrameMaker:
             return self._shot(number, direction, port, 0x0806, payload)
         version = random.choice((4, 4, 6))
         source, destination = self._ends(port, direction, version)
-        protocol, upper, hops = self._upper(version)
+        protocol, upper, hops = self._upper(source)
         packet = self._ip(source, destination, protocol, upper, hops)
         shot = self._shot(number, direction, port, ETHERTYPE[version], packet)
-        self._recent.append(Sent(shot, packet))
+        self._last = Sent(shot, packet)
+        self._recent.append(self._last)
         return shot
 
     def _shot(
@@ -125,6 +140,9 @@ class FrameMaker:
 
     def _own_address(self, port: Port, version: int) -> IpAddress:
         own = [one.address for one in port.fixed_ips if one.address.version == version]
+        shared = [one for one in self._shared.get(port.id, ()) if one.version == version]
+        if shared and self._random.random() < 0.25:
+            return self._random.choice(shared)
         if not own or self._random.random() < 0.15:
             return self._address(version)
         return self._random.choice(own)
@@ -145,16 +163,16 @@ class FrameMaker:
         assert isinstance(target, IPv4Address)
         return wire.arp(mine, sender, target, random.choice((1, 2)))
 
-    def _upper(self, version: int) -> tuple[int, bytes, int]:
+    def _upper(self, source: IpAddress) -> tuple[int, bytes, int]:
         """Return a protocol, its header with data, and a hop limit."""
-        random = self._random
+        random, version = self._random, source.version
         protocol = random.choice((6, 6, 6, 17, 17, 1, 58, 58, *PROTOCOLS))
         hops = random.choice((64, 64, 255, 1))
         data = bytes(random.choice((0, 8, 20, 64)))
         if protocol in PORT_PROTOCOLS:
             return protocol, self._ported(protocol, data), hops
         if protocol == 58 and version == 6 and random.random() < 0.6:
-            return protocol, self._discovery(), random.choice((255, 255, 255, 64))
+            return protocol, self._discovery(source), random.choice((255, 255, 255, 64))
         if protocol in {1, 58}:
             kinds = (8, 8, 0, 0, 3, 11, 5, 13) if protocol == 1 else (128, 128, 129, 129, 1, 4, 139)
             code, identifier = random.choice((0, 0, 0, 1)), random.choice((7, 8))
@@ -174,15 +192,16 @@ class FrameMaker:
             return wire.udp(ports[0], ports[1], data)
         return wire.ported(protocol, ports[0], ports[1], data)
 
-    def _discovery(self) -> bytes:
+    def _discovery(self, source: IpAddress) -> bytes:
         random = self._random
         kind = random.choice((133, 134, 135, 135, 136, 136, 137, 130, 143))
-        target = self._address(6)
+        target = source if random.random() < 0.4 else self._address(6)
         assert isinstance(target, IPv6Address)
         options = b""
         if random.random() < 0.5:
             option = random.choice((1, 2, 14))
-            options = wire.link_layer_option(option, random.choice(self._macs))
+            option_mac = random.choice(self._macs)
+            options = wire.link_layer_option(option, option_mac)
         if random.random() < 0.05:
             options = random.choice((b"\1", b"\1\0", b"\2\2" + bytes(6), bytes(8)))
         flags = random.choice((0, 0x20, 0x40, 0x60, 0xA0))
@@ -311,8 +330,9 @@ class FrameMaker:
         data = head + frame[12:14] + packet + bytes(self._random.choice((0, 0, 6)))
         other = INGRESS if shot.direction is EGRESS else EGRESS
         fresh = Shot(shot.port, other if answer else shot.direction, Frame(data=data))
+        self._last = Sent(fresh, packet)
         if self._random.random() < 0.5:
-            self._recent.append(Sent(fresh, packet))
+            self._recent.append(self._last)
         return fresh
 
     # Damage

@@ -3,6 +3,7 @@
 The same code serves Hypothesis (which controls and shrinks the source) and the fast seeded runs.
 """
 
+from dataclasses import replace
 from random import Random
 
 from tests.support.builders import (
@@ -47,10 +48,10 @@ GROUPS, PORTS, DHCP_PORT = 4, 6, 50
 
 def a_world(random: Random) -> Topology:
     """Return two networks with the same addresses, ports of all kinds, groups and virtual IPs."""
-    second = a_network(2, admin_state_up=random.random() < 0.9)
+    second = a_network(2, admin_state_up=random.random() < 0.8)
     entities: list[Entity] = [a_network(1), second, a_subnet(1), *_subnets(random)]
     entities += [some_group(random, number) for number in range(1, GROUPS + 1)]
-    entities += [some_rule(random, number) for number in range(1, random.randint(2, 16))]
+    entities += [some_rule(random, number) for number in range(1, random.randint(4, 16))]
     for number in range(1, PORTS + 1):
         entities.append(some_port(random, number))
         entities.append(an_instance(number, host=ELSEWHERE if number == PORTS else HOST))
@@ -80,8 +81,11 @@ def some_group(random: Random, number: int) -> Entity:
 
 
 def some_rule(random: Random, number: int) -> SecurityGroupRule:
-    """Return a rule; now and then one that can match nothing."""
-    ethertype = random.choice(list(EtherType))
+    """Return a rule: often one that allows much, now and then one that can match nothing."""
+    ethertype = random.choice((EtherType.IPV4, EtherType.IPV4, EtherType.IPV6))
+    if random.random() < 0.3:
+        wide = {"ethertype": ethertype, "direction": random.choice(list(Direction))}
+        return a_rule(number, random.randint(1, GROUPS), **wide)
     protocol = random.choice((None, 1, 6, 6, 17, 58, *PROTOCOLS))
     fields: dict[str, object] = {"ethertype": ethertype, "protocol": protocol}
     fields["direction"] = random.choice(list(Direction))
@@ -102,7 +106,7 @@ def some_rule(random: Random, number: int) -> SecurityGroupRule:
 
 def some_port(random: Random, number: int) -> Port:
     """Return a port of network 1, now and then of the one that has the same addresses."""
-    other = random.random() < 0.15
+    other = random.random() < 0.1
     addresses = [f"10.0.0.{number + 4}"] if random.random() < 0.9 else []
     addresses += [f"fd00::{number + 4:x}"] if random.random() < 0.8 else []
     addresses += [f"10.0.0.{number + 24}"] if random.random() < 0.2 else []
@@ -114,7 +118,7 @@ def some_port(random: Random, number: int) -> Port:
         )
         for one in port.fixed_ips
     )
-    groups = random.sample(range(1, GROUPS + 1), random.randint(0, 3))
+    groups = random.sample(range(1, GROUPS + 1), random.choice((0, 1, 2, 2, 3)))
     return a_port(
         number,
         fixed_ips=fixed,
@@ -123,7 +127,7 @@ def some_port(random: Random, number: int) -> Port:
         allowed_address_pairs=tuple(_pair(random) for _ in range(random.choice((0, 0, 1, 3)))),
         security_groups=tuple(sorted(group_id(group) for group in groups)),
         port_security_enabled=random.random() < 0.93,
-        admin_state_up=random.random() < 0.95,
+        admin_state_up=random.random() < 0.98,
     )
 
 
@@ -155,26 +159,70 @@ def some_virtual_ips(random: Random) -> list[VirtualIp]:
     return vips
 
 
+def a_later_world(random: Random, earlier: list[Topology]) -> Topology:
+    """Return the last topology after a change, or at times an earlier one again."""
+    if random.random() < 0.4:
+        return random.choice(earlier)
+    return a_changed_world(random, earlier[-1])
+
+
 def a_changed_world(random: Random, topology: Topology) -> Topology:
     """Return the topology after one change: something made, changed or removed."""
-    entities = {entity.id: entity for entity in entities_of(topology)}
-    match random.randint(0, 5):
-        case 0:
-            fresh: list[Entity] = [some_rule(random, random.randint(1, 20))]
-        case 1:
-            fresh = [some_group(random, random.randint(1, GROUPS))]
-        case 2:
-            fresh = [some_port(random, random.randint(1, PORTS + 1))]
-        case 3:
-            rules = sorted(topology.security_group_rules)
-            if rules:
-                entities.pop(random.choice(rules))
-            fresh = []
-        case 4:
-            for vip in topology.virtual_ips:
-                entities.pop(vip)
-            fresh = list(some_virtual_ips(random))
-        case _:
-            entities.pop(port_id(random.randint(1, PORTS)), None)
-            fresh = []
+    gone, fresh = random.choice(_CHANGES)(random, topology)
+    entities = {entity.id: entity for entity in entities_of(topology) if entity.id not in gone}
     return a_topology(*(entities | {entity.id: entity for entity in fresh}).values())
+
+
+Change = tuple[set[str], list[Entity]]
+"""Ids of what goes, and what comes or is changed."""
+
+
+def _put_rule(random: Random, _: Topology) -> Change:
+    return set(), [some_rule(random, random.randint(1, 20))]
+
+
+def _put_group(random: Random, _: Topology) -> Change:
+    return set(), [some_group(random, random.randint(1, GROUPS))]
+
+
+def _put_port(random: Random, _: Topology) -> Change:
+    return set(), [some_port(random, random.randint(1, PORTS + 1))]
+
+
+def _put_virtual_ips(random: Random, topology: Topology) -> Change:
+    return set(topology.virtual_ips), list(some_virtual_ips(random))
+
+
+def _remove_rule(random: Random, topology: Topology) -> Change:
+    return set(sorted(topology.security_group_rules)[random.randint(0, 3) :][:1]), []
+
+
+def _remove_rules_of_a_group(random: Random, topology: Topology) -> Change:
+    group = group_id(random.randint(1, GROUPS))
+    rules = topology.security_group_rules.values()
+    return {rule.id for rule in rules if rule.security_group_id == group}, []
+
+
+def _put_groups_on_ports(random: Random, topology: Topology) -> Change:
+    groups = tuple(sorted(random.sample([group_id(n) for n in range(1, GROUPS + 1)], 2)))
+    first = sorted(topology.ports.values(), key=lambda port: port.number)[:3]
+    return set(), [
+        replace(port, security_groups=groups if index == 0 else ())
+        for index, port in enumerate(first)
+    ]
+
+
+def _remove_port(random: Random, _: Topology) -> Change:
+    return {port_id(random.randint(1, PORTS))}, []
+
+
+_CHANGES = (
+    _put_rule,
+    _put_group,
+    _put_port,
+    _put_virtual_ips,
+    _remove_rule,
+    _remove_rules_of_a_group,
+    _put_groups_on_ports,
+    _remove_port,
+)

@@ -52,13 +52,16 @@ class Outcome:
     """None: refused."""
 
 
-def owner_of(situation: Situation, vip: VirtualIp) -> Owner | None:
-    """Return the member that holds a virtual IP now."""
+def owner_of(topology: Topology, situation: Situation, vip: VirtualIp) -> Owner | None:
+    """Return the member that holds a virtual IP now; a port that is gone holds nothing."""
     if vip.claim_policy is ClaimPolicy.FROZEN:
         owner = Owner(port_id=vip.pinned_owner, seen_at=0) if vip.pinned_owner else None
     else:
         owner = situation.state.owners.get((vip.network_id, vip.address))
-    is_member = owner is not None and owner.port_id in {member.port_id for member in vip.members}
+    port = topology.ports.get(owner.port_id) if owner is not None else None
+    is_member = port is not None and any(
+        held.id == vip.id for held, _ in memberships(topology, port)
+    )
     return owner if is_member else None
 
 
@@ -68,7 +71,7 @@ def is_held_by_another(
     """Whether `address` is a virtual IP that the port may hold and another member does."""
     for vip, _ in memberships(topology, port):
         if vip.address == address:
-            owner = owner_of(situation, vip)
+            owner = owner_of(topology, situation, vip)
             return owner is not None and owner.port_id != port.id
     return False
 
@@ -84,7 +87,7 @@ def judge_claims(
             mac = packet.source_mac
             if claim.priority is not None:
                 mac = member_mac(vip, member) or mac
-            owner = owner_of(situation, vip)
+            owner = owner_of(topology, situation, vip)
             is_accepted = _is_accepted(vip, port.id, claim, owner, situation.now)
             # A claim without priority leaves the one that the owner announced last.
             known = owner.priority if owner is not None and owner.port_id == port.id else 0

@@ -154,7 +154,7 @@ class PortNotAttachedError(ConflictError):
 
 
 class InstanceStoppedError(ConflictError):
-    """A stopped instance can neither reboot nor renew."""
+    """A stopped instance can neither reboot nor renew its addresses."""
 
     def __init__(self, instance_id: InstanceId) -> None:
         super().__init__(f"Instance {instance_id} is stopped. Start it.")

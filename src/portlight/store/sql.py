@@ -26,7 +26,7 @@ def open_store(url: str) -> Store:
     """Open `sqlite:////folder/file.db` (made and brought up to date as needed) or `memory:`."""
     if url == "memory:":
         return MemoryStore()
-    engine = _engine(url)
+    engine = open_engine(url)
     migrate(engine)
     return SqlStore(engine)
 
@@ -69,7 +69,8 @@ class SqlStore:
         self._engine.dispose()
 
 
-def _engine(url: str) -> Engine:
+def open_engine(url: str) -> Engine:
+    """Return connections set up for our transactions; nothing is made or migrated."""
     engine = create_engine(url, pool_size=8, max_overflow=56, pool_timeout=60)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

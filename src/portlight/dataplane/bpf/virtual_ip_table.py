@@ -98,7 +98,7 @@ class VirtualIpTable:
         try:
             self._owners.update(raw_key, encode_record(VirtualIpOwner()), UpdateFlag.NOEXIST)
         except FileExistsError:
-            self._take_from_strangers(raw_key, members.keys())
+            self._take_from_strangers(raw_key, _possible_owners(wanted))
         value = VirtualIp(
             policy=ClaimPolicy[wanted.claim_policy.upper()], pinned_owner=wanted.pinned_owner
         )
@@ -128,14 +128,16 @@ class VirtualIpTable:
         """Hand the address to the pinned owner now, not at its next announcement."""
         found = self._ports.find(member.port) if self._ports is not None else None
         owner = self._owner(raw_key)
-        if found is None or owner is None or owner.owner == member.port:
+        if owner is None or owner.owner == member.port:
             return
-        index, mac = found
+        # A pinned owner on another host has no link here, but the others may not hold it either.
+        index, mac = found if found is not None else (0, None)
+        sender = member.virtual_mac or mac
         given = VirtualIpOwner(
             owner=member.port,
             ifindex=index,
             challenger=owner.owner,
-            mac=(member.virtual_mac or mac).packed,
+            mac=sender.packed if sender is not None else _NO_MAC,
             takes=owner.takes + 1,
         )
         self._set_owner(raw_key, given)
@@ -166,6 +168,11 @@ class VirtualIpTable:
         self._networks = frozenset(
             decode_record(VirtualIpKey, raw).network for raw in list(self._virtual_ips.keys())
         )
+
+
+def _possible_owners(wanted: VirtualIpPlan) -> set[int]:
+    members = {member.port for member in wanted.members}
+    return members & {wanted.pinned_owner} if wanted.claim_policy == "frozen" else members
 
 
 def _plan(raw: bytes | None, members: list[VirtualIpMemberPlan]) -> VirtualIpPlan:

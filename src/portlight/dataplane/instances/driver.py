@@ -25,7 +25,7 @@ from portlight.dataplane.namespaces import (
     namespace_path,
     run_tool,
 )
-from portlight.dataplane.processes import kill_and_wait, read_mark
+from portlight.dataplane.processes import ProcessMark, kill_and_wait, read_mark
 from portlight.plan.delta import Delta
 from portlight.values.ids import InstanceId
 
@@ -89,8 +89,8 @@ class InstanceDriver:
         _save(folder, instance, guest)
         if guest.running and mark is None:
             _spawn(self._names.instance(instance), folder, guest.hostname)
-        elif mark is not None and before is not None and before.hostname != guest.hostname:
-            run_tool("nsenter", f"--uts=/proc/{mark.pid}/ns/uts", "hostname", guest.hostname)
+        elif mark is not None and before is not None:
+            _tell(mark, before, guest)
 
     def _check_owner(self, instance: InstanceId, folder: Path) -> Guest | None:
         """Return what the folder says; refuse when it is another instance's (same first 8)."""
@@ -139,6 +139,7 @@ def _spawn(namespace: str, folder: Path, hostname: str) -> None:
     for script in _SCRIPTS:
         source = resources.files("portlight.dataplane.instances") / "guest" / script
         (folder / script).write_text(source.read_text())
+        (folder / script).chmod(0o755)
     command = (
         *("setsid", "--fork", "nsenter", f"--net={namespace_path(namespace)}"),
         *("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--propagation", "private"),
@@ -154,6 +155,15 @@ def _spawn(namespace: str, folder: Path, hostname: str) -> None:
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
             check=True,
         )
+
+
+def _tell(mark: ProcessMark, before: Guest, guest: Guest) -> None:
+    """Let a running guest know what changed."""
+    enter = ("nsenter", "--target", str(mark.pid), "--mount", "--uts", "--net", "--pid")
+    if before.hostname != guest.hostname:
+        run_tool(*enter, "hostname", guest.hostname)
+    if before.renewals != guest.renewals:
+        run_tool(*enter, "/bin/sh", "/run/guest/renew.sh")
 
 
 def _write_files(folder: Path, guest: Guest) -> None:

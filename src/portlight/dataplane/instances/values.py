@@ -25,6 +25,9 @@ class Guest:
     hostname: str
     running: bool
     boot: int
+    """The guest is restarted when it grows."""
+    renewals: int = 0
+    """The guest's DHCP clients ask again when it grows."""
     interfaces: tuple[GuestInterface, ...] = ()
     intact: bool = True
     """False when its namespace lost its name. Never wanted."""
@@ -50,6 +53,7 @@ def _guest(plan: HostPlan, wanted: InstancePlan) -> Guest:
         hostname=wanted.hostname,
         running=wanted.running,
         boot=wanted.boot,
+        renewals=wanted.renewals,
         interfaces=tuple(
             GuestInterface(ifname=link.guest_ifname, dhcp6=_is_stateful(plan, link.network))
             for link in links

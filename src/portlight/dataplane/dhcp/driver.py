@@ -1,0 +1,250 @@
+"""Driver of DHCP servers: namespace, addresses, files and process of one dnsmasq per network.
+
+The server is a daemon of its own: it goes on without the agent, and a fresh agent knows it again by
+its pid file and its command line. Its link is made by the driver of links.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from portlight.dataplane.attempts import attempt_delta
+from portlight.dataplane.dhcp.render import DhcpServer
+from portlight.dataplane.dhcp.room import ServerRoom
+from portlight.dataplane.names import HostNames
+from portlight.dataplane.namespaces import (
+    create_namespace,
+    delete_namespace,
+    namespace_exists,
+    namespace_inode,
+    namespace_path,
+    run_tool,
+)
+from portlight.dataplane.processes import ProcessMark, kill_and_wait, mark_of
+from portlight.plan.delta import Delta
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What is on disk, as last read or written by us, with the times that tell of a change."""
+
+    stamp: tuple[int, ...]
+    config: str
+    hosts: frozenset[str]
+    options: frozenset[str]
+
+
+class DhcpDriver:
+    """Reads and writes the DHCP servers of this host, by network number. For one thread."""
+
+    def __init__(self, names: HostNames) -> None:
+        self._names = names
+        self._rooms: dict[int, ServerRoom] = {}
+        self._written: dict[int, _Written] = {}
+
+    def close(self) -> None:
+        """Let go of the servers; they go on."""
+        for room in self._rooms.values():
+            room.close()
+        self._rooms.clear()
+
+    def read(self) -> Mapping[int, DhcpServer]:
+        """Return the servers that are there, as they are."""
+        return {number: self._read_one(number) for number in self._numbers()}
+
+    def apply(self, delta: Delta[int, DhcpServer]) -> Mapping[int, Exception]:
+        """Start, change and end servers; return the failures by network number."""
+        return attempt_delta(delta, put=self._put, remove=self._remove)
+
+    def _numbers(self) -> list[int]:
+        root = self._names.folder / "dhcp"
+        return [int(path.parent.name) for path in root.glob("*/dnsmasq.conf")]
+
+    def _read_one(self, number: int) -> DhcpServer:
+        files = self._files(number)
+        room = self._room(number)
+        process = _process(self._names.dhcp_folder(number))
+        addresses = room.addresses() if room else None
+        whole = (
+            process is not None
+            and room is not None
+            and room.named
+            and namespace_inode(Path(f"/proc/{process.pid}/ns/net")) == room.inode
+            and addresses is not None
+        )
+        return DhcpServer(
+            config=files.config,
+            hosts=files.hosts,
+            options=files.options,
+            addresses=addresses or frozenset(),
+            intact=whole,
+        )
+
+    def _files(self, number: int) -> _Written:
+        folder = self._names.dhcp_folder(number)
+        paths = [folder / name for name in ("dnsmasq.conf", "hosts", "options")]
+        stamp = tuple(_stamp(path) for path in paths)
+        known = self._written.get(number)
+        if known is None or known.stamp != stamp:
+            config, hosts, options = paths
+            known = _Written(stamp, _text(config), _lines(hosts), _lines(options))
+            self._written[number] = known
+        return known
+
+    def _room(self, number: int) -> ServerRoom | None:
+        """Return the door into the server's namespace, opened at the first call."""
+        if number not in self._rooms:
+            name = self._names.dhcp(number)
+            if not namespace_exists(name):
+                return None
+            self._rooms[number] = ServerRoom(name)
+        return self._rooms[number]
+
+    def _put(self, number: int, wanted: DhcpServer) -> None:
+        name, folder = self._names.dhcp(number), self._names.dhcp_folder(number)
+        process = _process(folder)
+        before = self._read_one(number)
+        room = self._usable_room(number, process)
+        folder.mkdir(parents=True, exist_ok=True)
+        readdressed = room.addresses() != wanted.addresses
+        if readdressed:
+            room.configure(wanted.addresses)
+        displaced = _process_elsewhere(process, room)
+        if process is None or displaced or readdressed or _needs_restart(before, wanted):
+            _write_all(folder, wanted)
+            self._restart(name, folder)
+        else:
+            # Options first: a host is never answered without its own.
+            _add_lines(folder / "options", wanted.options - before.options)
+            _add_lines(folder / "hosts", wanted.hosts - before.hosts)
+
+    def _usable_room(self, number: int, process: ProcessMark | None) -> ServerRoom:
+        """Return the door into the namespace, whose name leads to it again."""
+        name = self._names.dhcp(number)
+        known = self._rooms.get(number)
+        if known is not None and not known.named and not namespace_exists(name):
+            known.take_name()
+        elif known is not None and not known.named:
+            # The link driver has made a new namespace and put the link there: move.
+            known.close()
+            del self._rooms[number]
+        elif known is None and process is not None and not namespace_exists(name):
+            kill_and_wait(process)
+        create_namespace(name)
+        room = self._room(number)
+        if room is None:
+            raise LookupError(f"namespace {name} is gone again")
+        return room
+
+    def _restart(self, name: str, folder: Path) -> None:
+        """End whatever runs with this configuration and start one server."""
+        for stray in _strays(folder):
+            kill_and_wait(stray)
+        run_tool(
+            "nsenter",
+            f"--net={namespace_path(name)}",
+            "dnsmasq",
+            f"--conf-file={folder / 'dnsmasq.conf'}",
+        )
+
+    def _remove(self, number: int) -> None:
+        folder = self._names.dhcp_folder(number)
+        for stray in _strays(folder):
+            kill_and_wait(stray)
+        room = self._rooms.pop(number, None)
+        if room is not None:
+            room.close()
+        delete_namespace(self._names.dhcp(number))
+        self._written.pop(number, None)
+        # Last: while the folder is there, a fresh agent still knows that there is work left.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _needs_restart(before: DhcpServer, wanted: DhcpServer) -> bool:
+    """Whether it is more than new hosts.
+
+    A host that left must be forgotten with its lease, or its address could not go to another. (The
+    server's own way, SIGHUP, forgets no lease, and has crashed dnsmasq 2.90 in our tests.)
+    """
+    return (
+        before.config != wanted.config
+        or not before.hosts <= wanted.hosts
+        or not before.options <= wanted.options
+    )
+
+
+def _process_elsewhere(process: ProcessMark | None, room: ServerRoom) -> bool:
+    return (
+        process is not None and namespace_inode(Path(f"/proc/{process.pid}/ns/net")) != room.inode
+    )
+
+
+def _process(folder: Path) -> ProcessMark | None:
+    """Return the server that its pid file names, if it is really that server."""
+    try:
+        pid = int((folder / "pid").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return mark_of(pid) if _runs_with(pid, folder) else None
+
+
+def _strays(folder: Path) -> Iterator[ProcessMark]:
+    """Yield every process that runs with this configuration, known by pid file or not."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and _runs_with(int(entry.name), folder):
+            mark = mark_of(int(entry.name))
+            if mark is not None:
+                yield mark
+
+
+def _runs_with(pid: int, folder: Path) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return words[0].endswith(b"dnsmasq") and f"--conf-file={folder}/dnsmasq.conf".encode() in words
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _lines(folder: Path) -> frozenset[str]:
+    """Return the lines of all files of a folder that the server watches."""
+    return frozenset(line for path in folder.glob("[0-9]*") for line in _text(path).splitlines())
+
+
+def _add_lines(folder: Path, lines: frozenset[str]) -> None:
+    """Put a further file into a folder that the server watches; it reads it at once."""
+    if lines:
+        number = max((int(path.name) for path in folder.glob("[0-9]*")), default=-1) + 1
+        _write(folder / str(number), "".join(f"{line}\n" for line in sorted(lines)))
+
+
+def _write_all(folder: Path, wanted: DhcpServer) -> None:
+    """Write everything anew, one file in each watched folder."""
+    for name, lines in (("hosts", wanted.hosts), ("options", wanted.options)):
+        watched = folder / name
+        watched.mkdir(exist_ok=True)
+        for path in watched.iterdir():
+            path.unlink()
+        _write(watched / "0", "".join(f"{line}\n" for line in sorted(lines)))
+    _write(folder / "dnsmasq.conf", wanted.config)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader never sees half of it."""
+    new = path.parent / f".{path.name}"
+    new.write_text(text)
+    new.replace(path)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MEASUREMENTS = ("stream", "rules", "programs")
+MEASUREMENTS = ("stream", "rules", "programs", "classifier")
 
 
 def main() -> int:

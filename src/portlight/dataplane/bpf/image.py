@@ -154,7 +154,9 @@ def _remote(
     pool: VectorPool, address: KeySpace, rules: list[ClassifierRule]
 ) -> dict[int, Dimension]:
     """Remote prefixes, and beside them the groups: what matches is in one or in the other."""
-    named = [(rule.remote_group, i) for i, rule in enumerate(rules) if rule.remote_group is not None]
+    named = [
+        (rule.remote_group, i) for i, rule in enumerate(rules) if rule.remote_group is not None
+    ]
     groups = [group for group, _ in named]
     by_group = KeyRanges(firsts=groups, lasts=groups, rules=[index for _, index in named])
     by_prefix = _by_prefix([rule.remote_prefix for rule in rules])
@@ -177,7 +179,9 @@ def _selected(pool: VectorPool, space: KeySpace, ranges: KeyRanges, rules: int) 
 
 
 def _by_port(rules: Sequence[ClassifierRule]) -> KeyRanges:
-    spans = [(rule.source_ports, i) for i, rule in enumerate(rules) if rule.source_ports is not None]
+    spans = [
+        (rule.source_ports, i) for i, rule in enumerate(rules) if rule.source_ports is not None
+    ]
     return KeyRanges(
         firsts=[span.first for span, _ in spans],
         lasts=[span.last for span, _ in spans],

@@ -41,7 +41,6 @@ WIDE = KeySpace(128, 5)
 """IPv6 addresses: 4 separators of 16 bytes (low half first)."""
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRanges:
     """For which keys rules hold: three equally long columns. Ranges of one rule never overlap."""

@@ -52,7 +52,7 @@ class VectorPool:
         """Store records; return the place of each in words from the start of all records."""
         firsts, inverse = _distinct(rows)
         self._records.append(rows[firsts].reshape(-1))
-        places = self._next_word + inverse * rows.shape[1]
+        places: Numbers = self._next_word + inverse * rows.shape[1]
         self._next_word += len(firsts) * rows.shape[1]
         return places
 
@@ -111,9 +111,7 @@ def _changes(steps: Numbers, rules: Numbers, begin: Words) -> _Changes:
     contents = sums[1:] ^ before ^ begin[indexes]
     is_last = np.ones(len(rules), dtype=bool)
     is_last[:-1] = (indexes[1:] != indexes[:-1]) | (steps[1:] != steps[:-1])
-    return _Changes(
-        indexes=indexes[is_last], steps=steps[is_last], contents=contents[is_last]
-    )
+    return _Changes(indexes=indexes[is_last], steps=steps[is_last], contents=contents[is_last])
 
 
 def _bits_of(rules: Numbers, count: int) -> Words:

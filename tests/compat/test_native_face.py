@@ -228,3 +228,14 @@ def test_drops_are_counted_by_reason_in_api_and_metrics(server: ApiServer) -> No
 
 def test_the_server_says_that_it_lives(server: ApiServer) -> None:
     assert server.http().get("/healthz").json() == {"status": "ok"}
+
+
+def test_what_a_host_cannot_do_is_shown_to_administrators(server: ApiServer) -> None:
+    tell(server, applied_sequence=3, errors=[{"object": "port 7", "message": "no such link"}])
+
+    seen = server.must("GET", f"{NATIVE}/status")["status"]["hosts"][0]
+    known = server.must("GET", f"{NATIVE}/status", user="admin")["status"]["hosts"][0]
+
+    assert (seen["host"], seen["applied_sequence"], seen["failures"]) == (HOST, 3, 1)
+    assert "errors" not in seen
+    assert known["errors"] == [{"object": "port 7", "message": "no such link"}]

@@ -148,6 +148,25 @@ def test_if_match_also_guards_a_deletion(server: ApiServer) -> None:
     assert server.must("GET", path)["network"]["id"] == network["id"]
 
 
+@pytest.mark.covers("H91")
+def test_of_a_rule_only_the_description_changes_and_only_at_its_revision(
+    server: ApiServer,
+) -> None:
+    group = server.make("security_group", name="described")
+    rule = server.make("security_group_rule", security_group_id=group["id"], direction="ingress")
+    path = f"/v2.0/security-group-rules/{rule['id']}"
+    body = {"security_group_rule": {"description": "why"}}
+
+    stale = server.http().put(path, json=body, headers={"If-Match": "revision_number=99"})
+    changed = server.must("PUT", path, body)["security_group_rule"]
+    status, error = server.refused("PUT", path, {"security_group_rule": {"protocol": "tcp"}})
+
+    assert stale.status_code == 412
+    assert changed["description"] == "why"
+    assert status == 400
+    assert "'protocol' not allowed in PUT" in error["message"]
+
+
 @pytest.mark.covers("H73")
 def test_a_port_is_deleted_and_then_is_not_found(server: ApiServer) -> None:
     network, _ = server.a_network_with_subnet()

@@ -17,6 +17,8 @@ from portlight.dataplane.bpf.abi import (
     ClaimFlag,
     ClaimKind,
     CounterKey,
+    ForwardingEntry,
+    ForwardingKey,
     PortEntry,
     VirtualIpKey,
     VirtualIpOwner,
@@ -391,3 +393,17 @@ def test_claims_stay_in_order_when_the_buffer_wraps_or_is_full(probe: Probe) -> 
 
     assert sent > 10_000
     assert seen == list(range(1, sent + 1))
+
+
+def test_a_network_without_virtual_ips_forgets_the_virtual_macs_it_learned(probe: Probe) -> None:
+    tables, key = probe.tables, (3, parse_ip("10.0.0.9"))
+    tables.ports.apply(Delta(put={7: a_port()}, remove=frozenset()))
+    tables.virtual_ips.apply(Delta(put={key: a_virtual_ip()}, remove=frozenset()))
+    with opened(probe, "forwarding") as ways:
+        learned = encode_record(ForwardingKey(network=3, mac=VIRTUAL_MAC.packed))
+        ways.update(learned, encode_record(ForwardingEntry(ifindex=11, flags=2)))
+
+        tables.virtual_ips.apply(Delta(put={}, remove=frozenset({key})))
+
+        assert ways.lookup(learned) is None
+        assert len(list(ways.keys())) == 1

@@ -11,7 +11,7 @@ from tests.support.interpreter import Interpreter
 from tests.support.model_path import ModelPath
 from tests.support.shots import FrameMaker
 from tests.support.strategies import dice
-from tests.support.worlds import a_changed_world, a_world
+from tests.support.worlds import a_later_world, a_world
 
 from portlight.compiler.host import compile_host
 from portlight.core.topology import Topology
@@ -26,23 +26,25 @@ STEPS_SECONDS = (0.0, 0.0, 0.0, 0.01, 0.5, 1.0, 4.0, 11.0, 31.0, 130.0, 200.0)
 
 def compare(random: Random, frames: int) -> Counter[str]:
     """Judge a sequence of frames twice; return how often each outcome was seen."""
-    topology = a_world(random)
+    history = [a_world(random)]
     model, plan = ModelPath(), Interpreter()
-    load(topology, model, plan)
-    maker, now, seen = FrameMaker(random, topology), 1000.0, Counter[str]()
+    load(history[-1], model, plan)
+    maker, now, seen = FrameMaker(random, history[-1]), 1000.0, Counter[str]()
     for _ in range(frames):
         now += random.choice(STEPS_SECONDS) if random.random() < 0.3 else 0.0
         if random.random() < 0.02:
-            topology = a_changed_world(random, topology)
-            load(topology, model, plan)
-            maker.look_at(topology)
+            history.append(a_later_world(random, history))
+            load(history[-1], model, plan)
+            maker.look_at(history[-1])
         shot = maker.shot()
         if shot.port in ELSEWHERE_PORTS:
             continue
         expected = model.judge(shot, now)
         actual = plan.judge(shot.port, shot.direction.value, shot.frame, now)
-        assert actual == expected, (shot, shot.frame.data.hex(), topology)
+        assert actual == expected, (shot, shot.frame.data.hex(), history[-1])
         seen[expected.reason.label if isinstance(expected, Drop) else "allowed"] += 1
+        if not isinstance(expected, Drop):
+            maker.was_allowed()
     return seen
 
 

@@ -20,8 +20,8 @@ HOST = HostName("host-1")
 class CountingIds:
     """Identifiers in a row; thread-safe, so that parallel tests have unique ones too."""
 
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
+    def __init__(self, first: int = 1) -> None:
+        self._numbers = itertools.count(first)
         self._lock = threading.Lock()
 
     def _next(self) -> int:

@@ -8,10 +8,11 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.model_bridge import Outcome
 from tests.support.programs import build_programs, private_network
 from tests.support.shots import Shot
 
@@ -31,21 +32,12 @@ from portlight.dataplane.bpf.tables import Tables
 from portlight.dataplane.bpf.testrun import TC_ACT_SHOT, run_program
 from portlight.plan.delta import Delta, delta
 from portlight.plan.host import HostPlan
-from portlight.values.verdict import Allow, Drop, DropReason, Verdict
+from portlight.values.verdict import Allow, Drop, DropReason
 
 SHORTEST = {0x0800: 34, 0x86DD: 54}
 """Bytes of a frame, by EtherType, that the kernel's test run insists on; 15 for others."""
 LOOPBACK = 1
 """Interface index of a link that never has a port entry."""
-
-
-@dataclass(frozen=True, slots=True)
-class KernelVerdict:
-    """What a program said, and of which port."""
-
-    verdict: Verdict
-    port: int
-    direction: Direction
 
 
 class KernelPath:
@@ -108,17 +100,17 @@ class KernelPath:
         data = shot.frame.data
         return len(data) >= SHORTEST.get(int.from_bytes(data[12:14], "big"), 15)
 
-    def judge(self, shot: Shot) -> KernelVerdict:
+    def judge(self, shot: Shot) -> Outcome:
         run = run_program(
             self._programs[shot.direction],
             shot.frame.data,
             ifindex=self._links.get(shot.port, LOOPBACK),
         )
         if run.action != TC_ACT_SHOT:
-            return KernelVerdict(Allow(), shot.port, shot.direction)
+            return Outcome(Allow(), shot.port, shot.direction)
         reason, port, direction = run.cb
         at = Direction.EGRESS if direction == 1 else Direction.INGRESS
-        return KernelVerdict(Drop(DropReason(reason)), port, at)
+        return Outcome(Drop(DropReason(reason)), port, at)
 
     def age(self, seconds: float) -> None:
         """Make everything that is remembered older."""

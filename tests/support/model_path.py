@@ -14,6 +14,7 @@ from portlight.core.path_state import (
     FragmentWrite,
     Owner,
     OwnerKey,
+    OwnerWrite,
     PathState,
     Situation,
 )
@@ -41,7 +42,9 @@ class ModelPath:
         self.owners: dict[OwnerKey, Owner] = {}
         self._refresh_seconds = refresh_seconds
         self._virtual_ips: Mapping[tuple[int, IpAddress], VirtualIpPlan] = {}
-        self._state = PathState(flows=self.flows, fragments=self.fragments, owners=self.owners)
+        self.taken: tuple[Owner, ...] = ()
+        """Owners that the last frame made or confirmed."""
+        self.state = PathState(flows=self.flows, fragments=self.fragments, owners=self.owners)
 
     def load(self, topology: Topology, plan: HostPlan) -> None:
         """Go on under another topology; `plan` tells which virtual IPs are there and changed."""
@@ -68,9 +71,12 @@ class ModelPath:
                 self.owners.pop(key, None)
 
     def judge(self, shot: Shot, now: float) -> Verdict:
-        situation = Situation(state=self._state, now=now, epoch=self.epoch)
+        situation = Situation(state=self.state, now=now, epoch=self.epoch)
         port = PortId(an_id(3, shot.port))
         judgement = verdict(self.topology, port, shot.direction, shot.frame, situation)
+        self.taken = tuple(
+            write.owner for write in judgement.writes if isinstance(write, OwnerWrite)
+        )
         for write in judgement.writes:
             if isinstance(write, FlowWrite):
                 self._write_flow(write.key, write.flow)

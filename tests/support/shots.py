@@ -55,6 +55,8 @@ class FrameMaker:
     def __init__(self, random: Random, topology: Topology) -> None:
         self._random = random
         self._recent: deque[Sent] = deque(maxlen=24)
+        self._flows: deque[Sent] = deque(maxlen=30)
+        self._last: Sent | None = None
         self.look_at(topology)
 
     def look_at(self, topology: Topology) -> None:
@@ -85,14 +87,21 @@ class FrameMaker:
 
     def shot(self) -> Shot:
         """Return the next frame to try."""
-        draw = self._random.random()
-        if self._recent and draw < 0.6:
-            shot = self._variation(self._random.choice(self._recent))
+        pool = self._flows if self._random.random() < 0.5 else self._recent
+        self._last = None
+        if pool and self._random.random() < 0.7:
+            shot = self._variation(self._random.choice(pool))
         else:
             shot = self._fresh()
         if self._random.random() < 0.06:
+            self._last = None
             return self._damaged(shot)
         return shot
+
+    def was_allowed(self) -> None:
+        """Hear that the last frame was: flows are made of such."""
+        if self._last is not None:
+            self._flows.append(self._last)
 
     # Fresh packets
 
@@ -110,7 +119,8 @@ class FrameMaker:
         protocol, upper, hops = self._upper(source)
         packet = self._ip(source, destination, protocol, upper, hops)
         shot = self._shot(number, direction, port, ETHERTYPE[version], packet)
-        self._recent.append(Sent(shot, packet))
+        self._last = Sent(shot, packet)
+        self._recent.append(self._last)
         return shot
 
     def _shot(
@@ -320,8 +330,9 @@ class FrameMaker:
         data = head + frame[12:14] + packet + bytes(self._random.choice((0, 0, 6)))
         other = INGRESS if shot.direction is EGRESS else EGRESS
         fresh = Shot(shot.port, other if answer else shot.direction, Frame(data=data))
+        self._last = Sent(fresh, packet)
         if self._random.random() < 0.5:
-            self._recent.append(Sent(fresh, packet))
+            self._recent.append(self._last)
         return fresh
 
     # Damage

@@ -3,6 +3,7 @@
 The same code serves Hypothesis (which controls and shrinks the source) and the fast seeded runs.
 """
 
+from dataclasses import replace
 from random import Random
 
 from tests.support.builders import (
@@ -158,26 +159,70 @@ def some_virtual_ips(random: Random) -> list[VirtualIp]:
     return vips
 
 
+def a_later_world(random: Random, earlier: list[Topology]) -> Topology:
+    """Return the last topology after a change, or at times an earlier one again."""
+    if random.random() < 0.4:
+        return random.choice(earlier)
+    return a_changed_world(random, earlier[-1])
+
+
 def a_changed_world(random: Random, topology: Topology) -> Topology:
     """Return the topology after one change: something made, changed or removed."""
-    entities = {entity.id: entity for entity in entities_of(topology)}
-    match random.randint(0, 5):
-        case 0:
-            fresh: list[Entity] = [some_rule(random, random.randint(1, 20))]
-        case 1:
-            fresh = [some_group(random, random.randint(1, GROUPS))]
-        case 2:
-            fresh = [some_port(random, random.randint(1, PORTS + 1))]
-        case 3:
-            rules = sorted(topology.security_group_rules)
-            if rules:
-                entities.pop(random.choice(rules))
-            fresh = []
-        case 4:
-            for vip in topology.virtual_ips:
-                entities.pop(vip)
-            fresh = list(some_virtual_ips(random))
-        case _:
-            entities.pop(port_id(random.randint(1, PORTS)), None)
-            fresh = []
+    gone, fresh = random.choice(_CHANGES)(random, topology)
+    entities = {entity.id: entity for entity in entities_of(topology) if entity.id not in gone}
     return a_topology(*(entities | {entity.id: entity for entity in fresh}).values())
+
+
+Change = tuple[set[str], list[Entity]]
+"""Ids of what goes, and what comes or is changed."""
+
+
+def _put_rule(random: Random, _: Topology) -> Change:
+    return set(), [some_rule(random, random.randint(1, 20))]
+
+
+def _put_group(random: Random, _: Topology) -> Change:
+    return set(), [some_group(random, random.randint(1, GROUPS))]
+
+
+def _put_port(random: Random, _: Topology) -> Change:
+    return set(), [some_port(random, random.randint(1, PORTS + 1))]
+
+
+def _put_virtual_ips(random: Random, topology: Topology) -> Change:
+    return set(topology.virtual_ips), list(some_virtual_ips(random))
+
+
+def _remove_rule(random: Random, topology: Topology) -> Change:
+    return set(sorted(topology.security_group_rules)[random.randint(0, 3) :][:1]), []
+
+
+def _remove_rules_of_a_group(random: Random, topology: Topology) -> Change:
+    group = group_id(random.randint(1, GROUPS))
+    rules = topology.security_group_rules.values()
+    return {rule.id for rule in rules if rule.security_group_id == group}, []
+
+
+def _put_groups_on_ports(random: Random, topology: Topology) -> Change:
+    groups = tuple(sorted(random.sample([group_id(n) for n in range(1, GROUPS + 1)], 2)))
+    first = sorted(topology.ports.values(), key=lambda port: port.number)[:3]
+    return set(), [
+        replace(port, security_groups=groups if index == 0 else ())
+        for index, port in enumerate(first)
+    ]
+
+
+def _remove_port(random: Random, _: Topology) -> Change:
+    return {port_id(random.randint(1, PORTS))}, []
+
+
+_CHANGES = (
+    _put_rule,
+    _put_group,
+    _put_port,
+    _put_virtual_ips,
+    _remove_rule,
+    _remove_rules_of_a_group,
+    _put_groups_on_ports,
+    _remove_port,
+)

@@ -197,6 +197,11 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def moment(seconds: float) -> str:
+    """Render seconds since the epoch with their microseconds: `2026-01-01T00:00:00.000000Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def _string(raw: object) -> str:
     # int would be read as a packed address
     if not isinstance(raw, str):

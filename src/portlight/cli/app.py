@@ -40,7 +40,10 @@ class PlainErrors(click.Group):
 @click.pass_context
 def app(ctx: click.Context, state: Path | None) -> None:
     """Portlight: a self-hosted cloud network on plain Linux."""
-    ctx.obj = Session(state, DEFAULT_STATE)
+    _open_session(ctx, state)
+    if state is not None:
+        # commands with a --state of their own (`up`, `down`) must not fall back to another folder
+        ctx.default_map = {name: {"state": str(state)} for name in app.commands}
 
 
 def accept_state(command: click.Command) -> None:
@@ -62,7 +65,13 @@ def accept_state(command: click.Command) -> None:
 
 def _choose_state(ctx: click.Context, _option: click.Parameter, state: Path | None) -> None:
     if state is not None:
-        ctx.obj = Session(state, DEFAULT_STATE)
+        _open_session(ctx, state)
+
+
+def _open_session(ctx: click.Context, state: Path | None) -> None:
+    session = Session(state, DEFAULT_STATE)
+    ctx.call_on_close(session.close)
+    ctx.obj = session
 
 
 for _command in (vpc, subnet, nic, vip, sg, instance, execute):

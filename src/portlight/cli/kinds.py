@@ -21,7 +21,7 @@ class Kind(Generic[R]):
     """A kind of resource on the command line."""
 
     word: str
-    """What people call it: the name of its group of commands."""
+    """What people call it."""
     of: Callable[[Client], Collection[R]]
     columns: Columns[R]
     filters: Mapping[str, tuple[str, Resolve]] = field(default_factory=dict)
@@ -77,7 +77,7 @@ def _show_command(kind: Kind[R]) -> click.Command:
 
 
 def _delete_command(kind: Kind[R]) -> click.Command:
-    @click.command("delete", help=f"Delete one or more of kind {kind.word}.")
+    @click.command("delete", help=f"Delete a {kind.word}, or several.")
     @click.argument("names", nargs=-1, required=True)
     @pass_session
     def run(session: Session, /, names: tuple[str, ...]) -> None:

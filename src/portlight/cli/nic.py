@@ -14,7 +14,7 @@ from portlight.client.client import Client
 from portlight.client.resources import Count, FixedIp, Port
 
 NIC: Kind[Port] = Kind(
-    word="nic",
+    word="NIC",
     of=lambda client: client.ports,
     columns={
         "ID": lambda port: port.id,

@@ -15,6 +15,10 @@ Columns = Mapping[str, Callable[[T], str]]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 _PIPE_WIDTH = 200
+_NOT_NESTED = frozenset(
+    {"project_id", "security_group_id", "revision_number", "created_at", "updated_at"}
+)
+"""What is left out of things inside other things."""
 
 
 def console() -> Console:
@@ -64,6 +68,11 @@ def spell(value: object) -> str:
         case list():
             return "\n".join(spell(member) for member in value) or "-"
         case dict():
-            return " ".join(f"{key}={spell(one)}" for key, one in value.items())
+            shown = {key: one for key, one in value.items() if key not in _NOT_NESTED}
+            return " ".join(f"{key}={spell(one)}" for key, one in shown.items() if _says(one))
         case _:
             return str(value)
+
+
+def _says(value: object) -> bool:
+    return value is not None and value not in ("", [])

@@ -10,7 +10,7 @@ from portlight.client.errors import NoMatchError
 from portlight.client.resources import SecurityGroup, SecurityGroupRule
 
 GROUP: Kind[SecurityGroup] = Kind(
-    word="sg",
+    word="security group",
     of=lambda client: client.security_groups,
     columns={
         "ID": lambda group: group.id,

@@ -24,6 +24,11 @@ class Session:
         """The client; raises NoCredentialsError when there are no credentials."""
         return connect(self._credentials())
 
+    def close(self) -> None:
+        """Close the sockets of the client, if there is one."""
+        if "client" in self.__dict__:
+            self.client.connection.close()
+
     def _credentials(self) -> Credentials:
         if self.state is not None:
             return load_credentials(self.state)

@@ -12,7 +12,7 @@ from portlight.client.resources import Move, VirtualIp
 POLICIES = click.Choice(["latest", "first", "priority", "frozen"])
 
 VIP: Kind[VirtualIp] = Kind(
-    word="vip",
+    word="virtual IP",
     of=lambda client: client.virtual_ips,
     columns={
         "ID": lambda one: one.id,

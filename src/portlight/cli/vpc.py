@@ -8,7 +8,7 @@ from portlight.cli.session import Session, pass_session
 from portlight.client.resources import Network
 
 VPC: Kind[Network] = Kind(
-    word="vpc",
+    word="VPC",
     of=lambda client: client.networks,
     columns={
         "ID": lambda network: network.id,

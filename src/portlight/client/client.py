@@ -16,6 +16,7 @@ from portlight.client.resources import (
     PortCounters,
     SecurityGroup,
     SecurityGroupRule,
+    Status,
     Subnet,
     VirtualIp,
     VirtualIpState,
@@ -106,6 +107,11 @@ class Client:
         path = f"{NATIVE}/ports/{port_id}/counters"
         body = self.connection.get(_Envelope, path)
         return msgspec.json.decode(body["port_counters"], type=PortCounters)
+
+    def status(self) -> Status:
+        """Return what every host said last."""
+        body = self.connection.get(_Envelope, f"{NATIVE}/status")
+        return msgspec.json.decode(body["status"], type=Status)
 
     def _collection(self, kind: type[R], name: str, base: str) -> Collection[R]:
         path = f"{base}/{name.replace('_', '-')}s"

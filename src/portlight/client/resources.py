@@ -211,3 +211,27 @@ class PortCounters(msgspec.Struct, frozen=True, kw_only=True):
 
     port_id: str
     counters: list[Count]
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a host could not put in place (it goes on trying)."""
+
+    object: str
+    message: str
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host said last."""
+
+    host: str
+    reported_at: str
+    applied_sequence: int
+    failures: int
+    errors: list[Failure] | None = None
+    """None: only administrators see them."""
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How the deployment is."""
+
+    hosts: list[Host]

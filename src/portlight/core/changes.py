@@ -1,4 +1,4 @@
-"""What every draft has in common: names, tags, owners, revisions.
+"""What every draft has in common: names, owners, revisions.
 
 Pure: identifiers, numbers and the time are arguments.
 """
@@ -12,6 +12,7 @@ from portlight.core.meta import Meta
 from portlight.values.ids import ProjectId
 
 MAX_TEXT = 255
+MAX_TAGS = 50
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class Described(Protocol):
 
     @property
     def tags(self) -> frozenset[str] | Unset:
-        """The tags asked for."""
+        """All tags asked for."""
 
 
 def given(value: T | Unset, default: T) -> T:
@@ -62,7 +63,7 @@ def first_meta(draft: Described, birth: Birth) -> Meta:
         project_id=birth.project_id,
         name=_text("name", given(draft.name, "")),
         description=_text("description", given(draft.description, "")),
-        tags=given(draft.tags, frozenset()),
+        tags=_tags(given(draft.tags, frozenset())),
         revision_number=1,
         created_at=birth.now,
         updated_at=birth.now,
@@ -71,15 +72,14 @@ def first_meta(draft: Described, birth: Birth) -> Meta:
 
 def next_meta(meta: Meta, draft: Described | None, now: float) -> Meta:
     """Return the common facts after a change; the draft may name, describe and tag anew."""
+    risen = replace(meta, revision_number=meta.revision_number + 1, updated_at=now)
+    if draft is None:
+        return risen
     return replace(
-        meta,
-        name=meta.name if draft is None else _text("name", given(draft.name, meta.name)),
-        description=meta.description
-        if draft is None
-        else _text("description", given(draft.description, meta.description)),
-        tags=meta.tags if draft is None else given(draft.tags, meta.tags),
-        revision_number=meta.revision_number + 1,
-        updated_at=now,
+        risen,
+        name=_text("name", given(draft.name, meta.name)),
+        description=_text("description", given(draft.description, meta.description)),
+        tags=_tags(given(draft.tags, meta.tags)),
     )
 
 
@@ -92,3 +92,11 @@ def check_text(field: str, value: str) -> None:
 def _text(field: str, value: str) -> str:
     check_text(field, value)
     return value
+
+
+def _tags(tags: frozenset[str]) -> frozenset[str]:
+    if len(tags) > MAX_TAGS:
+        raise InvalidRequestError("tags", f"more than {MAX_TAGS} of them")
+    for tag in tags:
+        check_text("tags", tag)
+    return tags

@@ -76,7 +76,7 @@ def reboot(instance: Instance, *, now: float) -> Instance:
 
 
 def renew(instance: Instance, *, now: float) -> Instance:
-    """Return the instance with one more renewal; raise InstanceStoppedError when it is stopped."""
+    """Return the instance with one more request to renew its addresses (row N19)."""
     if instance.power_state is PowerState.STOPPED:
         raise InstanceStoppedError(instance.id)
     return replace(

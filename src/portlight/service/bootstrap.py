@@ -43,13 +43,25 @@ class Credentials:
     user: Login
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Makers:
+    ids: IdSource
+    hasher: PasswordHasher
+
+
 def bootstrap(
-    store: Store, *, ids: IdSource, admin_password: str, user_password: str
+    store: Store,
+    *,
+    ids: IdSource,
+    admin_password: str,
+    user_password: str,
+    hasher: PasswordHasher | None = None,
 ) -> Credentials:
     """Make sure that both users exist with these passwords, projects and roles."""
+    makers = _Makers(ids=ids, hasher=hasher or PasswordHasher())
     with store.writing() as tx:
-        admin = _login(tx, ids, ADMIN_NAME, admin_password)
-        user = _login(tx, ids, USER_NAME, user_password)
+        admin = _login(tx, makers, ADMIN_NAME, admin_password)
+        user = _login(tx, makers, USER_NAME, user_password)
         for project_id in (admin.project_id, user.project_id):
             _assign(tx, admin.user_id, project_id, ADMIN)
         for role in _USER_ROLES:
@@ -57,15 +69,15 @@ def bootstrap(
     return Credentials(admin=admin, user=user)
 
 
-def _login(tx: Writing, ids: IdSource, name: str, password: str) -> Login:
+def _login(tx: Writing, makers: _Makers, name: str, password: str) -> Login:
     projects = tx.find(Project, {"name": [name]})
-    project = projects[0] if projects else Project(id=ProjectId(ids.uuid()), name=name)
+    project = projects[0] if projects else Project(id=ProjectId(makers.ids.uuid()), name=name)
     if not projects:
         tx.insert(project)
     users = tx.find(User, {"name": [name]})
     if users:
-        _set_password(tx, users[0], password)
-    user = users[0] if users else _new_user(ids, name, password, project.id)
+        _set_password(tx, makers, users[0], password)
+    user = users[0] if users else _new_user(makers, name, password, project.id)
     if not users:
         tx.insert(user)
     return Login(
@@ -77,21 +89,20 @@ def _login(tx: Writing, ids: IdSource, name: str, password: str) -> Login:
     )
 
 
-def _new_user(ids: IdSource, name: str, password: str, project_id: ProjectId) -> User:
+def _new_user(makers: _Makers, name: str, password: str, project_id: ProjectId) -> User:
     return User(
-        id=UserId(ids.uuid()),
+        id=UserId(makers.ids.uuid()),
         name=name,
-        password_hash=PasswordHasher().hash(password),
+        password_hash=makers.hasher.hash(password),
         default_project_id=project_id,
     )
 
 
-def _set_password(tx: Writing, user: User, password: str) -> None:
-    hasher = PasswordHasher()
+def _set_password(tx: Writing, makers: _Makers, user: User, password: str) -> None:
     try:
-        hasher.verify(user.password_hash, password)
+        makers.hasher.verify(user.password_hash, password)
     except (VerificationError, InvalidHashError):
-        tx.update(user, replace(user, password_hash=hasher.hash(password)))
+        tx.update(user, replace(user, password_hash=makers.hasher.hash(password)))
 
 
 def _assign(tx: Writing, user_id: UserId, project_id: ProjectId, role: str) -> None:

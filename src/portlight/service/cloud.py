@@ -246,12 +246,20 @@ class Cloud:
         return self._do.run(caller, lambda work: security_groups.create_rules(work, drafts))
 
     def update_security_group_rule(
-        self, caller: Caller, identifier: SecurityGroupRuleId, description: str
+        self,
+        caller: Caller,
+        identifier: SecurityGroupRuleId,
+        description: str,
+        *,
+        if_revision: int | None = None,
     ) -> SecurityGroupRule:
         """Change the description, the only thing of a rule that changes."""
-        return self._do.run(
-            caller, lambda work: security_groups.describe(work, identifier, description)
-        )
+
+        def describe(work: Work) -> SecurityGroupRule:
+            _check_revision(work, SecurityGroupRule, identifier, if_revision)
+            return security_groups.describe(work, identifier, description)
+
+        return self._do.run(caller, describe)
 
     def delete_security_group_rule(
         self, caller: Caller, identifier: SecurityGroupRuleId, *, if_revision: int | None = None
@@ -446,8 +454,7 @@ class Cloud:
         if_revision: int | None,
     ) -> None:
         def delete(work: Work) -> None:
-            if if_revision is not None:
-                check_revision(load(work, kind, identifier), identifier, if_revision)
+            _check_revision(work, kind, identifier, if_revision)
             use_case(work, identifier)
 
         self._do.run(caller, delete)
@@ -473,6 +480,11 @@ _POWER: Mapping[str, Callable[..., Instance]] = {
     "reboot_instance": instance_rules.reboot,
     "renew_instance": instance_rules.renew,
 }
+
+
+def _check_revision(work: Work, kind: type[O], identifier: str, if_revision: int | None) -> None:
+    if if_revision is not None:
+        check_revision(load(work, kind, identifier), identifier, if_revision)
 
 
 def _create_port(work: Work, draft: PortDraft) -> Port:

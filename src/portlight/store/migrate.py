@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class UnknownSchemaError(Exception):
@@ -23,13 +23,13 @@ class UnknownSchemaError(Exception):
         self.revision = revision
 
 
-def migrate(engine: Engine) -> Path | None:
+def migrate(engine: Engine, migrations: Path = MIGRATIONS) -> Path | None:
     """Upgrade the schema to the newest; return the backup file if one was made.
 
     Raise UnknownSchemaError, with the database untouched, when its revision is not ours.
     """
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(migrations))
     script = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
         present = MigrationContext.configure(connection).get_current_revision()

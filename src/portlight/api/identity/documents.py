@@ -1,7 +1,5 @@
 """Identity's version documents, catalog and tokens on the wire, in Keystone's spelling. Pure."""
 
-from datetime import UTC, datetime
-
 from portlight.api.wire import Json
 from portlight.core.identity import DEFAULT_DOMAIN_ID, DEFAULT_DOMAIN_NAME, Project, User
 from portlight.service.caller import Caller
@@ -111,8 +109,3 @@ def render_caller(caller: Caller) -> Json:
         "is_domain": False,
         "roles": [{"id": name, "name": name} for name in sorted(caller.roles)],
     }
-
-
-def precise(seconds: float) -> str:
-    """Render seconds since the epoch as Keystone does: `2026-01-01T00:00:00.000000Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

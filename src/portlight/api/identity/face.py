@@ -10,7 +10,6 @@ from portlight.api.errors import identity_body
 from portlight.api.identity.documents import (
     BASE,
     catalog,
-    precise,
     render_caller,
     render_domain,
     render_project,
@@ -20,7 +19,7 @@ from portlight.api.identity.documents import (
 )
 from portlight.api.identity.requests import PasswordLogin, parse_login
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
-from portlight.api.wire import Json
+from portlight.api.wire import Json, moment
 from portlight.core.errors import NotFoundError, UnauthenticatedError
 from portlight.core.identity import ROLES
 from portlight.service.cloud import Cloud
@@ -160,8 +159,8 @@ def _token_reply(call: Call, token: Token, status: HTTPStatus) -> Reply:
     document: Json = {
         "methods": list(token.methods),
         "audit_ids": [token.audit_id],
-        "issued_at": precise(token.issued_at),
-        "expires_at": precise(token.expires_at),
+        "issued_at": moment(token.issued_at),
+        "expires_at": moment(token.expires_at),
         **render_caller(caller),
     }
     if "nocatalog" not in call.query:

@@ -15,10 +15,10 @@ from portlight.api.wire import (
     identifier,
     integer,
     list_of,
+    moment,
     nullable,
     one_of,
     record,
-    timestamp,
 )
 from portlight.core.drafts import VirtualIpDraft
 from portlight.core.port import Port
@@ -136,9 +136,7 @@ def _render_move(move: VirtualIpMove) -> Json:
 
 def _moment(seconds: float | None) -> str | None:
     """Render an observed instant with its microseconds: failovers are faster than a second."""
-    if seconds is None:
-        return None
-    return timestamp(int(seconds))[:-1] + f".{int(seconds % 1 * 1e6):06d}Z"
+    return None if seconds is None else moment(seconds)
 
 
 def _reply(call: Call, virtual_ip: VirtualIp, status: HTTPStatus) -> Reply:

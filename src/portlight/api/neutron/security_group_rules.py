@@ -17,7 +17,6 @@ from portlight.api.wire import (
     refuse,
 )
 from portlight.core.drafts import SecurityGroupRuleDraft
-from portlight.core.errors import PreconditionFailedError
 from portlight.core.security_group import Direction, EtherType, SecurityGroupRule
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
@@ -91,9 +90,9 @@ def _update(
 ) -> SecurityGroupRule:
     rule = cloud.get_security_group_rule(caller, identifier)
     description = rule.meta.description if change.description is None else change.description
-    if if_revision is not None and if_revision != rule.meta.revision_number:
-        raise PreconditionFailedError(identifier, rule.meta.revision_number)
-    return cloud.update_security_group_rule(caller, identifier, description)
+    return cloud.update_security_group_rule(
+        caller, identifier, description, if_revision=if_revision
+    )
 
 
 def _render(_cloud: Cloud, _caller: Caller, rules: Sequence[SecurityGroupRule]) -> list[Json]:

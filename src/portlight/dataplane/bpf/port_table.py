@@ -116,12 +116,19 @@ class PortTable:
         return attempt_delta(delta, put=self._put, remove=self._remove)
 
     def mark_networks(self) -> None:
-        """Set or clear, in every entry, that the port's network has virtual IPs."""
+        """Set or clear, in every entry, that the port's network has virtual IPs.
+
+        A network that has none any more also forgets the virtual MACs that were learned in it.
+        """
         special = self._networks_with_virtual_ips()
+        cleared: set[int] = set()
         for index, entry in list(self._held.items()):
             flags = _marked(entry.flags, entry.network in special)
             if flags != entry.flags:
                 self._write(index, replace(entry, flags=flags))
+                cleared |= {entry.network} - special
+        if cleared:
+            self._forget_learned(cleared)
 
     def find(self, number: int) -> tuple[int, MacAddress] | None:
         """Return interface index and MAC of a port that has a link here."""
@@ -174,6 +181,12 @@ class PortTable:
             way = decode_record(ForwardingEntry, raw) if raw is not None else None
             is_ours = way is not None and (key == own or way.flags & ForwardingFlag.LEARNED)
             if way is not None and is_ours and way.ifindex == index:
+                self._forwarding.delete(key)
+
+    def _forget_learned(self, networks: AbstractSet[int]) -> None:
+        for key, raw in list(self._forwarding.items()):
+            is_there = decode_record(ForwardingKey, key).network in networks
+            if is_there and decode_record(ForwardingEntry, raw).flags & ForwardingFlag.LEARNED:
                 self._forwarding.delete(key)
 
     def _look(self) -> None:

@@ -1,0 +1,23 @@
+"""What the hosts said last: whether they follow, and what they could not put in place."""
+
+from portlight.api.shell import Call, Reply
+from portlight.api.wire import Json, moment
+from portlight.service.report import HostState
+
+
+def show_status(call: Call) -> Reply:
+    """Show the hosts; what fails on them is for administrators, as it names others' things."""
+    with_errors = call.caller.is_admin
+    hosts = [_render_host(host, with_errors=with_errors) for host in call.cloud.hosts()]
+    return Reply(document={"status": {"hosts": hosts}})
+
+
+def _render_host(host: HostState, *, with_errors: bool) -> Json:
+    errors = [{"object": one.object, "message": one.message} for one in host.errors]
+    return {
+        "host": host.host,
+        "reported_at": moment(host.reported_at),
+        "applied_sequence": host.applied_sequence,
+        "failures": len(errors),
+        **({"errors": errors} if with_errors else {}),
+    }

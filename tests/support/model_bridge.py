@@ -1,0 +1,101 @@
+"""The model of a frame's whole way: what the sender's port says, where the frame goes, and what
+the receiver's port says when it skips the bridge (section 7 of docs/design/packet-path.md). The
+receiver's MTU is not looked at: generated frames are short.
+"""
+
+from dataclasses import dataclass
+
+from tests.support.model_path import ModelPath
+from tests.support.shots import Shot
+
+from portlight.core.claims import owner_of
+from portlight.core.packet import Ip, Packet, parse_packet
+from portlight.core.path_state import Situation
+from portlight.core.security_group import Direction
+from portlight.plan.host import HostPlan
+from portlight.values.addresses import MacAddress
+from portlight.values.verdict import Drop, DropReason, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happens to a frame, and at which port and in which direction it dies."""
+
+    verdict: Verdict
+    port: int
+    direction: Direction
+
+
+class ModelBridge:
+    """Follows frames through the model on one host."""
+
+    def __init__(self, model: ModelPath) -> None:
+        self._model = model
+        self._plan = HostPlan()
+        self._learned: dict[tuple[int, MacAddress], int] = {}
+        """The ports that claimed an address with a virtual MAC."""
+
+    def load(self, plan: HostPlan) -> None:
+        """Take the plan that belongs to the model's topology."""
+        self._plan = plan
+        shared = {network for network, _ in plan.virtual_ips}
+        self._learned = {
+            (network, mac): port
+            for (network, mac), port in self._learned.items()
+            if port in plan.ports and network in shared
+        }
+
+    def judge(self, shot: Shot, now: float) -> Outcome:
+        verdict = self._model.judge(shot, now)
+        self._learn(shot.port)
+        if isinstance(verdict, Drop) or shot.direction is Direction.INGRESS:
+            return Outcome(verdict, shot.port, shot.direction)
+        parsed = parse_packet(shot.frame.data, vlan_tagged=shot.frame.vlan_tagged)
+        receiver = self._receiver(shot, parsed, now)
+        if receiver is None:
+            return Outcome(verdict, shot.port, shot.direction)
+        there = Shot(receiver, Direction.INGRESS, shot.frame)
+        return Outcome(self._model.judge(there, now), receiver, Direction.INGRESS)
+
+    def _learn(self, number: int) -> None:
+        """Remember a claimed MAC, also when the claim itself is dropped by the groups."""
+        for owner in self._model.taken:
+            port = self._plan.ports[number]
+            if owner.mac is not None and owner.mac != port.mac:
+                self._learned[port.network, owner.mac] = number
+
+    def _receiver(self, shot: Shot, parsed: Packet | DropReason, now: float) -> int | None:
+        """Return the port that gets the frame directly; None when the bridge decides."""
+        destination = MacAddress(int.from_bytes(shot.frame.data[:6], "big"))
+        if destination.is_multicast:
+            return None
+        network = self._plan.ports[shot.port].network
+        found = self._owner(shot.port, parsed, now)
+        if found is None:
+            found = self._port_of(network, destination)
+        if found is None or found not in self._plan.ports or found == shot.port:
+            return None
+        return found if self._plan.ports[found].network == network else None
+
+    def _owner(self, sender: int, parsed: Packet | DropReason, now: float) -> int | None:
+        """Return the owner of the virtual IP that the packet is for."""
+        if isinstance(parsed, DropReason) or not isinstance(parsed.content, Ip):
+            return None
+        model = self._model
+        by_number = {port.number: port for port in model.topology.ports.values()}
+        for vip in model.topology.virtual_ips.values():
+            in_network = vip.network_id == by_number[sender].network_id
+            if in_network and vip.address == parsed.content.destination:
+                owner = owner_of(model.topology, Situation(state=model.state, now=now), vip)
+                port = model.topology.ports[owner.port_id] if owner else None
+                return port.number if port and port.number != sender else None
+        return None
+
+    def _port_of(self, network: int, mac: MacAddress) -> int | None:
+        for number, port in self._plan.ports.items():
+            if port.network == network and port.mac == mac:
+                return number
+        server = self._plan.dhcp.get(network)
+        if server is not None and server.mac == mac:
+            return None
+        return self._learned.get((network, mac))

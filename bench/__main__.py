@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MEASUREMENTS = ("stream", "rules", "programs")
+MEASUREMENTS = ("stream", "rules", "classifier", "programs", "control_plane")
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Measure several pairs in turn, again and again, and print medians and ratios.
+"""Measure several pairs in turn, for a moment each, again and again; print medians and ratios.
 
 Interleaved, because the machine may be faster in one minute than in the next: what is compared was
 measured side by side.
@@ -8,7 +8,7 @@ import os
 import platform
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from statistics import median
 
@@ -37,7 +37,7 @@ class Case:
 
 
 Samples = Mapping[tuple[str, Case], Sequence[float]]
-"""(name of the quantity, case) -> one value for each repetition."""
+"""(name of the quantity, case) -> one value for each round."""
 
 
 def interleaved(
@@ -45,41 +45,51 @@ def interleaved(
     rule_counts: Sequence[int],
     quantities: Iterable[Quantity],
     *,
-    repetitions: int,
+    rounds: int,
     seconds: float,
 ) -> Samples:
-    """Build each pair anew in each repetition, measure every quantity on it, and show progress."""
+    """Build every pair, then measure each for a moment in each round, and show progress.
+
+    Every second round goes backwards, so that a machine that gets slower favours nobody.
+    """
     samples: dict[tuple[str, Case], list[float]] = defaultdict(list)
-    asked = tuple(quantities)
-    for repetition in range(repetitions):
+    with ExitStack() as stack:
+        pairs: dict[Case, Pair] = {}
         for rules in rule_counts:
             for name, build in contenders.items():
-                with build(f"plb{os.getpid()}", rules) as pair:
-                    for quantity in asked:
-                        value = quantity.measure(pair, seconds)
-                        samples[quantity.name, Case(name, rules)].append(value)
-                print(f"  repetition {repetition + 1}: {name}, {rules} rules", flush=True)
+                print(f"  building {name}, {rules} rules", flush=True)
+                prefix = f"plb{os.getpid()}x{len(pairs)}"
+                pairs[Case(name, rules)] = stack.enter_context(build(prefix, rules))
+        for turn in range(rounds):
+            print(f"  round {turn + 1} of {rounds}", flush=True)
+            for quantity in quantities:
+                for case in sorted(pairs, reverse=bool(turn % 2)):
+                    value = quantity.measure(pairs[case], seconds)
+                    samples[quantity.name, case].append(value)
     return samples
 
 
 def report(samples: Samples, quantities: Iterable[Quantity], *, line: str) -> None:
     """Print a Markdown table for each quantity: medians, spread, and ratios.
 
-    The first ratio compares medians with those of the contender `line` at the same number of
-    rules, the last column compares each case with the same contender's smallest number of rules.
+    A ratio is the median of the ratios within each round: the first to the contender `line` with
+    as many rules, the second to the same contender with its fewest rules.
     """
     print(f"\nLinux {platform.release()}, {os.cpu_count()} cores, median (lowest to highest)")
     for quantity in quantities:
-        cases = [case for name, case in samples if name == quantity.name]
-        medians = {case: median(samples[quantity.name, case]) for case in cases}
+        of = {case: values for (name, case), values in samples.items() if name == quantity.name}
         print(f"\n| {quantity.name} | rules | {quantity.unit} | of {line} | of its fewest rules |")
         print("|---|---|---|---|---|")
-        for case in sorted(cases):
-            values = [value / quantity.divisor for value in samples[quantity.name, case]]
-            fewest = min(other for other in cases if other.contender == case.contender)
+        for case in sorted(of):
+            values = [value / quantity.divisor for value in of[case]]
+            fewest = min(other for other in of if other.contender == case.contender)
             print(
-                f"| {case.contender} | {case.rules:,} | {median(values):.2f}"
-                f" ({min(values):.2f} to {max(values):.2f})"
-                f" | {medians[case] / medians[Case(line, case.rules)]:.2f}"
-                f" | {medians[case] / medians[fewest]:.2f} |"
+                f"| {case.contender} | {case.rules:,} | {median(values):.1f}"
+                f" ({min(values):.1f} to {max(values):.1f})"
+                f" | {_ratio(of[case], of[Case(line, case.rules)]):.2f}"
+                f" | {_ratio(of[case], of[fewest]):.2f} |"
             )
+
+
+def _ratio(values: Sequence[float], line: Sequence[float]) -> float:
+    return median(value / other for value, other in zip(values, line, strict=True) if other)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -98,7 +99,7 @@ def port_creations(cloud: Deployment, others: int, rounds: int) -> tuple[list[fl
         for n in range(others // 10)
     ]
     for guest in guests:
-        wait_for("it runs", lambda g=guest: g.describe()["status"] == "ACTIVE", seconds=60)
+        wait_for("it runs", guest.is_active, seconds=60)
     everything = cloud.group("everything", {"protocol": "udp"}, {"protocol": "icmp"})
     interface = {"network_id": network["id"], "security_groups": [everything["id"]]}
     client = cloud.guest("client", interface)
@@ -107,12 +108,12 @@ def port_creations(cloud: Deployment, others: int, rounds: int) -> tuple[list[fl
     firsts, answered = [], []
     for _ in range(rounds):
         started = time.time()
-        guest, port = one_creation(cloud, network, ping)
+        instance, port = one_creation(cloud, network, ping)
         firsts.append(first_seen(watcher.stdout, port["mac_address"]) - started)
         address = port["fixed_ips"][0]["ip_address"]
-        wait_for("ping", lambda a=address: client.pings(a, deadline=0.05), seconds=10, every=0.005)
+        wait_for("ping", partial(client.pings, address, deadline=0.05), seconds=10, every=0.005)
         answered.append(time.time() - started)
-        cloud.native("DELETE", f"/instances/{guest}")
+        cloud.native("DELETE", f"/instances/{instance}")
     return firsts, answered
 
 

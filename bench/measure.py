@@ -21,7 +21,7 @@ def tcp_bits_per_second(pair: Pair, seconds: float) -> float:
         report = inside(
             pair.client,
             *("iperf3", "--client", pair.server_address, "--port", str(IPERF_PORT)),
-            *("--time", str(round(seconds)), "--omit", "0", "--json"),
+            *("--time", str(max(1, round(seconds))), "--json"),
         )
     return float(json.loads(report)["end"]["sum_received"]["bits_per_second"])
 

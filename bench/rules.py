@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Mapping
 
 from bench.compare import Build, Quantity, interleaved, report
+from bench.datapath import datapath_pair
 from bench.measure import (
     tcp_connections_per_second,
     udp_packets_per_second,
@@ -20,6 +21,7 @@ from bench.portlight import portlight_pair
 
 CONTENDERS: Mapping[str, Build] = {
     "portlight": portlight_pair,
+    "datapath": datapath_pair,
     "bridge": bridge_pair,
     "iptables": hybrid_pair,
     "openvswitch": openvswitch_pair,
@@ -49,8 +51,8 @@ QUANTITIES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rules", type=int, nargs="+", default=[10, 1_000, 10_000])
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each measurement")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each measurement")
     parser.add_argument("--only", nargs="+", choices=sorted(CONTENDERS), help="some contenders")
     asked = parser.parse_args()
     chosen = {name: CONTENDERS[name] for name in CONTENDERS if name in (asked.only or CONTENDERS)}
@@ -58,7 +60,7 @@ def main() -> None:
         chosen,
         asked.rules,
         QUANTITIES,
-        repetitions=asked.repetitions,
+        rounds=asked.rounds,
         seconds=asked.seconds,
     )
     report(samples, QUANTITIES, line="bridge" if "bridge" in chosen else next(iter(chosen)))

@@ -14,13 +14,13 @@ QUANTITIES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each measurement")
+    parser.add_argument("--only", nargs="+", choices=sorted(CONTENDERS), help="some contenders")
     asked = parser.parse_args()
-    samples = interleaved(
-        CONTENDERS, [RULES], QUANTITIES, repetitions=asked.repetitions, seconds=asked.seconds
-    )
-    report(samples, QUANTITIES, line="bridge")
+    chosen = {name: CONTENDERS[name] for name in CONTENDERS if name in (asked.only or CONTENDERS)}
+    samples = interleaved(chosen, [RULES], QUANTITIES, rounds=asked.rounds, seconds=asked.seconds)
+    report(samples, QUANTITIES, line="bridge" if "bridge" in chosen else next(iter(chosen)))
 
 
 if __name__ == "__main__":

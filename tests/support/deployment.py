@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,7 +56,12 @@ class Guest:
 
     def describe(self) -> Json:
         """Return the instance as the API shows it."""
-        return self.cloud.native("GET", f"/instances/{self.id}")["instance"]
+        instance: Json = self.cloud.native("GET", f"/instances/{self.id}")["instance"]
+        return instance
+
+    def is_active(self) -> bool:
+        """Whether the agent has reported it running."""
+        return bool(self.describe()["status"] == "ACTIVE")
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """Return the command line that runs `argv` inside the instance."""
@@ -88,6 +95,10 @@ class Guest:
         """Return the global addresses that the guest has configured on an interface."""
         links = json.loads(self.must("ip", "-json", "addr", "show", "dev", ifname))
         return [a["local"] for a in links[0]["addr_info"] if a["scope"] == "global"]
+
+    def has_addresses(self, wanted: AbstractSet[str], ifname: str) -> bool:
+        """Whether an interface has at least these global addresses."""
+        return wanted <= set(self.addresses(ifname))
 
     def pings(self, address: str, *, count: int = 1, deadline: float = 2.0) -> bool:
         """Whether every one of `count` pings came back."""
@@ -185,7 +196,9 @@ class Deployment:
 
     def network(self, name: str = "net", **fields: Any) -> Json:  # noqa: ANN401
         """Create a network."""
-        return self.neutron("POST", "/networks", {"network": {"name": name, **fields}})["network"]
+        answer = self.neutron("POST", "/networks", {"network": {"name": name, **fields}})
+        network: Json = answer["network"]
+        return network
 
     def subnet(self, network: Json, cidr: str, **fields: Any) -> Json:  # noqa: ANN401
         """Create a subnet; `cidr` decides the family."""
@@ -195,7 +208,8 @@ class Deployment:
             "ip_version": 6 if ":" in cidr else 4,
             **fields,
         }
-        return self.neutron("POST", "/subnets", {"subnet": body})["subnet"]
+        subnet: Json = self.neutron("POST", "/subnets", {"subnet": body})["subnet"]
+        return subnet
 
     def group(self, name: str, *rules: Json, **fields: Any) -> Json:  # noqa: ANN401
         """Create a security group with ingress rules (or what `direction` says)."""
@@ -230,14 +244,12 @@ class Deployment:
 
     def wait_active(self, guest: Guest) -> None:
         """Wait until the instance runs and has every IPv4 address it should have."""
-        wait_for(
-            f"{guest.name} is ACTIVE", lambda: guest.describe()["status"] == "ACTIVE", seconds=15
-        )
+        wait_for(f"{guest.name} is ACTIVE", guest.is_active, seconds=15)
         for index, port in enumerate(self.ports_of(guest)):
             wanted = {f["ip_address"] for f in port["fixed_ips"] if ":" not in f["ip_address"]}
             wait_for(
                 f"{guest.name} eth{index} has {wanted}",
-                lambda i=index, w=wanted: w <= set(guest.addresses(f"eth{i}")),
+                partial(guest.has_addresses, wanted, f"eth{index}"),
                 seconds=15,
             )
 

@@ -1,6 +1,7 @@
 """Interfaces that come and go, outlive their instance, and change their address."""
 
 import time
+from functools import partial
 
 import pytest
 from tests.support.deployment import Deployment, wait_for
@@ -117,4 +118,4 @@ def test_an_interface_has_several_addresses_of_both_families(cloud: Deployment) 
     wait_for("both addresses", lambda: wanted <= set(guest.addresses()), seconds=15)
     # The default group lets its own members in.
     for address in wanted:
-        wait_for(f"ping {address}", lambda a=address: other.pings(a), seconds=15)
+        wait_for(f"ping {address}", partial(other.pings, address), seconds=15)

@@ -3,9 +3,20 @@
 HTTP status numbers and wire names live in `api/errors.py`.
 """
 
+from collections.abc import Sequence
+
+MAX_NAMED = 20
+"""How many users a refusal names; the others are counted."""
+
 
 class DomainError(Exception):
     """Something asked of the domain cannot be done."""
+
+
+def named(users: Sequence[str]) -> str:
+    """Return the users for a message: the first MAX_NAMED, and how many more there are."""
+    more = len(users) - MAX_NAMED
+    return ", ".join(users[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class InvalidRequestError(DomainError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from portlight.core.errors import ConflictError, InvalidRequestError
+from portlight.core.errors import ConflictError, InvalidRequestError, named
 from portlight.values.addresses import AddressRange, IpAddress, IpPrefix, MacAddress
 from portlight.values.ids import NetworkId, SubnetId
 
@@ -107,7 +107,7 @@ class NetworkInUseError(ConflictError):
     def __init__(self, network_id: NetworkId, users: Sequence[str]) -> None:
         super().__init__(
             f"Unable to complete operation on network {network_id}. There are one or more ports "
-            f"still in use on the network, id for these ports are {', '.join(users)}."
+            f"still in use on the network, id for these ports are {named(users)}."
         )
         self.network_id = network_id
         self.users = tuple(users)
@@ -119,7 +119,7 @@ class NetworkSharedInUseError(ConflictError):
     def __init__(self, network_id: NetworkId, projects: Sequence[str]) -> None:
         super().__init__(
             f"Unable to reconfigure sharing settings for network {network_id}. "
-            f"Multiple tenants are using it: {', '.join(projects)}."
+            f"Multiple tenants are using it: {named(projects)}."
         )
         self.network_id = network_id
         self.projects = tuple(projects)
@@ -131,7 +131,7 @@ class SubnetInUseError(ConflictError):
     def __init__(self, subnet_id: SubnetId, users: Sequence[str]) -> None:
         super().__init__(
             f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP "
-            f"allocation from this subnet: {', '.join(users)}."
+            f"allocation from this subnet: {named(users)}."
         )
         self.subnet_id = subnet_id
         self.users = tuple(users)

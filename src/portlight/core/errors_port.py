@@ -1,6 +1,6 @@
 """Refusals about ports, virtual IPs and instances. The words follow Neutron's where it has them."""
 
-from portlight.core.errors import ConflictError, InvalidRequestError
+from portlight.core.errors import ConflictError, InvalidRequestError, named
 from portlight.values.addresses import IpPrefix, MacAddress
 from portlight.values.ids import InstanceId, PortId, SubnetId, VirtualIpId
 
@@ -105,8 +105,7 @@ class VirtualIpInUseError(ConflictError):
 
     def __init__(self, virtual_ip_id: VirtualIpId, members: tuple[PortId, ...]) -> None:
         super().__init__(
-            f"Virtual IP {virtual_ip_id} still has members: {', '.join(members)}. "
-            "Remove them first."
+            f"Virtual IP {virtual_ip_id} still has members: {named(members)}. Remove them first."
         )
         self.virtual_ip_id = virtual_ip_id
         self.members = members

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from portlight.core.errors import ConflictError, InvalidRequestError
+from portlight.core.errors import ConflictError, InvalidRequestError, named
 from portlight.values.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
 
 
@@ -10,7 +10,7 @@ class SecurityGroupInUseError(ConflictError):
     """Ports carry the group, or rules of other groups refer to it."""
 
     def __init__(self, group_id: SecurityGroupId, users: Sequence[str]) -> None:
-        super().__init__(f"Security Group {group_id} in use by {', '.join(users)}.")
+        super().__init__(f"Security Group {group_id} in use by {named(users)}.")
         self.group_id = group_id
         self.users = tuple(users)
 

@@ -31,6 +31,8 @@ CONTEST_SECONDS = 3.5
 """Claims of two members within this time are a contest: three VRRP advertisements and a bit."""
 CONTEST_CLAIMS = 2
 """Each side must have claimed at least this often: a single exchange is a normal failover."""
+BURST_SECONDS = 0.5
+"""Refusals of one member closer than this are one claim: a takeover announces several times."""
 CALM_SECONDS = 10.0
 """After this time without a contest, the alarm ends."""
 _MAX_VRID = 255
@@ -131,9 +133,10 @@ def judge_contest(
     `live_owner` a refusal proves that the owner announces too (policies `first`, `priority`).
     """
     window = [news for news in recent if now - news.at <= CONTEST_SECONDS]
-    claims = Counter(news.port_id for news in window)
-    refused = sum(not news.accepted for news in window)
-    if live_owner and state.owner_port_id is not None and refused >= CONTEST_CLAIMS:
+    claims = _claims(window, live_owner=live_owner)
+    challengers = {news.port_id for news in window if not news.accepted}
+    contested = any(claims[port] >= CONTEST_CLAIMS for port in challengers)
+    if live_owner and state.owner_port_id is not None and contested:
         claims[state.owner_port_id] += CONTEST_CLAIMS
     contenders = tuple(sorted(port for port, count in claims.items() if count >= CONTEST_CLAIMS))
     if len(contenders) > 1:
@@ -149,6 +152,25 @@ def without_port(state: VirtualIpState, port_id: PortId) -> VirtualIpState:
     if state.owner_port_id != port_id:
         return state
     return replace(state, owner_port_id=None, owner_mac=None)
+
+
+def _claims(window: Sequence[Announcement], *, live_owner: bool) -> Counter[PortId]:
+    """Count how often each member claimed again after the other.
+
+    With a live owner, which answers between two bursts of refused claims, each burst counts.
+    """
+    claims: Counter[PortId] = Counter()
+    last: Announcement | None = None
+    for news in window:
+        again = live_owner and not news.accepted
+        if (
+            last is None
+            or last.port_id != news.port_id
+            or (again and news.at - last.at >= BURST_SECONDS)
+        ):
+            claims[news.port_id] += 1
+            last = news
+    return claims
 
 
 def _still(owner: PortId | None, members: Sequence[VirtualIpMember]) -> PortId | None:

@@ -3,10 +3,12 @@
 # ruff: noqa: D102 -- what the methods promise stands in store/protocol.py
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -32,9 +34,23 @@ Where = Mapping[str, Collection[str]]
 
 CHANGES = "changes"
 PRUNED = "changes_pruned"
-MAX_PARAMETERS = 10_000
-"""Longer lists of values are compared in Python: SQLite takes 32,766 parameters."""
+MAX_PARAMETERS = 4_000
+"""Longer lists of values are compared in Python: SQLite takes 32,766 parameters in all."""
 
+_SHAPE_OF_TABLE = {shape.table: shape for shape in SHAPES.values()}
+_GET = {
+    kind: select(table.c.document).where(table.c.id == bindparam("of_id"))
+    for kind, table in schema.ENTITY_TABLES.items()
+}
+_INSERT = {kind: insert(table) for kind, table in schema.ENTITY_TABLES.items()}
+_UPDATE = {
+    kind: update(table).where(table.c.id == bindparam("of_id"))
+    for kind, table in schema.ENTITY_TABLES.items()
+}
+_DELETE = {
+    kind: delete(table).where(table.c.id == bindparam("of_id"))
+    for kind, table in schema.ENTITY_TABLES.items()
+}
 _free, _held, _lookups = schema.free_ranges, schema.addresses, schema.lookups
 _FREE_OF = (
     select(_free.c.first, _free.c.last)
@@ -73,25 +89,23 @@ class SqlReading:
         self._connection = connection
 
     def get(self, kind: type[E], identifier: str) -> E | None:
-        table = schema.ENTITY_TABLES[kind]
-        query = select(table.c.document).where(table.c.id == bindparam("id"))
-        document = self._connection.execute(query, {"id": identifier}).scalar()
+        document = self._connection.execute(_GET[kind], {"of_id": identifier}).scalar()
         return None if document is None else decode_entity(kind, document.encode())
 
     def find(self, kind: type[E], where: Where | None = None) -> list[E]:
-        table = schema.ENTITY_TABLES[kind]
-        query = select(table.c.document).order_by(table.c.id)
-        query, rest = _narrowed(query, kind, where or {})
-        rows = self._connection.execute(query).scalars()
+        bound, rest = _split(where or {})
+        rows = self._connection.execute(
+            _documents(SHAPES[kind].table, tuple(sorted(bound))), bound
+        ).scalars()
         entities = [decode_entity(kind, document.encode()) for document in rows]
         return [entity for entity in entities if _matches(entity, rest)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
-        table = schema.ENTITY_TABLES[kind]
-        query, rest = _narrowed(select(func.count()).select_from(table), kind, where or {})
+        bound, rest = _split(where or {})
         if rest:
             return len(self.find(kind, where))
-        return int(self._connection.execute(query).scalar_one())
+        query = _number(SHAPES[kind].table, tuple(sorted(bound)))
+        return int(self._connection.execute(query, bound).scalar_one())
 
     def changes(self, after: int) -> list[LoggedChange]:
         table = schema.changes
@@ -147,9 +161,8 @@ class SqlWriting(SqlReading):
 
     def insert(self, entity: object) -> None:
         shape = shape_of(entity)
-        table = schema.ENTITY_TABLES[type(entity)]
         try:
-            self._connection.execute(insert(table), _row(shape, entity))
+            self._connection.execute(_INSERT[type(entity)], _row(shape, entity))
         except IntegrityError as error:
             raise AlreadyExistsError(str(error.orig)) from error
         self._insert_lookups(shape, shape.identifier(entity), _lookup_rows(shape, entity))
@@ -157,11 +170,9 @@ class SqlWriting(SqlReading):
 
     def update(self, old: E, new: E, *, logged: bool = True) -> None:
         shape = shape_of(new)
-        table = schema.ENTITY_TABLES[type(new)]
         row = _row(shape, new)
-        statement = update(table).where(table.c.id == bindparam("of_id"))
         try:
-            self._connection.execute(statement, {**row, "of_id": row["id"]})
+            self._connection.execute(_UPDATE[type(new)], {**row, "of_id": row["id"]})
         except IntegrityError as error:
             raise AlreadyExistsError(str(error.orig)) from error
         before, after = _lookup_rows(shape, old), _lookup_rows(shape, new)
@@ -172,11 +183,8 @@ class SqlWriting(SqlReading):
 
     def delete(self, entity: object) -> None:
         shape = shape_of(entity)
-        table = schema.ENTITY_TABLES[type(entity)]
         identifier = shape.identifier(entity)
-        self._connection.execute(
-            delete(table).where(table.c.id == bindparam("of_id")), {"of_id": identifier}
-        )
+        self._connection.execute(_DELETE[type(entity)], {"of_id": identifier})
         self._delete_lookups(shape, identifier, _lookup_rows(shape, entity))
         self._log(entity, shape)
 
@@ -279,26 +287,33 @@ def _lookup_rows(shape: Shape, entity: object) -> set[tuple[str, str]]:
     return {(key, value) for key, of in shape.lookups.items() for value in of(entity)}
 
 
-def _narrowed(query: Select[Any], kind: type, where: Where) -> tuple[Select[Any], Where]:
-    """Return the query with all conditions that SQL can take, and those that it cannot."""
-    rest = {}
-    for key, values in where.items():
-        if len(values) > MAX_PARAMETERS:
-            rest[key] = frozenset(values)
-        else:
-            query = query.where(_condition(kind, key, values))
-    return query, rest
+def _split(where: Where) -> tuple[dict[str, list[str]], Where]:
+    """Return the conditions that SQL can take, as its parameters, and those that it cannot."""
+    bound = {key: list(values) for key, values in where.items() if len(values) <= MAX_PARAMETERS}
+    return bound, {key: frozenset(where[key]) for key in where if key not in bound}
 
 
-def _condition(kind: type, key: str, values: Collection[str]) -> ColumnElement[bool]:
-    shape, table = SHAPES[kind], schema.ENTITY_TABLES[kind]
+@cache
+def _documents(name: str, keys: tuple[str, ...]) -> Select[Any]:
+    table = schema.metadata.tables[name]
+    query = select(table.c.document).order_by(table.c.id)
+    return query.where(*(_condition(name, key) for key in keys))
+
+
+@cache
+def _number(name: str, keys: tuple[str, ...]) -> Select[Any]:
+    query = select(func.count()).select_from(schema.metadata.tables[name])
+    return query.where(*(_condition(name, key) for key in keys))
+
+
+def _condition(name: str, key: str) -> ColumnElement[bool]:
+    shape, table = _SHAPE_OF_TABLE[name], schema.metadata.tables[name]
+    values: BindParameter[str] = bindparam(key, expanding=True)
     if key == "id" or key in shape.columns:
-        return table.c[key].in_(list(values))
+        return table.c[key].in_(values)
     if key not in shape.lookups:
         raise KeyError(key)
-    found = and_(
-        _lookups.c.kind == shape.table, _lookups.c.key == key, _lookups.c.value.in_(list(values))
-    )
+    found = and_(_lookups.c.kind == name, _lookups.c.key == key, _lookups.c.value.in_(values))
     return table.c.id.in_(select(_lookups.c.id).where(found))
 
 

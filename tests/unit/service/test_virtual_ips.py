@@ -342,6 +342,20 @@ def test_a_challenger_refused_again_and_again_raises_the_alarm_too() -> None:
 
 
 @pytest.mark.covers("X3")
+@pytest.mark.parametrize("policy", [ClaimPolicy.FIRST, ClaimPolicy.PRIORITY])
+def test_one_burst_of_refused_announcements_is_no_fight(policy: ClaimPolicy) -> None:
+    scene = Scene(policy)
+    scene.claim(0)
+
+    for _ in range(5):
+        scene.claim(1, accepted=False, after=0.01)
+    scene.claim(1, after=1)
+
+    assert not scene.state.split_brain
+    assert scene.state.owner_port_id == scene.ports[1].id
+
+
+@pytest.mark.covers("X3")
 def test_a_normal_failover_and_a_return_raise_no_alarm() -> None:
     scene = Scene()
 

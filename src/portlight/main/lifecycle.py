@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,6 +45,7 @@ def bring_up(settings: Settings) -> Settings:
     save_settings(settings)
     server, agent = services(settings)
     if server.running is None:
+        _check_free(settings)
         start(server)
     _wait(server, "the server answers", lambda: answers(settings))
     if agent.running is None:
@@ -75,6 +77,15 @@ def answers(settings: Settings) -> bool:
         return httpx.get(f"{settings.url}/healthz", timeout=1, verify=False).is_success  # noqa: S501
     except httpx.HTTPError:
         return False
+
+
+def _check_free(settings: Settings) -> None:
+    """Refuse a listener that somebody else has: its answers would be taken for our server's."""
+    try:
+        socket.create_connection(settings.address, timeout=1).close()
+    except OSError:
+        return
+    raise SettingsError(f"another program listens at {settings.listen}; choose with --listen")
 
 
 def _claim_tag(settings: Settings) -> Settings:

@@ -14,11 +14,17 @@ def clear(stage: Stage) -> None:
         client.virtual_ips,
         client.ports,
         client.networks,
-        client.security_groups,
     ):
         for one in kind.list():
             if one.name.startswith(PREFIX):
                 kind.delete(one.id)
+    groups = {one.id for one in client.security_groups.list() if one.name.startswith(PREFIX)}
+    # Rules first: groups that name each other could not be deleted in any order.
+    for rule in client.security_group_rules.list():
+        if rule.security_group_id in groups:
+            client.security_group_rules.delete(rule.id)
+    for group in groups:
+        client.security_groups.delete(group)
 
 
 def make_network(stage: Stage) -> Network:

@@ -20,7 +20,7 @@ def web_and_client(cloud: Deployment, *rules: Json, **group: object) -> tuple[Gu
 
 def serve(guest: Guest, tcp: int) -> None:
     """Answer on a TCP port until the test ends."""
-    guest.start("busybox", "nc", "-lk", "-p", str(tcp), "-e", "cat")
+    guest.start("busybox", "nc", "-ll", "-p", str(tcp), "-e", "cat")
     wait_for("the server listens", lambda: f":{tcp}" in guest.must("ss", "-ltn"))
 
 

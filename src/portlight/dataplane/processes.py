@@ -1,5 +1,6 @@
 """Processes that outlive the agent: knowing one again by its id and start time."""
 
+import fcntl
 import os
 import signal
 import time
@@ -61,3 +62,18 @@ def kill_and_wait(mark: ProcessMark, *, seconds: float = 5) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"process {mark.pid} does not end")
         time.sleep(_POLL_SECONDS)
+
+
+def hold_lock(path: Path) -> int:
+    """Take a lock that ends with this process; raise BlockingIOError when another one holds it.
+
+    The descriptor must be kept; programs that we start do not inherit it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -1,7 +1,32 @@
 """The agent process: drivers, runtime and the channel to the server, wired together."""
 
+import logging
+import shutil
+import signal
+import ssl
+import sys
+import time
+from types import FrameType
+
+import httpx
+
+from portlight.agent.host import Host, HostPaths
+from portlight.agent.runtime import Clocks, Runtime, start_channel
+from portlight.client.agent import GRACE_SECONDS, AgentClient
+from portlight.dataplane.bpf.programs import remove_bpffs
+from portlight.dataplane.dhcp.driver import DhcpDriver
+from portlight.dataplane.instances.driver import InstanceDriver
 from portlight.dataplane.names import HostNames
+from portlight.dataplane.namespaces import delete_namespace, list_namespaces
+from portlight.dataplane.processes import hold_lock
+from portlight.main.credentials import agent_token
 from portlight.main.settings import Settings
+from portlight.plan.delta import delta
+from portlight.values.ids import HostName
+
+READY = "ready"
+_CLOCKS = Clocks(now=time.time, monotonic=time.monotonic, sleep=time.sleep)
+_log = logging.getLogger("portlight.agent")
 
 
 def run_agent(settings: Settings) -> None:
@@ -9,9 +34,53 @@ def run_agent(settings: Settings) -> None:
 
     Writes `<runtime>/ready` after the first full snapshot was applied.
     """
-    raise NotImplementedError(settings)
+    names = HostNames(tag=settings.tag)
+    try:
+        # Held for as long as the process lives; the variable keeps the descriptor in use.
+        lock = hold_lock(settings.runtime / "agent.lock")
+    except BlockingIOError:
+        sys.exit(f"another agent of {settings.state} is running")
+    # The DHCP servers read their files as a user of their own.
+    names.folder.chmod(0o755)
+    ready = settings.runtime / READY
+    ready.unlink(missing_ok=True)
+    signal.signal(signal.SIGTERM, _end)
+    host = Host(HostPaths(names=names, bpf_objects=settings.bpf_objects))
+    runtime = Runtime(host=host, name=HostName(settings.host), clocks=_CLOCKS)
+    start_channel(runtime, lambda: _connect(settings), _CLOCKS)
+    _log.info("agent of host %s, tag %s, lock %d", settings.host, settings.tag, lock)
+    runtime.run(ready.touch)
 
 
 def tear_down_host(names: HostNames) -> None:
     """Remove every kernel object of the deployment, and nothing else."""
-    raise NotImplementedError(names)
+    instances = InstanceDriver(names)
+    guests = instances.apply(delta({}, instances.read()))
+    dhcp = DhcpDriver(names)
+    servers = dhcp.apply(delta({}, dhcp.read()))
+    dhcp.close()
+    for name in list_namespaces():
+        if names.owns_namespace(name):
+            delete_namespace(name)
+    remove_bpffs(names.bpf_folder)
+    for key, error in [*guests.items(), *servers.items()]:
+        _log.error("%s: %s", key, error)
+    if not (guests or servers):
+        shutil.rmtree(names.folder, ignore_errors=True)
+
+
+def _connect(settings: Settings) -> AgentClient:
+    verify: ssl.SSLContext | bool = True
+    if settings.tls_certificate is not None:
+        # The agent of this machine trusts exactly the certificate of its own server, by any name.
+        verify = ssl.create_default_context(cafile=str(settings.tls_certificate))
+        verify.check_hostname = False
+    http = httpx.Client(timeout=GRACE_SECONDS, trust_env=False, verify=verify)
+    return AgentClient(
+        url=settings.url, host=settings.host, token=agent_token(settings.state), http=http
+    )
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    """End like a crash would, only on purpose: whatever was half done, the next agent finishes."""
+    sys.exit(0)

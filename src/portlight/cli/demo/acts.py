@@ -52,7 +52,7 @@ async def group_filters(stage: Stage) -> None:
     """Show that the group lets the client reach port 80 and not 22."""
     web = stage.port("web")
     for tcp in ("80", "22"):
-        await stage.start("web", ["busybox", "nc", "-lk", "-p", tcp, "-e", "cat"])
+        await stage.start("web", ["busybox", "nc", "-ll", "-p", tcp, "-e", "cat"])
 
     async def listening() -> bool:
         shown = await stage.run("web", "ss", "-Hltn")

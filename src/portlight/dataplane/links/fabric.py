@@ -115,12 +115,12 @@ class Fabric:
 
     def links(self) -> Mapping[str, FabricLink]:
         """Return every link of the fabric by name, as of now."""
-        self._take_events()
+        self.take_events()
         if self._links is None:
             self._links = {link.name: link for link in map(_fabric_link, self.netlink.get_links())}
         return self._links
 
-    def _take_events(self) -> None:
+    def take_events(self) -> None:
         """Empty the queue of events and mark what they speak of."""
         while True:
             try:

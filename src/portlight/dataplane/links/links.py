@@ -119,28 +119,33 @@ class LinkDriver:
 
 
 class GateDriver:
-    """Sets host ends up and down: True for up. A link that is not wanted is not touched."""
+    """Sets host ends up: a port that is in the mapping (as True) has its gate open."""
 
     def __init__(self, fabric: Fabric) -> None:
         self._fabric = fabric
 
     def read(self) -> Mapping[int, bool]:
-        """Return which host ends are up, by port number."""
+        """Return True for each host end that is up, by port number."""
         port_of = self._fabric.names.port_of
         return {
-            number: link.up
+            number: True
             for link in self._fabric.links().values()
-            if (number := port_of(link.name)) is not None
+            if link.up and (number := port_of(link.name)) is not None
         }
 
     def apply(self, delta: Delta[int, bool]) -> Mapping[int, Exception]:
         """Open and shut gates; return the failures by port number."""
-        failures = attempt_delta(delta, put=self._put, remove=lambda _: None)
+        failures = attempt_delta(delta, put=self._open, remove=self._shut)
         self._fabric.touch()
         return failures
 
-    def _put(self, number: int, up: bool) -> None:  # noqa: FBT001 -- the driver's value
+    def _open(self, number: int, _is_open: bool) -> None:  # noqa: FBT001 -- a driver's signature
         link = self._fabric.links().get(self._fabric.names.port(number))
         if link is None:
             raise LookupError(f"port {number} has no link")
-        self._fabric.netlink.link("set", index=link.index, state="up" if up else "down")
+        self._fabric.netlink.link("set", index=link.index, state="up")
+
+    def _shut(self, number: int) -> None:
+        link = self._fabric.links().get(self._fabric.names.port(number))
+        if link is not None:
+            self._fabric.netlink.link("set", index=link.index, state="down")

@@ -1,0 +1,60 @@
+"""One kind of kernel object in the agent's hands: its driver, what is known of it, what failed."""
+
+from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar
+
+from portlight.agent.sweep import Failure, due, note_failures, settle, still_wanted, strayed
+from portlight.plan.delta import Delta, delta
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Driver(Protocol[K, V]):
+    """Reads and writes one kind of kernel object; decides nothing."""
+
+    def read(self) -> Mapping[K, V]:
+        """Return what is there."""
+
+    def apply(self, delta: Delta[K, V]) -> Mapping[K, Exception]:
+        """Change it; return what failed."""
+
+
+class Family(Generic[K, V]):
+    """Brings a driver's objects to what is wanted, change by change.
+
+    Between two looks it trusts what it applied, so that a small change of a big plan is small.
+    """
+
+    def __init__(self, name: str, driver: Driver[K, V]) -> None:
+        self.name = name
+        self._driver = driver
+        self.known: Mapping[K, V] = driver.read()
+        self.failures: Mapping[K, Failure] = {}
+
+    def look(self) -> frozenset[K]:
+        """Read the kernel; return the keys that somebody else changed."""
+        found = self._driver.read()
+        astray = strayed(self.known, found) - self.failures.keys()
+        self.known = found
+        return astray
+
+    def put(self, desired: Mapping[K, V], now: float) -> bool:
+        """Put what is missing or different; return whether anything was changed."""
+        change = delta(desired, self.known)
+        self.failures = still_wanted(self.failures, desired, self.known)
+        return self._apply(Delta(put=change.put, remove=frozenset()), now)
+
+    def remove(self, desired: Mapping[K, V], now: float) -> bool:
+        """Remove what is not wanted; return whether anything was changed."""
+        gone = frozenset(key for key in self.known if key not in desired)
+        return self._apply(Delta(put={}, remove=gone), now)
+
+    def _apply(self, change: Delta[K, V], now: float) -> bool:
+        ready = due(change, self.failures, now)
+        if not ready:
+            return False
+        errors = self._driver.apply(ready)
+        self.known = settle(self.known, ready, errors)
+        self.failures = note_failures(self.failures, ready, errors, now)
+        return True

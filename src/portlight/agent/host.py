@@ -1,0 +1,187 @@
+"""All families of one host, and the order in which a plan is put in place.
+
+Policy before devices: a link that comes up finds its rules, and a change of rules never waits for a
+device. Removal goes backwards. A gate is opened last: programs and the port's entry are there then.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from portlight.agent.family import Driver, Family
+from portlight.dataplane.bpf.port_table import port_attachments
+from portlight.dataplane.bpf.programs import FROM_PORT, TO_PORT, ensure_bpffs, load_programs
+from portlight.dataplane.bpf.tables import Tables
+from portlight.dataplane.dhcp.driver import DhcpDriver
+from portlight.dataplane.dhcp.render import DhcpServer, render_server
+from portlight.dataplane.instances.driver import InstanceDriver
+from portlight.dataplane.instances.values import guests
+from portlight.dataplane.links.bridges import BridgeDriver
+from portlight.dataplane.links.fabric import Fabric
+from portlight.dataplane.links.links import GateDriver, LinkDriver
+from portlight.dataplane.links.programs import LoadedProgram, PortPrograms, ProgramHooks
+from portlight.dataplane.links.values import veth_links
+from portlight.dataplane.names import HostNames
+from portlight.plan.host import DhcpPlan, HostPlan
+from portlight.values.ids import InstanceId
+
+POLICY = ("classifiers", "members", "bindings", "ports", "virtual_ips")
+DEVICES = ("bridges", "links", "ports", "virtual_ips", "dhcp", "instances", "gates")
+FAMILIES = tuple(dict.fromkeys(POLICY + DEVICES))
+FABRIC_FAMILIES = ("bridges", "links", "gates")
+"""What the kernel's events about the fabric are about."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPaths:
+    """Where things are on this host."""
+
+    names: HostNames
+    bpf_objects: Path
+    """Folder with the compiled programs."""
+
+
+class Host:
+    """The drivers of one host. Belongs to one thread."""
+
+    def __init__(self, paths: HostPaths) -> None:
+        self._names = paths.names
+        self._open = ExitStack()
+        try:
+            self._families = self._build(paths)
+        except BaseException:
+            self._open.close()
+            raise
+        self._servers: dict[int, tuple[DhcpPlan, DhcpServer]] = {}
+        self._derived: Mapping[str, Callable[[HostPlan], Mapping[Any, Any]]] = {
+            "classifiers": lambda plan: plan.classifiers,
+            "members": lambda plan: plan.members,
+            "bindings": lambda plan: dict.fromkeys(plan.bindings),
+            "ports": lambda plan: port_attachments(plan, self._links.indexes()),
+            "virtual_ips": lambda plan: plan.virtual_ips,
+            "bridges": lambda plan: plan.bridges,
+            "links": lambda plan: veth_links(plan, self._names),
+            "dhcp": lambda plan: {key: self._server(key, one) for key, one in plan.dhcp.items()},
+            "instances": guests,
+            "gates": self._gates,
+        }
+
+    def _build(self, paths: HostPaths) -> Mapping[str, Family[Any, Any]]:
+        pins = paths.names.bpf_folder
+        ensure_bpffs(pins)
+        loaded = load_programs(paths.bpf_objects, pins)
+        programs = {
+            name: LoadedProgram(name=name, fd=program.open(), id=program.id)
+            for name, program in loaded.items()
+        }
+        self.tables = self._open.enter_context(Tables(pins))
+        self.fabric = Fabric(paths.names)
+        self._open.callback(self.fabric.close)
+        hooks = ProgramHooks(
+            self.fabric, PortPrograms(from_port=programs[FROM_PORT], to_port=programs[TO_PORT])
+        )
+        self._links = LinkDriver(self.fabric, hooks)
+        self.instances = InstanceDriver(paths.names)
+        dhcp = DhcpDriver(paths.names)
+        self._open.callback(dhcp.close)
+        drivers: dict[str, Driver[Any, Any]] = {
+            "classifiers": self.tables.classifiers,
+            "members": self.tables.members,
+            "bindings": self.tables.bindings,
+            "ports": self.tables.ports,
+            "virtual_ips": self.tables.virtual_ips,
+            "bridges": BridgeDriver(self.fabric),
+            "links": self._links,
+            "dhcp": dhcp,
+            "instances": self.instances,
+            "gates": GateDriver(self.fabric),
+        }
+        return {name: Family(name, driver) for name, driver in drivers.items()}
+
+    def close(self) -> None:
+        """Let go of everything; all of it goes on without us."""
+        self._open.close()
+
+    def apply(self, plan: HostPlan, now: float) -> None:
+        """Bring the host to the plan: policy first, then devices."""
+        changed = [self._put(name, plan, now) for name in POLICY]
+        changed += [self._remove(name, plan, now) for name in reversed(POLICY)]
+        if any(changed):
+            self.tables.bump_epoch()
+        later = {name for name in DEVICES if self._put(name, plan, now)}
+        later |= {name for name in reversed(DEVICES) if self._remove(name, plan, now)}
+        if later & set(POLICY):
+            # New links got entries, or old ones lost them.
+            self.tables.bump_epoch()
+
+    def look(self, name: str, plan: HostPlan, now: float) -> None:
+        """Read one family from the kernel, and repair what somebody else changed."""
+        if name in FABRIC_FAMILIES and self.fabric.ensure():
+            _log.warning("the name of the fabric namespace was gone; it is given back")
+        astray = self._families[name].look()
+        if not astray:
+            return
+        desired = self._desired(name, plan)
+        wrong = {key for key in astray if desired.get(key) != self._families[name].known.get(key)}
+        if wrong:
+            _log.warning("repairing %s: %s", name, ", ".join(sorted(map(str, wrong))[:10]))
+        self.apply(plan, now)
+
+    def settled_ports(self) -> frozenset[int]:
+        """Return the numbers of ports whose whole data path is in place."""
+        links = self._families["links"].known
+        ports = self._families["ports"].known
+        gates = self._families["gates"].known
+        return frozenset(
+            number
+            for number, is_open in gates.items()
+            if is_open and number in ports and number in links and links[number].intact
+        )
+
+    def failing_instances(self) -> frozenset[InstanceId]:
+        """Return the instances that could not be brought to what is wanted."""
+        return frozenset(self._families["instances"].failures)
+
+    def failures(self) -> Mapping[str, str]:
+        """Return what could not be put in place, by object."""
+        return {
+            f"{family.name} {key}": failure.message
+            for family in self._families.values()
+            for key, failure in family.failures.items()
+        }
+
+    def next_retry(self) -> float | None:
+        """Return when the first failed key may be tried again."""
+        times = [
+            failure.retry_at
+            for family in self._families.values()
+            for failure in family.failures.values()
+        ]
+        return min(times, default=None)
+
+    def _put(self, name: str, plan: HostPlan, now: float) -> bool:
+        return self._families[name].put(self._desired(name, plan), now)
+
+    def _remove(self, name: str, plan: HostPlan, now: float) -> bool:
+        return self._families[name].remove(self._desired(name, plan), now)
+
+    def _desired(self, name: str, plan: HostPlan) -> Mapping[Any, Any]:
+        wanted: Mapping[Any, Any] = self._derived[name](plan)
+        return wanted
+
+    def _gates(self, plan: HostPlan) -> Mapping[int, bool]:
+        """Return the gates to open: those of ports that have their entry."""
+        ready = self._families["ports"].known.keys()
+        return dict.fromkeys(veth_links(plan, self._names).keys() & ready, True)
+
+    def _server(self, number: int, plan: DhcpPlan) -> DhcpServer:
+        """Return what a network's server must be; rendered once for each plan of it."""
+        known = self._servers.get(number)
+        if known is None or known[0] is not plan:
+            known = (plan, render_server(plan, self._names.dhcp_folder(number)))
+            self._servers[number] = known
+        return known[1]

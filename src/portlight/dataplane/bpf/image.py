@@ -5,7 +5,7 @@ changed: another classifier is another image.
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from portlight.dataplane.bpf.intervals import (
     NARROW,
     WIDE,
     Dimension,
-    KeyRange,
+    KeyRanges,
     KeySpace,
     build_dimension,
     encode_levels,
@@ -119,20 +119,24 @@ def _build_family(pool: VectorPool, classifier: Classifier, family: Family) -> _
 
 def _service(pool: VectorPool, rules: list[ClassifierRule], family: Family) -> Dimension:
     """Protocol with destination port or ICMP type; it is there even if nothing constrains it."""
-    ranges: list[KeyRange] = []
+    ranges = KeyRanges(firsts=[], lasts=[], rules=[])
     always: list[int] = []
     icmp = ICMP_PROTOCOL[family]
     for index, rule in enumerate(rules):
-        protocol, ports = rule.protocol, rule.destination_ports
-        if rule.source_ports is None and rule.icmp is None and ports is None:
+        protocol, span = rule.protocol, rule.icmp or rule.destination_ports
+        protocols: Sequence[int]
+        if span is None and rule.source_ports is None:
             if protocol is None:
                 always.append(index)
-            else:
-                ranges.append((protocol << 16, protocol << 16 | MAX_PORT, index))
-            continue
-        span = rule.icmp or ports
+                continue
+            protocols = (protocol,)
+        else:
+            protocols = _protocols(rule, icmp)
         first, last = (span.first, span.last) if span is not None else (0, MAX_PORT)
-        ranges += [(p << 16 | first, p << 16 | last, index) for p in _protocols(rule, icmp)]
+        for each in protocols:
+            ranges.firsts.append(each << 16 | first)
+            ranges.lasts.append(each << 16 | last)
+            ranges.rules.append(index)
     return build_dimension(pool, NARROW, ranges, rules=len(rules), always=always)
 
 
@@ -150,46 +154,52 @@ def _remote(
     pool: VectorPool, address: KeySpace, rules: list[ClassifierRule]
 ) -> dict[int, Dimension]:
     """Remote prefixes, and beside them the groups: what matches is in one or in the other."""
-    groups = [
-        (rule.remote_group, rule.remote_group, index)
-        for index, rule in enumerate(rules)
-        if rule.remote_group is not None
+    named = [
+        (rule.remote_group, i) for i, rule in enumerate(rules) if rule.remote_group is not None
     ]
-    prefixes = _by_prefix([rule.remote_prefix for rule in rules])
+    groups = [group for group, _ in named]
+    by_group = KeyRanges(firsts=groups, lasts=groups, rules=[index for _, index in named])
+    by_prefix = _by_prefix([rule.remote_prefix for rule in rules])
     dimensions: dict[int, Dimension] = {}
-    if groups or prefixes:
-        constrained = {index for _first, _last, index in (*groups, *prefixes)}
+    if by_group or by_prefix:
+        constrained = {*by_group.rules, *by_prefix.rules}
         always = [index for index in range(len(rules)) if index not in constrained]
         dimensions[REMOTE] = build_dimension(
-            pool, address, prefixes, rules=len(rules), always=always
+            pool, address, by_prefix, rules=len(rules), always=always
         )
-    if groups:
-        dimensions[GROUP] = build_dimension(pool, NARROW, groups, rules=len(rules), always=())
+    if by_group:
+        dimensions[GROUP] = build_dimension(pool, NARROW, by_group, rules=len(rules), always=())
     return dimensions
 
 
-def _selected(pool: VectorPool, space: KeySpace, ranges: list[KeyRange], rules: int) -> Dimension:
-    constrained = {index for _first, _last, index in ranges}
+def _selected(pool: VectorPool, space: KeySpace, ranges: KeyRanges, rules: int) -> Dimension:
+    constrained = set(ranges.rules)
     always = [index for index in range(rules) if index not in constrained]
     return build_dimension(pool, space, ranges, rules=rules, always=always)
 
 
-def _by_port(rules: Sequence[ClassifierRule]) -> list[KeyRange]:
-    return [
-        (rule.source_ports.first, rule.source_ports.last, index)
-        for index, rule in enumerate(rules)
-        if rule.source_ports is not None
+def _by_port(rules: Sequence[ClassifierRule]) -> KeyRanges:
+    spans = [
+        (rule.source_ports, i) for i, rule in enumerate(rules) if rule.source_ports is not None
     ]
+    return KeyRanges(
+        firsts=[span.first for span, _ in spans],
+        lasts=[span.last for span, _ in spans],
+        rules=[index for _, index in spans],
+    )
 
 
-def _by_prefix(prefixes: Iterable[IpPrefix | None]) -> list[KeyRange]:
-    ranges: list[KeyRange] = []
-    for index, prefix in enumerate(prefixes):
-        if prefix is not None:
-            first = int(prefix.network_address)
-            size = 1 << (prefix.max_prefixlen - prefix.prefixlen)
-            ranges.append((first, first + size - 1, index))
-    return ranges
+def _by_prefix(prefixes: Sequence[IpPrefix | None]) -> KeyRanges:
+    present = [(prefix, index) for index, prefix in enumerate(prefixes) if prefix is not None]
+    if not present:
+        return KeyRanges(firsts=[], lasts=[], rules=[])
+    sizes = [1 << length for length in range(present[0][0].max_prefixlen, -1, -1)]
+    firsts = [int(prefix.network_address) for prefix, _ in present]
+    lasts = [
+        first + sizes[prefix.prefixlen] - 1
+        for first, (prefix, _) in zip(firsts, present, strict=True)
+    ]
+    return KeyRanges(firsts=firsts, lasts=lasts, rules=[index for _, index in present])
 
 
 def _encode_tree(dimension: Dimension, *, at: int, first_word: int) -> bytes:

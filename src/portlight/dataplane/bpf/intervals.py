@@ -8,10 +8,12 @@ A separator is the last key before its child, so that descending is counting `ke
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from portlight.dataplane.bpf.vectors import ELEMENT_BYTES, MovingVector, VectorPool
+import numpy as np
+
+from portlight.dataplane.bpf.vectors import ELEMENT_BYTES, Numbers, VectorPool, sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,17 @@ NARROW = KeySpace(32, 17)
 WIDE = KeySpace(128, 5)
 """IPv6 addresses: 4 separators of 16 bytes (low half first)."""
 
-KeyRange = tuple[int, int, int]
-"""First key, last key, rule."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRanges:
+    """For which keys rules hold: three equally long columns. Ranges of one rule never overlap."""
+
+    firsts: list[int]
+    lasts: list[int]
+    rules: list[int]
+
+    def __bool__(self) -> bool:
+        return bool(self.rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,31 +60,41 @@ class Dimension:
     space: KeySpace
     bounds: list[int]
     """First key of each interval, rising; the first is 0."""
-    records: list[int]
+    records: Numbers
     """Place of each interval's vector record, in words from the start of all records."""
 
 
 def build_dimension(
-    pool: VectorPool,
-    space: KeySpace,
-    ranges: Iterable[KeyRange],
-    *,
-    rules: int,
-    always: Sequence[int],
+    pool: VectorPool, space: KeySpace, ranges: KeyRanges, *, rules: int, always: Sequence[int]
 ) -> Dimension:
-    """Cut the key space at the ranges' ends; `always` are the rules that hold for every key.
-
-    The ranges of one rule must not overlap each other.
-    """
-    toggles: dict[int, list[int]] = {0: []}
-    for first, last, rule in ranges:
-        toggles.setdefault(first, []).append(rule)
-        toggles.setdefault(last + 1, []).append(rule)
-    toggles.pop(space.last + 1, None)
-    bounds = sorted(toggles)
-    vector = MovingVector(pool, rules=rules, always=always)
-    records = vector.records([toggles[bound] for bound in bounds])
+    """Cut the key space at the ranges' ends; `always` are the rules that hold for every key."""
+    edges = ranges.firsts + [last + 1 for last in ranges.lasts]
+    bounds, steps = _number(edges, space)
+    toggled = np.array(ranges.rules * 2, dtype=np.int64)
+    if bounds[-1] > space.last:
+        # What holds to the end of the key space never leaves the vector.
+        bounds.pop()
+        is_inside = steps < len(bounds)
+        steps, toggled = steps[is_inside], toggled[is_inside]
+    records = sweep(
+        pool,
+        rules=rules,
+        always=np.array(always, dtype=np.int64),
+        toggles=(steps, toggled),
+        steps=len(bounds),
+    )
     return Dimension(space=space, bounds=bounds, records=records)
+
+
+def _number(edges: list[int], space: KeySpace) -> tuple[list[int], Numbers]:
+    """Return 0 and the distinct edges, rising, and for each edge its place among them."""
+    if space is NARROW:
+        keys = np.array(edges, dtype=np.int64)
+        bounds = np.unique(np.append(keys, 0))
+        return bounds.tolist(), np.searchsorted(bounds, keys)
+    distinct = sorted({0, *edges})
+    place_of = {edge: place for place, edge in enumerate(distinct)}
+    return distinct, np.array([place_of[edge] for edge in edges], dtype=np.int64)
 
 
 def encode_levels(dimension: Dimension) -> list[bytes]:
@@ -95,6 +116,5 @@ def encode_levels(dimension: Dimension) -> list[bytes]:
 
 def encode_records(dimension: Dimension, *, first_word: int) -> bytes:
     """Return the word number of each interval's record, filled up to whole elements."""
-    words = [first_word + place for place in dimension.records]
-    words += [0] * (-len(words) % (ELEMENT_BYTES // 4))
-    return array("I", words).tobytes()
+    raw = (dimension.records + first_word).astype(np.uint32).tobytes()
+    return raw + bytes(-len(raw) % ELEMENT_BYTES)

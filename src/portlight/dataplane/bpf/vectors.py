@@ -1,11 +1,13 @@
-"""Bit vectors over rules, each distinct block and each distinct vector stored once.
+"""Bit vectors over rules; each distinct block and vector of a dimension is stored once.
 
 Pure. A vector has one bit per rule of a family, cut into blocks of 512 bits (one image element).
 Its record is a summary (bit i: block i is not empty) and the element number of every block.
 """
 
-import struct
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 ELEMENT_BYTES = 64
 BLOCK_BITS = 512
@@ -13,116 +15,150 @@ BLOCK_SHIFT = 9
 MAX_BLOCKS = 64
 """Bits of a summary."""
 WORD_BYTES = 8
-_SUMMARY = struct.Struct("<Q")
-_ELEMENT = struct.Struct("<I")
-_BIT = [1 << place for place in range(BLOCK_BITS)]
+_WORDS = ELEMENT_BYTES // WORD_BYTES
+_WORD_BITS = 64
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+Words = NDArray[np.uint64]
+Numbers = NDArray[np.int64]
 
 
 class VectorPool:
     """Blocks and records of one image; grows while the image is built."""
 
     def __init__(self, *, first_block: int) -> None:
-        self._first_block = first_block
-        self._blocks: dict[int, int] = {0: first_block}
-        self._records: dict[bytes, int] = {}
-        self._record_bytes = 0
-
-    @property
-    def empty_block(self) -> int:
+        self.empty_block = first_block
         """Element number of the block without any rule."""
-        return self._first_block
+        self._blocks = [np.zeros((1, _WORDS), dtype=np.uint64)]
+        self._next_block = first_block + 1
+        self._records: list[Words] = []
+        self._next_word = 0
 
     @property
     def block_elements(self) -> int:
         """How many elements the blocks take."""
-        return len(self._blocks)
+        return self._next_block - self.empty_block
 
-    def block(self, bits: int) -> int:
-        """Return the element number of this block, stored now if it is new."""
-        known = self._blocks.get(bits)
-        if known is None:
-            known = self._blocks[bits] = self._first_block + len(self._blocks)
-        return known
+    def add_blocks(self, rows: Words) -> NDArray[np.uint32]:
+        """Store the rows of eight words; return the element number of each."""
+        firsts, inverse = _distinct(rows)
+        self._blocks.append(rows[firsts])
+        elements = self._next_block + inverse
+        self._next_block += len(firsts)
+        elements[~rows.any(axis=1)] = self.empty_block
+        return elements.astype(np.uint32)
 
-    def record(self, packed: bytes) -> int:
-        """Return the place of this record in 8-byte words from the start of all records."""
-        place = self._records.get(packed)
-        if place is None:
-            place = self._records[packed] = self._record_bytes // WORD_BYTES
-            self._record_bytes += len(packed)
-        return place
+    def add_records(self, rows: Words) -> Numbers:
+        """Store records; return the place of each in words from the start of all records."""
+        firsts, inverse = _distinct(rows)
+        self._records.append(rows[firsts].reshape(-1))
+        places: Numbers = self._next_word + inverse * rows.shape[1]
+        self._next_word += len(firsts) * rows.shape[1]
+        return places
 
     def encode_blocks(self) -> bytes:
         """Return all blocks in the order of their element numbers."""
-        return b"".join([bits.to_bytes(ELEMENT_BYTES, "little") for bits in self._blocks])
+        return np.concatenate(self._blocks).tobytes()
 
     def encode_records(self) -> bytes:
         """Return all records, each a whole number of words."""
-        return b"".join(self._records)
+        return b"".join([rows.tobytes() for rows in self._records])
 
 
-class MovingVector:
-    """The rules that hold at one point of a dimension, while the point moves over it."""
+def sweep(
+    pool: VectorPool, *, rules: int, always: Numbers, toggles: tuple[Numbers, Numbers], steps: int
+) -> Numbers:
+    """Return the place of the vector's record at each step from 0 to `steps - 1`.
 
-    def __init__(self, pool: VectorPool, *, rules: int, always: Sequence[int]) -> None:
-        count = -(-rules // BLOCK_BITS)
-        filler = count & 1
-        self._pool = pool
-        self._bits = [0] * count
-        self._summary = 0
-        self._record = bytearray(_SUMMARY.pack(0) + _ELEMENT.pack(pool.empty_block) * count)
-        self._record += bytes(filler * _ELEMENT.size)
-        self._toggle(always)
-
-    def records(self, steps: Iterable[Sequence[int]]) -> list[int]:
-        """Return the place of the vector's record (see `VectorPool.record`) after each step.
-
-        A step enters every rule that was not in the vector, and takes out every one that was. Most
-        steps take back exactly what the step before them did (a range ends, and nothing else
-        begins or ends inside it or there): then nothing is packed or looked up again.
-        """
-        places: list[int] = []
-        undo: list[tuple[int, int]] = []
-        last: Sequence[int] | None = None
-        now = before = bytes(self._record)
-        place = place_before = self._pool.record(now)
-        for rules in steps:
-            if rules == last:
-                for index, bits in undo:
-                    self._bits[index] = bits
-                self._record[:] = before
-                (self._summary,) = _SUMMARY.unpack_from(before)
-                now, before = before, now
-                place, place_before, last = place_before, place, None
-            else:
-                undo, last = self._toggle(rules), rules
-                before, now = now, bytes(self._record)
-                place_before, place = place, self._pool.record(now)
-            places.append(place)
-        return places
-
-    def _toggle(self, rules: Sequence[int]) -> list[tuple[int, int]]:
-        """Return the blocks that changed, each with its bits before."""
-        undo: list[tuple[int, int]] = []
-        for index, change in _changes(rules):
-            old = self._bits[index]
-            undo.append((index, old))
-            new = self._bits[index] = old ^ change
-            place = _SUMMARY.size + _ELEMENT.size * index
-            _ELEMENT.pack_into(self._record, place, self._pool.block(new))
-            if not (old and new) and change:
-                self._summary ^= 1 << index
-                _SUMMARY.pack_into(self._record, 0, self._summary)
-        return undo
+    The vector begins with the rules `always`. `toggles` are two equally long columns, step and
+    rule: at its step a rule enters the vector or, if it is there, leaves it.
+    """
+    count = -(-rules // BLOCK_BITS)
+    begin = _bits_of(always, count)
+    changed = _changes(*toggles, begin)
+    contents = pool.add_blocks(np.concatenate((begin, changed.contents)))
+    elements = np.tile(contents[:count], (steps, 1))
+    edges = np.flatnonzero(np.diff(changed.indexes)) + 1
+    for part in np.split(np.arange(len(changed.indexes)), edges):
+        if not len(part):
+            continue
+        # Each content holds until the next one comes; before the first one, that of the begin.
+        at = changed.steps[part]
+        spans = np.diff(np.append(at, steps))
+        elements[at[0] :, changed.indexes[part[0]]] = np.repeat(contents[count + part], spans)
+    return pool.add_records(_records(elements, pool.empty_block))
 
 
-def _changes(rules: Sequence[int]) -> Iterable[tuple[int, int]]:
-    """Return the bits to toggle in each block."""
-    if len(rules) == 1:
-        rule = rules[0]
-        return ((rule >> BLOCK_SHIFT, _BIT[rule & BLOCK_BITS - 1]),)
-    changes: dict[int, int] = {}
-    for rule in rules:
-        index = rule >> BLOCK_SHIFT
-        changes[index] = changes.get(index, 0) ^ _BIT[rule & BLOCK_BITS - 1]
-    return changes.items()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Changes:
+    """What blocks become: ordered by block, then by step."""
+
+    indexes: Numbers
+    steps: Numbers
+    contents: Words
+
+
+def _changes(steps: Numbers, rules: Numbers, begin: Words) -> _Changes:
+    order = np.argsort((rules >> BLOCK_SHIFT << 32) + steps)
+    steps, rules = steps[order], rules[order]
+    indexes = rules >> BLOCK_SHIFT
+    bits = np.zeros((len(rules) + 1, _WORDS), dtype=np.uint64)
+    bits[np.arange(1, len(rules) + 1), _word(rules)] = _mask(rules)
+    # Toggles add up over all blocks; what the blocks before have left behind is taken out again.
+    sums = np.bitwise_xor.accumulate(bits, axis=0)
+    begins = np.flatnonzero(np.append([True], indexes[1:] != indexes[:-1])[: len(rules)])
+    before = np.repeat(sums[begins], np.diff(np.append(begins, len(rules))), axis=0)
+    contents = sums[1:] ^ before ^ begin[indexes]
+    is_last = np.ones(len(rules), dtype=bool)
+    is_last[:-1] = (indexes[1:] != indexes[:-1]) | (steps[1:] != steps[:-1])
+    return _Changes(indexes=indexes[is_last], steps=steps[is_last], contents=contents[is_last])
+
+
+def _bits_of(rules: Numbers, count: int) -> Words:
+    """Return `count` blocks in which just these rules are set."""
+    bits = np.zeros((count, _WORDS), dtype=np.uint64)
+    np.bitwise_or.at(bits, (rules >> BLOCK_SHIFT, _word(rules)), _mask(rules))
+    return bits
+
+
+def _word(rules: Numbers) -> Numbers:
+    return (rules & BLOCK_BITS - 1) // _WORD_BITS
+
+
+def _mask(rules: Numbers) -> Words:
+    return np.left_shift(np.uint64(1), (rules % _WORD_BITS).astype(np.uint64))
+
+
+def _records(elements: NDArray[np.uint32], empty: int) -> Words:
+    """Return a record for each row of block elements: summary, elements, filler."""
+    steps, count = elements.shape
+    rows = np.zeros((steps, 2 + count + (count & 1)), dtype=np.uint32)
+    summary = np.zeros((steps, MAX_BLOCKS), dtype=bool)
+    summary[:, :count] = elements != empty
+    rows[:, :2] = np.packbits(summary, axis=1, bitorder="little").view(np.uint32)
+    rows[:, 2 : 2 + count] = elements
+    return rows.view(np.uint64)
+
+
+def _distinct(rows: Words) -> tuple[Numbers, Numbers]:
+    """Return the index of one row of each kind, and for each row the place of its kind in it.
+
+    Rows are told apart by a 64-bit mix of their words; the check after it makes this exact.
+    """
+    mixed = np.zeros(len(rows), dtype=np.uint64)
+    for word in rows.T:
+        # Twice over, since a product carries a word's high bits nowhere.
+        spread = word * _ODD
+        spread ^= spread >> np.uint64(32)
+        mixed = (mixed ^ spread) * _ODD
+        mixed ^= mixed >> np.uint64(29)
+    order = np.argsort(mixed)
+    in_order = mixed[order]
+    is_first = np.append([True], in_order[1:] != in_order[:-1])
+    firsts = order[is_first]
+    inverse = np.empty(len(rows), dtype=np.int64)
+    inverse[order] = np.cumsum(is_first) - 1
+    if not np.array_equal(rows[firsts][inverse], rows):
+        _, firsts, found = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        inverse = found.reshape(-1)
+    return firsts, inverse

@@ -19,7 +19,7 @@ const volatile struct virtual_ip_owner abi_virtual_ip_owner;
 SEC("tc")
 int from_port(struct __sk_buff *skb)
 {
-	struct packet packet = {};
+	struct packet *packet;
 	__u32 zero = 0, ifindex = skb->ifindex;
 	struct settings *present = bpf_map_lookup_elem(&settings, &zero);
 	struct port_entry *port;
@@ -27,20 +27,23 @@ int from_port(struct __sk_buff *skb)
 
 	if (!present)
 		return drop(skb, 0, DIRECTION_EGRESS, DROP_INTERNAL_ERROR);
-	packet.epoch = *(volatile __u32 *)&present->epoch;
+	/* First of all: what is judged while the rules change belongs to the old epoch. */
+	packet = begin_packet(*(volatile __u32 *)&present->epoch);
+	if (!packet)
+		return drop(skb, 0, DIRECTION_EGRESS, DROP_INTERNAL_ERROR);
 	port = bpf_map_lookup_elem(&links, &ifindex);
 	if (!port)
 		return drop(skb, 0, DIRECTION_EGRESS, DROP_PORT_UNKNOWN);
 	if (!(port->flags & PORT_UP))
 		return drop(skb, port->number, DIRECTION_EGRESS, DROP_PORT_DOWN);
-	parsed = parse(skb, &packet);
+	parsed = parse(skb, packet);
 	if (port->flags & PORT_SECURED) {
-		step = parsed == CONTINUE ? judge_egress(skb, port, &packet) : parsed;
+		step = parsed == CONTINUE ? judge_egress(skb, port, packet) : parsed;
 		if (step != ALLOW)
 			return drop(skb, port->number, DIRECTION_EGRESS, step);
 	}
 	count(skb, port->number, DIRECTION_EGRESS, DROP_NONE);
-	return forward(skb, port, &packet, parsed);
+	return forward(skb, port, packet, parsed);
 }
 
 char _license[] SEC("license") = "GPL";

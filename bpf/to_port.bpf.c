@@ -5,7 +5,7 @@
 SEC("tc")
 int to_port(struct __sk_buff *skb)
 {
-	struct packet packet = {};
+	struct packet *packet;
 	__u32 zero = 0, ifindex = skb->ifindex;
 	struct settings *present = bpf_map_lookup_elem(&settings, &zero);
 	struct port_entry *port;
@@ -13,16 +13,19 @@ int to_port(struct __sk_buff *skb)
 
 	if (!present)
 		return drop(skb, 0, DIRECTION_INGRESS, DROP_INTERNAL_ERROR);
-	packet.epoch = *(volatile __u32 *)&present->epoch;
+	/* First of all: what is judged while the rules change belongs to the old epoch. */
+	packet = begin_packet(*(volatile __u32 *)&present->epoch);
+	if (!packet)
+		return drop(skb, 0, DIRECTION_INGRESS, DROP_INTERNAL_ERROR);
 	port = bpf_map_lookup_elem(&links, &ifindex);
 	if (!port)
 		return drop(skb, 0, DIRECTION_INGRESS, DROP_PORT_UNKNOWN);
 	if (!(port->flags & PORT_UP))
 		return drop(skb, port->number, DIRECTION_INGRESS, DROP_PORT_DOWN);
 	if (port->flags & PORT_SECURED) {
-		step = parse(skb, &packet);
+		step = parse(skb, packet);
 		if (step == CONTINUE)
-			step = judge_ingress(skb, port, &packet, false);
+			step = judge_ingress(skb, port, packet, false);
 		if (step != ALLOW)
 			return drop(skb, port->number, DIRECTION_INGRESS, step);
 	}

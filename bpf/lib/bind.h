@@ -5,6 +5,7 @@
 #include "../maps.h"
 #include "packet.h"
 #include "parse.h"
+#include "scratch.h"
 
 #define NEIGHBOUR_BYTES 24
 
@@ -12,16 +13,20 @@
 static __always_inline __u32 binding(const struct port_entry *port, const __u8 *mac, __u8 family,
 				     const __u8 *address)
 {
-	struct binding_key key = {
-		.prefixlen = BINDING_ADDRESS_BITS + 128,
-		.port = port->number,
-		.family = family,
-	};
+	struct scratch *scratch = find_scratch();
+	struct binding_key *key;
 	__u32 *kind;
 
-	__builtin_memcpy(key.mac, mac, 6);
-	__builtin_memcpy(key.address, address, 16);
-	kind = bpf_map_lookup_elem(&bindings, &key);
+	if (!scratch)
+		return 0;
+	key = &scratch->binding;
+	key->prefixlen = BINDING_ADDRESS_BITS + 128;
+	key->port = port->number;
+	key->family = family;
+	key->pad = 0;
+	__builtin_memcpy(key->mac, mac, 6);
+	__builtin_memcpy(key->address, address, 16);
+	kind = bpf_map_lookup_elem(&bindings, key);
 	if (kind)
 		return *kind;
 	return same_mac(mac, port->mac) ? BINDING_MAC : 0;
@@ -59,8 +64,8 @@ static __always_inline int bind_neighbour_option(struct __sk_buff *skb,
 	return CONTINUE;
 }
 
-static __always_inline int bind_neighbour(struct __sk_buff *skb, const struct port_entry *port,
-					  const struct packet *packet)
+static __noinline int bind_neighbour(struct __sk_buff *skb, const struct port_entry *port,
+				     const struct packet *packet)
 {
 	__u8 target[16];
 

@@ -9,6 +9,7 @@
 #include "../maps.h"
 #include "packet.h"
 #include "rules.h"
+#include "scratch.h"
 
 #define SECOND 1000000000ULL
 #define REFRESH_NS SECOND
@@ -141,29 +142,31 @@ static __always_inline bool is_unasked(const struct flow_key *key, bool egress)
 }
 
 static __always_inline int open_flow(const struct port_entry *port, const struct packet *packet,
-				     const struct flow_key *key, bool egress, __u64 now)
+				     struct scratch *scratch, bool egress, __u64 now)
 {
 	const struct classify_result *result = rules_for_packet(port, packet, egress);
-	struct flow flow = {
-		.seen_at = now,
-		.flags = seen_flags(packet, egress),
-		.epoch = packet->epoch,
-		.bound_epoch = packet->epoch - 1,
-	};
+	struct flow *fresh = &scratch->fresh;
 
 	if (!result)
 		return egress ? DROP_NO_EGRESS_RULE : DROP_NO_INGRESS_RULE;
-	if (result->flags & RULE_STATELESS || !has_flow(packet) || is_unasked(key, egress))
+	if (result->flags & RULE_STATELESS || !has_flow(packet) ||
+	    is_unasked(&scratch->key, egress))
 		return ALLOW;
-	flow.label = result->label;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->seen_at = now;
+	fresh->label = result->label;
+	fresh->flags = seen_flags(packet, egress);
+	fresh->epoch = packet->epoch;
+	fresh->bound_epoch = packet->epoch - 1;
 	if (result->flags & RULE_KEEP)
-		flow.flags |= FLOW_KEEP;
+		fresh->flags |= FLOW_KEEP;
 	if (egress) {
-		flow.flags |= FLOW_INITIATOR_EGRESS;
-		flow.bound_epoch = packet->epoch;
-		__builtin_memcpy(flow.local_mac, packet->source_mac, 6);
+		fresh->flags |= FLOW_INITIATOR_EGRESS;
+		fresh->bound_epoch = packet->epoch;
+		__builtin_memcpy(fresh->local_mac, packet->source_mac, 6);
 	}
-	return bpf_map_update_elem(&flows, key, &flow, BPF_ANY) ? DROP_INTERNAL_ERROR : ALLOW;
+	return bpf_map_update_elem(&flows, &scratch->key, fresh, BPF_ANY) ? DROP_INTERNAL_ERROR :
+									      ALLOW;
 }
 
 /* Whether an entry (looked at under the present rules) decides about this packet. */
@@ -179,13 +182,13 @@ static __always_inline bool is_decided(const struct port_entry *port, const stru
 
 /* `flow` is the live entry, or NULL. Returns ALLOW or a reason. */
 static __always_inline int judge_flow(const struct port_entry *port, const struct packet *packet,
-				      const struct flow_key *key, struct flow *flow, bool egress,
+				      struct scratch *scratch, struct flow *flow, bool egress,
 				      __u64 now)
 {
 	__u32 flags;
 
-	if (!is_decided(port, packet, key, flow, egress))
-		return open_flow(port, packet, key, egress, now);
+	if (!is_decided(port, packet, &scratch->key, flow, egress))
+		return open_flow(port, packet, scratch, egress, now);
 	if (is_revoked(flow)) {
 		refresh_flow(flow, 0, now);
 		return DROP_FLOW_REVOKED;

@@ -56,6 +56,7 @@ static __always_inline int forward(struct __sk_buff *skb, struct port_entry *por
 				   struct packet *packet, int parsed)
 {
 	struct virtual_ip_owner_locked *owner = NULL;
+	__u32 number = 0;
 	struct port_entry *receiver;
 	__u8 mac[6] = {};
 	__u32 ifindex;
@@ -66,6 +67,7 @@ static __always_inline int forward(struct __sk_buff *skb, struct port_entry *por
 		owner = owner_of(port, packet);
 	if (owner) {
 		ifindex = owner->ifindex;
+		number = owner->owner;
 		__builtin_memcpy(mac, owner->mac, 6);
 	} else {
 		ifindex = link_of_mac(port, packet);
@@ -73,7 +75,8 @@ static __always_inline int forward(struct __sk_buff *skb, struct port_entry *por
 	if (!ifindex || ifindex == skb->ifindex)
 		return TC_ACT_OK;
 	receiver = bpf_map_lookup_elem(&links, &ifindex);
-	if (!receiver || !(receiver->flags & PORT_PEER) || receiver->network != port->network)
+	if (!receiver || !(receiver->flags & PORT_PEER) || receiver->network != port->network ||
+	    (owner && receiver->number != number))
 		return TC_ACT_OK;
 	if (owner && !same_mac(mac, packet->destination_mac) &&
 	    bpf_skb_store_bytes(skb, 0, mac, 6, 0))

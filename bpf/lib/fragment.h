@@ -4,6 +4,7 @@
 
 #include "../maps.h"
 #include "packet.h"
+#include "scratch.h"
 
 #define FRAGMENT_LIFE_NS 30000000000ULL
 
@@ -22,14 +23,13 @@ static __always_inline void fragment_key_of(struct fragment_key *key,
 }
 
 static __always_inline int judge_later_fragment(const struct port_entry *port,
-						const struct packet *packet, bool egress,
-						__u64 now)
+						const struct packet *packet,
+						struct scratch *scratch, bool egress, __u64 now)
 {
-	struct fragment_key key;
 	struct fragment *first;
 
-	fragment_key_of(&key, port, packet, egress);
-	first = bpf_map_lookup_elem(&fragments, &key);
+	fragment_key_of(&scratch->fragment, port, packet, egress);
+	first = bpf_map_lookup_elem(&fragments, &scratch->fragment);
 	if (!first || (__s64)(now - first->allowed_at) > (__s64)FRAGMENT_LIFE_NS)
 		return DROP_FRAGMENT_UNMATCHED;
 	return ALLOW;
@@ -37,16 +37,17 @@ static __always_inline int judge_later_fragment(const struct port_entry *port,
 
 /* Pass a verdict on; an allowed first fragment is remembered on the way. */
 static __always_inline int remember_fragment(const struct port_entry *port,
-					     const struct packet *packet, bool egress, __u64 now,
-					     int verdict)
+					     const struct packet *packet,
+					     struct scratch *scratch, bool egress, int verdict)
 {
-	struct fragment value = { .allowed_at = now };
-	struct fragment_key key;
+	struct fragment value;
 
 	if (verdict != ALLOW || packet->fragment != FRAGMENT_FIRST)
 		return verdict;
-	fragment_key_of(&key, port, packet, egress);
-	return bpf_map_update_elem(&fragments, &key, &value, BPF_ANY) ? DROP_INTERNAL_ERROR : ALLOW;
+	value.allowed_at = bpf_ktime_get_coarse_ns();
+	fragment_key_of(&scratch->fragment, port, packet, egress);
+	return bpf_map_update_elem(&fragments, &scratch->fragment, &value, BPF_ANY) ?
+		       DROP_INTERNAL_ERROR : ALLOW;
 }
 
 #endif

@@ -54,31 +54,31 @@ static __always_inline int judge_virtual_ips(struct __sk_buff *skb, struct port_
 }
 
 static __always_inline int judge_session(struct __sk_buff *skb, struct port_entry *port,
-					 struct packet *packet, const struct flow_key *key,
+					 struct packet *packet, struct scratch *scratch,
 					 struct flow *flow, bool egress, __u64 now)
 {
 	if (packet->fragment == FRAGMENT_LATER)
-		return judge_later_fragment(port, packet, egress, now);
+		return judge_later_fragment(port, packet, scratch, egress, now);
 	if (is_icmp_error(packet) && is_related(skb, port, packet, egress))
 		return ALLOW;
-	return judge_flow(port, packet, key, flow, egress, now);
+	return judge_flow(port, packet, scratch, flow, egress, now);
 }
 
 __attribute__((noinline)) int judge_egress(struct __sk_buff *skb, struct port_entry *port,
 					   struct packet *packet)
 {
-	struct flow_key key = {};
+	struct scratch *scratch = find_scratch();
 	struct flow *flow = NULL;
 	__u64 now = bpf_ktime_get_coarse_ns();
 	int step = CONTINUE;
 
-	if (!port || !packet)
+	if (!port || !packet || !scratch)
 		return DROP_INTERNAL_ERROR;
 	if (packet->family == FAMILY_ARP)
 		return judge_arp(skb, port, packet);
-	flow_key_of(&key, port, packet, true);
+	flow_key_of(&scratch->key, port, packet, true);
 	if (has_flow(packet))
-		flow = find_flow(&key, now);
+		flow = find_flow(&scratch->key, now);
 	if (rogue(packet) != CONTINUE || !is_bound_by_flow(flow, packet)) {
 		step = bind_ip(skb, port, packet);
 		if (step == CONTINUE)
@@ -87,8 +87,8 @@ __attribute__((noinline)) int judge_egress(struct __sk_buff *skb, struct port_en
 	if (port->flags & PORT_VIRTUAL_IPS && step <= ALLOW)
 		step = judge_virtual_ips(skb, port, packet, step);
 	if (step == CONTINUE)
-		step = judge_session(skb, port, packet, &key, flow, true, now);
-	return remember_fragment(port, packet, true, now, step);
+		step = judge_session(skb, port, packet, scratch, flow, true, now);
+	return remember_fragment(port, packet, scratch, true, step);
 }
 
 static __always_inline bool is_from_service(const struct port_entry *port,
@@ -137,12 +137,12 @@ static __always_inline __u32 ip_bytes(struct __sk_buff *skb, const struct packet
 __attribute__((noinline)) int judge_ingress(struct __sk_buff *skb, struct port_entry *port,
 					    struct packet *packet, int direct)
 {
-	struct flow_key key = {};
+	struct scratch *scratch = find_scratch();
 	struct flow *flow = NULL;
 	__u64 now = bpf_ktime_get_coarse_ns();
 	int step;
 
-	if (!port || !packet)
+	if (!port || !packet || !scratch)
 		return DROP_INTERNAL_ERROR;
 	if (packet->family == FAMILY_ARP)
 		return ALLOW;
@@ -151,13 +151,13 @@ __attribute__((noinline)) int judge_ingress(struct __sk_buff *skb, struct port_e
 		step = judge_ownership(port, packet->destination);
 	if (step == CONTINUE && direct && ip_bytes(skb, packet) > port->mtu)
 		step = DROP_MTU_EXCEEDED;
-	if (step != CONTINUE)
-		return remember_fragment(port, packet, false, now, step);
-	flow_key_of(&key, port, packet, false);
-	if (has_flow(packet))
-		flow = find_flow(&key, now);
-	step = judge_session(skb, port, packet, &key, flow, false, now);
-	return remember_fragment(port, packet, false, now, step);
+	if (step == CONTINUE) {
+		flow_key_of(&scratch->key, port, packet, false);
+		if (has_flow(packet))
+			flow = find_flow(&scratch->key, now);
+		step = judge_session(skb, port, packet, scratch, flow, false, now);
+	}
+	return remember_fragment(port, packet, scratch, false, step);
 }
 
 #endif

@@ -1,8 +1,19 @@
 """Bad requests: the right status, the right body, and nothing half done."""
 
+from typing import Any
+
 import httpx
 import pytest
 from tests.support.api_server import ApiServer
+
+from portlight.api.native.instances import INSTANCES
+from portlight.api.native.virtual_ips import VIRTUAL_IPS
+from portlight.api.neutron.networks import NETWORKS
+from portlight.api.neutron.ports import PORTS
+from portlight.api.neutron.security_group_rules import SECURITY_GROUP_RULES
+from portlight.api.neutron.security_groups import SECURITY_GROUPS
+from portlight.api.neutron.subnets import SUBNETS
+from portlight.api.resource import Resource
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'"x"', b"\xff\xfe", b"", b"nul"])
@@ -205,3 +216,52 @@ def test_a_wrong_query_is_refused(server: ApiServer, query: str) -> None:
     status, _ = server.refused("GET", f"/v2.0/ports?{query}")
 
     assert status == 400
+
+
+STRANGE: tuple[object, ...] = (
+    None, True, -1, 2**70, 1.5, "", "x", "10.0.0.0/8", "::1", [], {}, [None], [{}], [[]], {"a": 1},
+    "a" * 300, "\u0000", "\u0663", [{"subnet_id": None}], [{"ip_address": 5}],
+    [{"start": "10.0.0.9", "end": "10.0.0.1"}], "00000000-0000-0000-0000-000000000001",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("base", "resource"),
+    [
+        ("/v2.0", NETWORKS),
+        ("/v2.0", SUBNETS),
+        ("/v2.0", PORTS),
+        ("/v2.0", SECURITY_GROUPS),
+        ("/v2.0", SECURITY_GROUP_RULES),
+        ("/portlight/v1", INSTANCES),
+        ("/portlight/v1", VIRTUAL_IPS),
+    ],
+    ids=lambda one: getattr(one, "plural", "at"),
+)
+def test_no_value_of_any_attribute_is_an_error_of_the_server(
+    server: ApiServer, base: str, resource: Resource[Any, Any, Any, Any]
+) -> None:
+    network, subnet = server.a_network_with_subnet()
+    group = server.make("security_group", name="strange")
+    fitting = {
+        "network_id": network["id"],
+        "subnet_id": subnet["id"],
+        "security_group_id": group["id"],
+        "cidr": "10.77.0.0/24",
+        "direction": "ingress",
+    }
+    required = {name: fitting[name] for name in fitting if name in resource.attributes}
+    path = f"{base}/{resource.plural.replace('_', '-')}"
+    http = server.http()
+
+    statuses = {
+        (name, str(value)[:20], answer.status_code)
+        for name in resource.attributes
+        for value in STRANGE
+        for answer in (
+            http.post(path, json={resource.name: {**required, name: value}}),
+            http.get(path, params={name: str(value)[:40], "sort_key": name}),
+        )
+    }
+
+    assert [one for one in statuses if one[2] >= 500] == []

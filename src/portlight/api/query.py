@@ -82,7 +82,8 @@ def _matches(listing: Listing, query: Query, item: Json) -> bool:
         if key in listing.matchers:
             if not listing.matchers[key](item, values):
                 return False
-        elif key not in _CONTROLS and not _equals(item[key], values):
+        elif key not in _CONTROLS and not (key in item and _equals(item[key], values)):
+            # a field that the caller may not see matches nothing
             return False
     return True
 
@@ -114,7 +115,7 @@ def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
     # pages need a total order: ties are settled by id, and sorts are stable
     ordered = sorted(items, key=lambda item: str(item["id"]))
     for key, direction in reversed(list(zip(keys, directions, strict=True))):
-        ordered.sort(key=lambda item, key=key: _rank(item[key]), reverse=direction == "desc")  # type: ignore[misc]
+        ordered.sort(key=lambda item, key=key: _rank(item.get(key)), reverse=direction == "desc")  # type: ignore[misc]
     return ordered
 
 

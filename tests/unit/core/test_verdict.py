@@ -210,7 +210,7 @@ def test_the_rules_of_several_groups_add_up() -> None:
             2,
             2,
             protocol=6,
-            ports=PortRange(first=5000, last=5010),
+            ports=ports(5000, 5010),
             remote_prefix=net("10.0.0.0/24"),
         ),
         a_rule(3, 2, protocol=1, icmp=icmp(8)),

@@ -8,15 +8,19 @@ import ctypes
 import os
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from portlight.dataplane.bpf.libbpf import Libbpf
+from portlight.dataplane.bpf.maps import BpfMap
 from portlight.dataplane.bpf.syscall import Command, address_of, bpf, open_pinned, pin
 
 FROM_PORT = "from_port"
 TO_PORT = "to_port"
 PROGRAMS = (FROM_PORT, TO_PORT)
+SETTABLE = ("flows", "fragments")
+"""Maps whose number of entries may be chosen."""
 BPF_FS_MAGIC = 0xCAFE4A11
 _INFO_BYTES = 232
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -62,11 +66,12 @@ def load_programs(
 ) -> Mapping[str, Program]:
     """Load every program from the folder `objects` and pin it as `pins/<name>`.
 
-    `sizes` sets the entries of maps that are made now. Raises ObjectLoadError; a program that was
-    pinned before stays pinned then.
+    `sizes` sets the entries of SETTABLE maps that are made now; a map that is there keeps its size
+    with its content. Raises ObjectLoadError; a program that was pinned before stays pinned then.
     """
     library = Libbpf()
-    return {name: _load(library, objects, pins, name, sizes) for name in PROGRAMS}
+    kept = {**(sizes or {}), **_present_sizes(pins)}
+    return {name: _load(library, objects, pins, name, kept) for name in PROGRAMS}
 
 
 def read_program(path: Path) -> Program | None:
@@ -81,8 +86,16 @@ def read_program(path: Path) -> Program | None:
         os.close(fd)
 
 
+def _present_sizes(pins: Path) -> Mapping[str, int]:
+    sizes = {}
+    for name in SETTABLE:
+        with suppress(FileNotFoundError), BpfMap.open_pinned(pins / name) as present:
+            sizes[name] = present.shape.max_entries
+    return sizes
+
+
 def _load(
-    library: Libbpf, objects: Path, pins: Path, name: str, sizes: Mapping[str, int] | None
+    library: Libbpf, objects: Path, pins: Path, name: str, sizes: Mapping[str, int]
 ) -> Program:
     path = pins / name
     present = read_program(path)

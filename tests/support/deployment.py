@@ -65,7 +65,9 @@ class Guest:
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """Return the command line that runs `argv` inside the instance."""
-        return ["nsenter", "--target", str(self.describe()["init_pid"]), "--all", *argv]
+        enter = ["nsenter", "--target", str(self.describe()["init_pid"]), "--all"]
+        # nsenter waits outside for the command inside: ending it must end the command.
+        return [*enter, "setpriv", "--pdeathsig", "TERM", "--", *argv]
 
     def run(self, *argv: str, seconds: float = 20.0) -> subprocess.CompletedProcess[str]:
         """Run a command inside to its end."""

@@ -18,8 +18,12 @@ class Finished:
 
 
 def guest_command(init_pid: int, argv: Sequence[str]) -> list[str]:
-    """Return the command line that runs `argv` in every namespace of the instance's init."""
-    return ["nsenter", "--target", str(init_pid), "--all", "--", *argv]
+    """Return the command line that runs `argv` in every namespace of the instance's init.
+
+    nsenter waits outside for the command inside; when nsenter is ended, so is the command.
+    """
+    enter = ["nsenter", "--target", str(init_pid), "--all", "--"]
+    return [*enter, "setpriv", "--pdeathsig", "TERM", "--", *argv]
 
 
 async def start_in_guest(init_pid: int, argv: Sequence[str]) -> asyncio.subprocess.Process:

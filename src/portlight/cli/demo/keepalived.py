@@ -35,6 +35,7 @@ def keepalived_command(folder: Path) -> list[str]:
         "--log-console",
         "--vrrp",
         f"--use-file={folder / 'keepalived.conf'}",
-        f"--pid={folder / 'keepalived.pid'}",
-        f"--vrrp_pid={folder / 'vrrp.pid'}",
+        # The guest's own /run, which ends with it: an old file would name another process.
+        "--pid=/run/keepalived.pid",
+        "--vrrp_pid=/run/vrrp.pid",
     ]

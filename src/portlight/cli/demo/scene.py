@@ -1,6 +1,7 @@
 """The sample network of the demonstration: made once, taken away before the next time."""
 
 from portlight.cli.demo.stage import PREFIX, Stage, wait_until
+from portlight.client.client import Client
 from portlight.client.resources import Network, Port, SecurityGroup, Subnet, VirtualIp
 
 FRONT, BACK = "10.90.1.0/24", "10.90.2.0/24"
@@ -9,16 +10,25 @@ FRONT, BACK = "10.90.1.0/24", "10.90.2.0/24"
 def clear(stage: Stage) -> None:
     """Delete what an earlier demonstration left."""
     client = stage.client
-    for kind in (
-        client.instances,
-        client.virtual_ips,
-        client.ports,
-        client.networks,
-        client.security_groups,
-    ):
+    for vip in client.virtual_ips.list():
+        if vip.name.startswith(PREFIX):
+            for member in vip.members:
+                client.remove_member(vip.id, member.port_id)
+    for kind in (client.instances, client.virtual_ips, client.ports, client.networks):
         for one in kind.list():
             if one.name.startswith(PREFIX):
                 kind.delete(one.id)
+    _clear_groups(client)
+
+
+def _clear_groups(client: Client) -> None:
+    """Delete the groups, rules first: groups that name each other go in no order."""
+    groups = {one.id for one in client.security_groups.list() if one.name.startswith(PREFIX)}
+    for rule in client.security_group_rules.list():
+        if rule.security_group_id in groups:
+            client.security_group_rules.delete(rule.id)
+    for group in groups:
+        client.security_groups.delete(group)
 
 
 def make_network(stage: Stage) -> Network:

@@ -5,10 +5,12 @@ joined, label written last. Who dies in between leaves a link without label, whi
 made anew. `GateDriver` sets a host end up, after the port's entry is written.
 """
 
+import errno
 from collections.abc import Mapping
 from dataclasses import replace
 
 from pyroute2 import NetNS
+from pyroute2.netlink.exceptions import NetlinkError
 
 from portlight.dataplane.attempts import attempt_delta
 from portlight.dataplane.links.fabric import Fabric, FabricLink
@@ -110,9 +112,15 @@ class LinkDriver:
 
     def _remove(self, number: int) -> None:
         there = self._there(number)
-        if there is not None:
+        if there is None:
+            return
+        try:
             self._fabric.netlink.link("del", index=there.index)
-            self._fabric.touch()
+        except NetlinkError as error:
+            # The guest's namespace ended in between, and its link with it.
+            if error.code != errno.ENODEV:
+                raise
+        self._fabric.touch()
 
     def _there(self, number: int) -> FabricLink | None:
         return self._fabric.links().get(self._fabric.names.port(number))

@@ -20,7 +20,7 @@ from portlight.core.port import Port
 from portlight.core.security_group import Direction
 from portlight.core.topology import Topology
 from portlight.core.verdict import Frame
-from portlight.values.addresses import IpAddress, virtual_router_mac
+from portlight.values.addresses import IpAddress, MacAddress, virtual_router_mac
 from portlight.values.ids import PortId
 
 EGRESS, INGRESS = Direction.EGRESS, Direction.INGRESS
@@ -111,6 +111,8 @@ class FrameMaker:
         number = port.number if port and random.random() < 0.99 else 777
         direction = EGRESS if random.random() < 0.6 else INGRESS
         kind = random.random()
+        if port is not None and kind < 0.15 and self._shared.get(port.id):
+            return self._claim(port)
         if port is None or kind < 0.06:
             payload = self._arp(port)
             return self._shot(number, direction, port, 0x0806, payload)
@@ -122,6 +124,29 @@ class FrameMaker:
         self._last = Sent(shot, packet)
         self._recent.append(self._last)
         return shot
+
+    def _claim(self, port: Port) -> Shot:
+        """Let a member claim its virtual IP, rightly or not: by ARP, advertisement or VRRP."""
+        random, mine = self._random, random_mac(self._random, port)
+        address = random.choice(self._shared[port.id])
+        own: list[IpAddress] = [one.address for one in port.fixed_ips]
+        source = random.choice([one for one in own if one.version == address.version] or [address])
+        priority = random.choice((0, 50, 100, 100, 150, 200))
+        if random.random() < 0.3:
+            raw = wire.vrrp(3, 7, priority, [address])
+            packet = wire.ip(source, address, 112, raw, hop_limit=255)
+        elif isinstance(address, IPv6Address):
+            flags = random.choice((0x00, 0x20, 0x40, 0x60))
+            raw = wire.neighbour(136, address, flags, wire.link_layer_option(2, mine))
+            packet = wire.ip(source, address, 58, raw, hop_limit=255)
+        else:
+            target = random.choice((address, self._address(4)))
+            assert isinstance(target, IPv4Address)
+            packet = wire.arp(mine, address, target, random.choice((1, 2)))
+            frame = Frame(data=wire.ethernet(mine, packet, 0x0806))
+            return Shot(port.number, EGRESS, frame)
+        ethertype = ETHERTYPE[address.version]
+        return Shot(port.number, EGRESS, Frame(data=wire.ethernet(mine, packet, ethertype)))
 
     def _shot(
         self, number: int, direction: Direction, port: Port | None, ethertype: int, payload: bytes
@@ -353,6 +378,11 @@ class FrameMaker:
         elif kind == 4 and len(data) > 40:
             data[random.randrange(34, len(data))] = random.randrange(256)
         return Shot(shot.port, shot.direction, Frame(data=bytes(data)))
+
+
+def random_mac(random: Random, port: Port) -> MacAddress:
+    """Return the MAC of a member: mostly its own, else the VRRP virtual one."""
+    return random.choice((port.mac, port.mac, virtual_router_mac(7, 4), virtual_router_mac(7, 6)))
 
 
 _VARIATIONS: tuple[Callable[[FrameMaker, Sent], Shot], ...] = (

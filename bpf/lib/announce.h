@@ -46,7 +46,9 @@ __attribute__((noinline)) int announce_arp(struct __sk_buff *skb, struct port_en
 	if (!port || !packet || !claim)
 		return DROP_INTERNAL_ERROR;
 	claim_of(claim, skb, port, packet, CLAIM_BY_ARP);
-	claim->is_announcement = mapped_ipv4(packet->source) == mapped_ipv4(packet->destination);
+	/* A former owner answers the new one's gratuitous request with sender = target, too: to it. */
+	claim->is_announcement = (packet->destination_mac[0] & 1) &&
+				 mapped_ipv4(packet->source) == mapped_ipv4(packet->destination);
 	__builtin_memcpy(claim->address, packet->source, 16);
 	return judge_claim(claim);
 }

@@ -152,7 +152,7 @@ def test_a_taken_address_is_refused(server: ApiServer) -> None:
 
     status, error = server.refused("POST", "/v2.0/ports", body)
 
-    assert (status, error["type"]) == (409, "IpAddressInUse")
+    assert (status, error["type"]) == (409, "IpAddressAlreadyAllocated")
 
 
 def test_pairs_need_port_security(server: ApiServer) -> None:

@@ -98,7 +98,7 @@ def test_a_virtual_ip_is_reserved_and_nobody_else_gets_its_address(server: ApiSe
     )
 
     assert virtual_ip["ip_address"] == "10.0.0.100"
-    assert (status, error["type"]) == (409, "IpAddressInUse")
+    assert (status, error["type"]) == (409, "IpAddressAlreadyAllocated")
 
 
 @pytest.mark.covers("N8")

@@ -114,7 +114,9 @@ class Guest:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(3)
             process.kill()
-            process.communicate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
         self.background.clear()
 
 

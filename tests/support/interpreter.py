@@ -194,7 +194,8 @@ class _Walk:
             raise Dropped(DropReason.SPOOFED_ARP)
         if int(arp.sender_ip) and not self.bound(arp.sender_mac, arp.sender_ip):
             raise Dropped(DropReason.SPOOFED_ARP)
-        if not self.claim(arp.sender_ip, announcement=arp.sender_ip == arp.target_ip):
+        to_all = self.packet.destination_mac.is_multicast
+        if not self.claim(arp.sender_ip, announcement=to_all and arp.sender_ip == arp.target_ip):
             raise Dropped(DropReason.VIRTUAL_IP_NOT_OWNER)
         raise Passed
 

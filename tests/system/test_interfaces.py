@@ -119,3 +119,22 @@ def test_an_interface_has_several_addresses_of_both_families(cloud: Deployment) 
     # The default group lets its own members in.
     for address in wanted:
         wait_for(f"ping {address}", partial(other.pings, address), seconds=15)
+
+
+def test_a_stopped_instance_is_silent_and_a_started_one_answers_again(cloud: Deployment) -> None:
+    network = cloud.network("power")
+    cloud.subnet(network, "10.56.0.0/24")
+    ping = cloud.group("ping", {"protocol": "icmp"})
+    port = cloud.port(network, security_groups=[ping["id"]])
+    address = port["fixed_ips"][0]["ip_address"]
+    guest = cloud.guest("guest", {"port_id": port["id"]})
+    client = cloud.guest("client", {"network_id": network["id"]})
+    assert client.pings(address)
+
+    cloud.native("POST", f"/instances/{guest.id}/stop")
+    wait_for("it is silent", lambda: not client.pings(address, deadline=0.5), seconds=5)
+    wait_for("it says so", lambda: guest.describe()["status"] == "STOPPED", seconds=5)
+    cloud.native("POST", f"/instances/{guest.id}/start")
+    cloud.wait_active(guest)
+
+    assert client.pings(address)

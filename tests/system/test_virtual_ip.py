@@ -127,6 +127,29 @@ def test_failover_of_real_keepalived_costs_at_most_50_ms_after_the_announcement(
     assert [m["to_port_id"] for m in moves] == [p["id"] for p in pair.ports]
 
 
+@pytest.mark.covers("X1", "X2")
+def test_an_owner_whose_keepalived_was_killed_does_not_win_the_address_back(
+    cloud: Deployment, tmp_path: Path
+) -> None:
+    pair = Pair(cloud, tmp_path, "10.40.0.0/24")
+    pair.join()
+    pair.keepalived(0, Vrrp(address=pair.address, priority=150))
+    pair.wait_owner(0)
+    pair.keepalived(1, Vrrp(address=pair.address, priority=100))
+    wait_for("the client reaches it", lambda: pair.client.pings(pair.address))
+
+    # No farewell, and the address stays configured: its kernel goes on answering ARP for it.
+    pair.members[0].must("pkill", "-KILL", "keepalived")
+    pair.wait_owner(1)
+    assert pair.address in pair.members[0].addresses()
+    pair.client.must("ip", "neigh", "flush", "dev", "eth0")
+    assert pair.client.pings(pair.address, count=10)
+
+    assert pair.owner() == pair.ports[1]["id"]
+    assert not pair.state()["split_brain"]
+    assert cloud.drops(pair.ports[0]).get("egress/virtual_ip_not_owner", 0) > 0
+
+
 @pytest.mark.covers("X3")
 def test_two_members_that_claim_it_at_once_raise_a_split_brain_alarm(
     cloud: Deployment, tmp_path: Path
@@ -191,7 +214,8 @@ def test_membership_opens_exactly_the_address_and_leaving_closes_it(
         return done.returncode == 0
 
     assert not from_the_virtual_ip()
-    cloud.wait_drop(port, "egress/spoofed_ipv4")
+    # It does not even get to ask for the peer's MAC from an address that is not its own.
+    cloud.wait_drop(port, "egress/spoofed_arp")
     pair.join()
     wait_for("a member may send from it", from_the_virtual_ip, seconds=5)
     cloud.native("DELETE", f"/virtual-ips/{pair.vip['id']}/members/{port['id']}")

@@ -71,7 +71,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_network.NetworkInUseError: Row(_CONFLICT, "NetworkInUse"),
     errors_network.NetworkSharedInUseError: Row(_CONFLICT, "InvalidSharedSetting"),
     errors_network.SubnetInUseError: Row(_CONFLICT, "SubnetInUse"),
-    errors_network.IpAddressInUseError: Row(_CONFLICT, "IpAddressInUse"),
+    errors_network.IpAddressInUseError: Row(_CONFLICT, "IpAddressAlreadyAllocated"),
     errors_network.NoFreeAddressError: Row(_CONFLICT, "IpAddressGenerationFailure"),
     errors_network.MacAddressInUseError: Row(_CONFLICT, "MacAddressInUse"),
     # ports, virtual IPs, instances

@@ -114,7 +114,9 @@ def claims_of(packet: Packet) -> Iterator[Claim]:
     """Yield the addresses that a packet claims, whether or not they are virtual IPs."""
     match packet.content:
         case Arp() as arp:
-            is_announcement = arp.sender_ip == arp.target_ip
+            # A former owner answers a gratuitous request with sender = target, too: to the asker.
+            to_all = packet.destination_mac.is_multicast
+            is_announcement = to_all and arp.sender_ip == arp.target_ip
             yield Claim(address=arp.sender_ip, is_announcement=is_announcement)
         case Ip(protocol=protocol, fragment=None) as ip if protocol == VRRP:
             yield from _vrrp_claims(ip)

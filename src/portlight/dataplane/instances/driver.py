@@ -29,7 +29,9 @@ from portlight.dataplane.processes import ProcessMark, kill_and_wait, read_mark
 from portlight.plan.delta import Delta
 from portlight.values.ids import InstanceId
 
-_SCRIPTS = ("boot.sh", "run.sh", "lease.sh", "lease6.sh", "renew.sh")
+_SCRIPTS = ("boot.sh", "quiet.sh", "run.sh", "lease.sh", "lease6.sh", "renew.sh")
+_NOISY = "noisy"
+"""File that is there from the start of a guest until its namespace was made quiet again."""
 _BOOT_SECONDS = 10.0
 _POLL_SECONDS = 0.002
 
@@ -72,7 +74,8 @@ class InstanceDriver:
         mark = read_mark(folder / "init")
         named = namespace_inode(namespace_path(self._names.instance(instance)))
         if mark is None:
-            return instance, replace(guest, running=False, intact=named is not None)
+            quiet = named is not None and not (folder / _NOISY).exists()
+            return instance, replace(guest, running=False, intact=quiet)
         whole = namespace_inode(Path(f"/proc/{mark.pid}/ns/net")) == named
         return instance, replace(guest, running=True, intact=whole)
 
@@ -87,9 +90,11 @@ class InstanceDriver:
         folder.mkdir(parents=True, exist_ok=True)
         _write_files(folder, guest)
         _save(folder, instance, guest)
-        if guest.running and mark is None:
+        if not guest.running:
+            _quiet(self._names.instance(instance), folder)
+        elif mark is None:
             _spawn(self._names.instance(instance), folder, guest.hostname)
-        elif mark is not None and before is not None:
+        elif before is not None:
             _tell(mark, before, guest)
 
     def _check_owner(self, instance: InstanceId, folder: Path) -> Guest | None:
@@ -135,11 +140,10 @@ def _spawn(namespace: str, folder: Path, hostname: str) -> None:
     """Start the guest's first process, detached from us in every way."""
     (folder / "init").unlink(missing_ok=True)
     (folder / "run").mkdir(exist_ok=True)
+    (folder / _NOISY).touch()
     # Only now: a shell reads its script while it runs it.
     for script in _SCRIPTS:
-        source = resources.files("portlight.dataplane.instances") / "guest" / script
-        (folder / script).write_text(source.read_text())
-        (folder / script).chmod(0o755)
+        _write_script(folder, script)
     command = (
         *("setsid", "--fork", "nsenter", f"--net={namespace_path(namespace)}"),
         *("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--propagation", "private"),
@@ -155,6 +159,20 @@ def _spawn(namespace: str, folder: Path, hostname: str) -> None:
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
             check=True,
         )
+
+
+def _quiet(namespace: str, folder: Path) -> None:
+    """Take the network from a guest whose processes are gone."""
+    if (folder / _NOISY).exists():
+        _write_script(folder, "quiet.sh")
+        run_tool("nsenter", f"--net={namespace_path(namespace)}", str(folder / "quiet.sh"))
+        (folder / _NOISY).unlink()
+
+
+def _write_script(folder: Path, name: str) -> None:
+    source = resources.files("portlight.dataplane.instances") / "guest" / name
+    (folder / name).write_text(source.read_text())
+    (folder / name).chmod(0o755)
 
 
 def _tell(mark: ProcessMark, before: Guest, guest: Guest) -> None:

@@ -30,15 +30,8 @@ for file in resolv.conf hosts hostname; do
 done
 
 # A reboot finds what the guest before it left in the namespace, and starts clean.
+/bin/sh /run/guest/quiet.sh
 ip link set dev lo up
-ip -o link show | while IFS=' :@' read -r _ link _; do
-	case $link in
-	lo) ;;
-	eth[0-9]*) ip address flush dev "$link" && ip link set dev "$link" down ;;
-	*) ip link delete dev "$link" 2>/dev/null || true ;;
-	esac
-done
-! command -v nft >/dev/null || nft flush ruleset || true
 
 # From here on the host knows us: written last, so that a known init has a complete view.
 mv /run/guest/init.new /run/guest/init

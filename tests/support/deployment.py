@@ -114,7 +114,9 @@ class Guest:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(3)
             process.kill()
-            process.communicate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
         self.background.clear()
 
 
@@ -283,3 +285,4 @@ def deployment(folder: Path) -> Iterator[Deployment]:
         yield cloud.up()
     finally:
         cloud.down()
+        cloud.http.close()

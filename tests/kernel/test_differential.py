@@ -50,6 +50,7 @@ def compare(kernel: KernelPath, seed: int, frames: int, *, is_direct: bool = Fal
     maker, seen, added = FrameMaker(random, history[0]), Counter[str](), 0.0
     for number in range(frames):
         if number == 0 or random.random() < 0.01:
+            assert kernel.owners() == model.holders(), (seed, number)
             history += [a_later_world(random, history)] if number else []
             plan = compile_host(history[-1], HOST)
             model.load(history[-1], plan)
@@ -72,6 +73,7 @@ def compare(kernel: KernelPath, seed: int, frames: int, *, is_direct: bool = Fal
             actual = kernel.judge(shot)
             assert is_same(actual, expected), (seed, number, shot, expected, actual)
             note(expected, seen, maker)
+    assert kernel.owners() == model.holders(), seed
     return seen
 
 

@@ -285,3 +285,4 @@ def deployment(folder: Path) -> Iterator[Deployment]:
         yield cloud.up()
     finally:
         cloud.down()
+        cloud.http.close()

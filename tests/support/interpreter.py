@@ -248,10 +248,9 @@ class _Walk:
         return vip if is_member else None
 
     def owner(self, vip: VirtualIpPlan, address: IpAddress) -> Holder | None:
-        if vip.claim_policy == "frozen":
+        holder = self.host.holders.get((self.port.network, address))
+        if vip.claim_policy == "frozen" and (holder is None or holder.port != vip.pinned_owner):
             holder = Holder(vip.pinned_owner, 0) if vip.pinned_owner else None
-        else:
-            holder = self.host.holders.get((self.port.network, address))
         members = [member.port for member in vip.members]
         return holder if holder is not None and holder.port in members else None
 
@@ -269,8 +268,9 @@ class _Walk:
         owner = self.owner(vip, address)
         mine = owner is not None and owner.port == self.number
         if vip.claim_policy == "frozen":
-            return vip.pinned_owner == self.number
-        if owner is not None and not mine and self.now - owner.seen < SILENCE:
+            if vip.pinned_owner != self.number:
+                return False
+        elif owner is not None and not mine and self.now - owner.seen < SILENCE:
             wins = (
                 announcement
                 and {

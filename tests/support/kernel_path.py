@@ -32,6 +32,7 @@ from portlight.dataplane.bpf.tables import Tables
 from portlight.dataplane.bpf.testrun import TC_ACT_SHOT, run_program
 from portlight.plan.delta import Delta, delta
 from portlight.plan.host import HostPlan
+from portlight.values.addresses import IpAddress
 from portlight.values.verdict import Allow, Drop, DropReason
 
 SHORTEST = {0x0800: 34, 0x86DD: 54}
@@ -111,6 +112,11 @@ class KernelPath:
         reason, port, direction = run.cb
         at = Direction.EGRESS if direction == 1 else Direction.INGRESS
         return Outcome(Drop(DropReason(reason)), port, at)
+
+    def owners(self) -> dict[tuple[int, IpAddress], tuple[int, int]]:
+        """Return port and VRRP priority of the owner of each owned virtual IP."""
+        found = self._tables.virtual_ips.owners()
+        return {key: (one.owner, one.priority) for key, one in found.items() if one.owner}
 
     def age(self, seconds: float) -> None:
         """Make everything that is remembered older."""

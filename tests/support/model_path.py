@@ -70,6 +70,17 @@ class ModelPath:
             elif vip.claim_policy == "frozen":
                 self.owners.pop(key, None)
 
+    def holders(self) -> dict[tuple[int, IpAddress], tuple[int, int]]:
+        """Return port number and VRRP priority of the owner of each owned virtual IP."""
+        topology = self.topology
+        return {
+            (topology.networks[network].number, address): (
+                topology.ports[owner.port_id].number,
+                owner.priority,
+            )
+            for (network, address), owner in self.owners.items()
+        }
+
     def judge(self, shot: Shot, now: float) -> Verdict:
         situation = Situation(state=self.state, now=now, epoch=self.epoch)
         port = PortId(an_id(3, shot.port))

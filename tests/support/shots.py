@@ -56,11 +56,14 @@ class FrameMaker:
         self._random = random
         self._recent: deque[Sent] = deque(maxlen=24)
         self._flows: deque[Sent] = deque(maxlen=30)
+        self._rivals: list[tuple[Port, IpAddress]] = []
+        """Members that will contend for an address soon."""
         self._last: Sent | None = None
         self.look_at(topology)
 
     def look_at(self, topology: Topology) -> None:
         """Go on in a changed topology."""
+        self._rivals.clear()
         ports = sorted(topology.ports.values(), key=lambda port: port.number)
         self._ports = [port for port in ports if port.number < 40]
         own = [fixed.address for port in ports for fixed in port.fixed_ips]
@@ -87,6 +90,8 @@ class FrameMaker:
 
     def shot(self) -> Shot:
         """Return the next frame to try."""
+        if self._rivals and self._random.random() < 0.7:
+            return self._claim(*self._rivals.pop())
         pool = self._flows if self._random.random() < 0.5 else self._recent
         self._last = None
         if pool and self._random.random() < 0.7:
@@ -112,7 +117,7 @@ class FrameMaker:
         direction = EGRESS if random.random() < 0.6 else INGRESS
         kind = random.random()
         if port is not None and kind < 0.15 and self._shared.get(port.id):
-            return self._claim(port)
+            return self._contend(port, random.choice(self._shared[port.id]))
         if port is None or kind < 0.06:
             payload = self._arp(port)
             return self._shot(number, direction, port, 0x0806, payload)
@@ -125,14 +130,20 @@ class FrameMaker:
         self._recent.append(self._last)
         return shot
 
-    def _claim(self, port: Port) -> Shot:
+    def _contend(self, port: Port, address: IpAddress) -> Shot:
+        """Let a member claim an address now, and the others (and itself again) soon."""
+        members = [one for one in self._ports if address in self._shared.get(one.id, ())]
+        count = self._random.choice((0, 1, 3))
+        self._rivals = [(self._random.choice(members), address) for _ in range(count)]
+        return self._claim(port, address)
+
+    def _claim(self, port: Port, address: IpAddress) -> Shot:
         """Let a member claim its virtual IP, rightly or not: by ARP, advertisement or VRRP."""
         random, mine = self._random, random_mac(self._random, port)
-        address = random.choice(self._shared[port.id])
         own: list[IpAddress] = [one.address for one in port.fixed_ips]
         source = random.choice([one for one in own if one.version == address.version] or [address])
-        priority = random.choice((0, 50, 100, 100, 150, 200))
-        if random.random() < 0.3:
+        priority = random.choice((0, 50, 100, 100, 100, 150))
+        if random.random() < 0.4:
             raw = wire.vrrp(3, 7, priority, [address])
             packet = wire.ip(source, address, 112, raw, hop_limit=255)
         elif isinstance(address, IPv6Address):

@@ -100,7 +100,7 @@ def report_forever(client: AgentClient, outbox: Outbox, clocks: Clocks) -> NoRet
         try:
             client.report(report)
         except ClientError as error:
-            _log.info("report not delivered, kept: %s", error)
+            _log.debug("report not delivered, kept: %s", error)
             outbox.give_back(report)
             clocks.sleep(RETRY_SECONDS)
 

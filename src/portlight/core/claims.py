@@ -54,10 +54,11 @@ class Outcome:
 
 def owner_of(topology: Topology, situation: Situation, vip: VirtualIp) -> Owner | None:
     """Return the member that holds a virtual IP now; a port that is gone holds nothing."""
+    owner = situation.state.owners.get((vip.network_id, vip.address))
     if vip.claim_policy is ClaimPolicy.FROZEN:
-        owner = Owner(port_id=vip.pinned_owner, seen_at=0) if vip.pinned_owner else None
-    else:
-        owner = situation.state.owners.get((vip.network_id, vip.address))
+        is_pinned = owner is not None and owner.port_id == vip.pinned_owner
+        pinned = Owner(port_id=vip.pinned_owner, seen_at=0) if vip.pinned_owner else None
+        owner = owner if is_pinned else pinned
     port = topology.ports.get(owner.port_id) if owner is not None else None
     is_member = port is not None and any(
         held.id == vip.id for held, _ in memberships(topology, port)

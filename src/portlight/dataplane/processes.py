@@ -54,6 +54,15 @@ def read_mark(path: Path) -> ProcessMark | None:
     return mark if mark.alive else None
 
 
+def write_mark(path: Path) -> None:
+    """Write down this very process, so that `read_mark` finds it."""
+    mark = mark_of(os.getpid())
+    if mark is not None:
+        new = path.with_suffix(".new")
+        new.write_text(f"{mark.pid} {mark.started}\n")
+        new.replace(path)
+
+
 def kill_and_wait(mark: ProcessMark, *, seconds: float = 5) -> None:
     """End a process for good; raise TimeoutError when it is still there afterwards."""
     mark.signal(signal.SIGKILL)

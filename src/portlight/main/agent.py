@@ -18,13 +18,14 @@ from portlight.dataplane.dhcp.driver import DhcpDriver
 from portlight.dataplane.instances.driver import InstanceDriver
 from portlight.dataplane.names import HostNames
 from portlight.dataplane.namespaces import delete_namespace, list_namespaces
-from portlight.dataplane.processes import hold_lock
+from portlight.dataplane.processes import hold_lock, kill_and_wait, read_mark, write_mark
 from portlight.main.credentials import agent_token
 from portlight.main.settings import Settings
 from portlight.plan.delta import delta
 from portlight.values.ids import HostName
 
 READY = "ready"
+AGENT_PID = "agent.pid"
 _CLOCKS = Clocks(now=time.time, monotonic=time.monotonic, sleep=time.sleep)
 _log = logging.getLogger("portlight.agent")
 
@@ -42,6 +43,7 @@ def run_agent(settings: Settings) -> None:
         sys.exit(f"another agent of {settings.state} is running")
     # The DHCP servers read their files as a user of their own.
     names.folder.chmod(0o755)
+    write_mark(names.folder / AGENT_PID)
     ready = settings.runtime / READY
     ready.unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, _end)
@@ -54,6 +56,10 @@ def run_agent(settings: Settings) -> None:
 
 def tear_down_host(names: HostNames) -> None:
     """Remove every kernel object of the deployment, and nothing else."""
+    agent = read_mark(names.folder / AGENT_PID)
+    if agent is not None:
+        # Its state folder may be gone and its pid file with it; left alive it would repair it all.
+        kill_and_wait(agent)
     instances = InstanceDriver(names)
     guests = instances.apply(delta({}, instances.read()))
     dhcp = DhcpDriver(names)

@@ -48,9 +48,11 @@ def bring_up(settings: Settings) -> Settings:
         _check_free(settings)
         start(server)
     _wait(server, "the server answers", lambda: answers(settings))
-    if agent.running is None:
-        start(agent)
     ready = settings.runtime / "ready"
+    if agent.running is None:
+        # What a dead agent left says nothing about the next one.
+        ready.unlink(missing_ok=True)
+        start(agent)
     _wait(agent, "the agent has seen a full snapshot", ready.exists)
     return settings
 

@@ -30,7 +30,9 @@ class Pair:
             modes = {"ipv6_address_mode": "dhcpv6-stateful", "ipv6_ra_mode": "dhcpv6-stateful"}
             subnets.append(cloud.subnet(network, cidr, **modes))
         self.group = cloud.group("members", *VRRP_RULES)
-        self.client = cloud.guest("client", {"network_id": network["id"]})
+        self.client_group = cloud.group("clients")
+        mine = {"network_id": network["id"], "security_groups": [self.client_group["id"]]}
+        self.client = cloud.guest("client", mine)
         self.ports = [
             cloud.port(network, name=f"member-{n}", security_groups=[self.group["id"]])
             for n in (1, 2)
@@ -139,7 +141,7 @@ def test_an_owner_whose_keepalived_was_killed_does_not_win_the_address_back(
     wait_for("the client reaches it", lambda: pair.client.pings(pair.address))
 
     # No farewell, and the address stays configured: its kernel goes on answering ARP for it.
-    pair.members[0].must("pkill", "-KILL", "keepalived")
+    pair.members[0].must("sh", "-c", "pkill -STOP keepalived; pkill -KILL keepalived")
     pair.wait_owner(1)
     assert pair.address in pair.members[0].addresses()
     pair.client.must("ip", "neigh", "flush", "dev", "eth0")
@@ -228,9 +230,7 @@ def test_a_virtual_ip_is_no_member_of_its_members_groups(cloud: Deployment, tmp_
     pair.join()
     member = pair.members[0]
     mine = cloud.ports_of(pair.client)[0]
-    cloud.rule(
-        {"id": mine["security_groups"][0]}, protocol="icmp", remote_group_id=pair.group["id"]
-    )
+    cloud.rule(pair.client_group, protocol="icmp", remote_group_id=pair.group["id"])
     member.must("ip", "addr", "add", f"{pair.address}/24", "dev", "eth0")
     peer = mine["fixed_ips"][0]["ip_address"]
     wait_for("its own address is a member", lambda: member.pings(peer, deadline=0.5), seconds=5)

@@ -149,9 +149,11 @@ class Deployment:
 
     def down(self) -> None:
         """Stop everything and check that it said so."""
-        for guest in self.guests:
-            guest.end_background()
-        done = self.portlight("down")
+        try:
+            for guest in self.guests:
+                guest.end_background()
+        finally:
+            done = self.portlight("down")
         assert done.returncode == 0, f"portlight down: {done.stdout}\n{done.stderr}"
 
     def login(self) -> None:

@@ -5,6 +5,7 @@ its pid file and its command line. Its link is made by the driver of links.
 """
 
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from portlight.dataplane.dhcp.render import DhcpServer
 from portlight.dataplane.dhcp.room import ServerRoom
 from portlight.dataplane.names import HostNames
 from portlight.dataplane.namespaces import (
+    ToolError,
     create_namespace,
     delete_namespace,
     namespace_exists,
@@ -23,6 +25,9 @@ from portlight.dataplane.namespaces import (
 )
 from portlight.dataplane.processes import ProcessMark, kill_and_wait, mark_of
 from portlight.plan.delta import Delta
+
+_START_ATTEMPTS = 10
+_START_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +146,7 @@ class DhcpDriver:
         """End whatever runs with this configuration and start one server."""
         for stray in _strays(folder):
             kill_and_wait(stray)
-        run_tool(
-            "nsenter",
-            f"--net={namespace_path(name)}",
-            "dnsmasq",
-            f"--conf-file={folder / 'dnsmasq.conf'}",
-        )
+        _start(name, folder / "dnsmasq.conf")
 
     def _remove(self, number: int) -> None:
         folder = self._names.dhcp_folder(number)
@@ -159,6 +159,21 @@ class DhcpDriver:
         self._written.pop(number, None)
         # Last: while the folder is there, a fresh agent still knows that there is work left.
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(namespace: str, config: Path) -> None:
+    """Start a server; a dying one before it may hold its sockets for some milliseconds more."""
+    command = ("nsenter", f"--net={namespace_path(namespace)}", "dnsmasq", f"--conf-file={config}")
+    for _ in range(_START_ATTEMPTS - 1):
+        try:
+            run_tool(*command)
+        except ToolError as error:
+            if "in use" not in str(error):
+                raise
+            time.sleep(_START_PAUSE_SECONDS)
+        else:
+            return
+    run_tool(*command)
 
 
 def _needs_restart(before: DhcpServer, wanted: DhcpServer) -> bool:

@@ -8,8 +8,6 @@ import os
 import socket
 from pathlib import Path
 
-from pyroute2 import NetNS
-
 from portlight.dataplane.links.values import DHCP_IFNAME
 from portlight.dataplane.namespaces import (
     attach_name,
@@ -19,6 +17,7 @@ from portlight.dataplane.namespaces import (
     socket_inside,
     write_sysctls,
 )
+from portlight.dataplane.netlink import BoundedNetNS
 
 _GROUPS = 0x1 | 0x10 | 0x100
 """Links, IPv4 addresses, IPv6 addresses (RTMGRP_*)."""
@@ -40,7 +39,7 @@ class ServerRoom:
         self._name = name
         self._file = os.open(namespace_path(name), os.O_RDONLY | os.O_CLOEXEC)
         self.inode = namespace_inode(namespace_path(name))
-        self._netlink = NetNS(name, flags=0)
+        self._netlink = BoundedNetNS(name, flags=0)
         self._events = socket_inside(name, _event_socket)
         self._addresses: frozenset[str] | None = None
         self._known = False

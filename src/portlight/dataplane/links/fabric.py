@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyroute2 import NetNS
-
 from portlight.dataplane.names import HostNames
 from portlight.dataplane.namespaces import (
     attach_name,
@@ -26,6 +24,7 @@ from portlight.dataplane.namespaces import (
     socket_inside,
     write_sysctls,
 )
+from portlight.dataplane.netlink import BoundedNetNS
 
 _SYSCTLS = {
     # The fabric itself never speaks: no router solicitation, no link-local address, no ND.
@@ -80,7 +79,7 @@ class Fabric:
         # An open file keeps the namespace alive when somebody removes its name.
         self._file = os.open(namespace_path(name), os.O_RDONLY | os.O_CLOEXEC)
         self._inode = namespace_inode(namespace_path(name))
-        self.netlink = NetNS(name, flags=0)
+        self.netlink = BoundedNetNS(name, flags=0)
         self.events = socket_inside(name, _event_socket)
         self._links: Mapping[str, FabricLink] | None = None
         self.stale_filters: set[int] | None = None

@@ -9,7 +9,6 @@ import errno
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pyroute2 import NetNS
 from pyroute2.netlink.exceptions import NetlinkError
 
 from portlight.dataplane.attempts import attempt_delta
@@ -17,6 +16,7 @@ from portlight.dataplane.links.fabric import Fabric, FabricLink
 from portlight.dataplane.links.programs import ProgramHooks
 from portlight.dataplane.links.values import VethLink, parse_label
 from portlight.dataplane.namespaces import create_namespace
+from portlight.dataplane.netlink import BoundedNetNS
 from portlight.plan.delta import Delta
 from portlight.values.addresses import MacAddress
 
@@ -106,7 +106,7 @@ class LinkDriver:
         netlink.link("set", index=there.index, ifalias=wanted.label)
 
     def _set_guest_mtu(self, wanted: VethLink) -> None:
-        with NetNS(wanted.namespace, flags=0) as inside:
+        with BoundedNetNS(wanted.namespace, flags=0) as inside:
             index = inside.link_lookup(ifname=wanted.ifname)
             inside.link("set", index=index[0], mtu=wanted.mtu)
 

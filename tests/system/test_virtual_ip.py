@@ -201,7 +201,7 @@ def test_a_virtual_ip_port_cannot_be_an_interface_of_a_new_instance(cloud: Deplo
     assert "members" in answer.text
 
 
-@pytest.mark.covers("N24", "N27", "H61")
+@pytest.mark.covers("N24", "N27", "N28", "H61")
 def test_membership_opens_exactly_the_address_and_leaving_closes_it(
     cloud: Deployment, tmp_path: Path
 ) -> None:
@@ -224,7 +224,7 @@ def test_membership_opens_exactly_the_address_and_leaving_closes_it(
     wait_for("a former member may not", lambda: not from_the_virtual_ip(), seconds=5)
 
 
-@pytest.mark.covers("N32")
+@pytest.mark.covers("N31", "N32")
 def test_a_virtual_ip_is_no_member_of_its_members_groups(cloud: Deployment, tmp_path: Path) -> None:
     pair = Pair(cloud, tmp_path, "10.40.0.0/24")
     pair.join()
@@ -239,6 +239,48 @@ def test_a_virtual_ip_is_no_member_of_its_members_groups(cloud: Deployment, tmp_
 
     assert done.returncode != 0
     cloud.wait_drop(mine, "ingress/no_ingress_rule")
+
+    # What receivers must do: allow the address itself.
+    prefix = f"{pair.address}/32"
+    cloud.rule(pair.client_group, protocol="icmp", remote_ip_prefix=prefix)
+    wait_for(
+        "the rule for the address lets it in",
+        lambda: (
+            member.run("ping", "-c", "1", "-W", "0.5", "-I", pair.address, peer).returncode == 0
+        ),
+        seconds=5,
+    )
+
+
+@pytest.mark.covers("H70")
+def test_a_port_can_become_a_member_before_it_has_an_instance(cloud: Deployment) -> None:
+    network = cloud.network("early")
+    subnet = cloud.subnet(network, "10.44.0.0/24")
+    everything = cloud.group("everything", {"protocol": "icmp"})
+    port = cloud.port(network, security_groups=[everything["id"]])
+    body = {"virtual_ip": {"subnet_id": subnet["id"], "members": [{"port_id": port["id"]}]}}
+    vip = cloud.native("POST", "/virtual-ips", body)["virtual_ip"]
+    member = cloud.guest("member", {"port_id": port["id"]})
+    client = cloud.guest("client", {"network_id": network["id"]})
+
+    member.must("ip", "addr", "add", f"{vip['ip_address']}/24", "dev", "eth0")
+
+    wait_for("the virtual IP answers", lambda: client.pings(vip["ip_address"]), seconds=5)
+
+
+@pytest.mark.covers("N30", "N32")
+def test_a_virtual_ip_takes_no_security_groups(cloud: Deployment) -> None:
+    network = cloud.network("groupless")
+    subnet = cloud.subnet(network, "10.45.0.0/24")
+    group = cloud.group("group")
+    body = {"virtual_ip": {"subnet_id": subnet["id"]}}
+    vip = cloud.native("POST", "/virtual-ips", body)["virtual_ip"]
+
+    change = {"port": {"security_groups": [group["id"]]}}
+    answer = cloud.call("PUT", f"/v2.0/ports/{vip['port_id']}", change)
+
+    assert answer.status_code in (400, 409)
+    assert cloud.neutron("GET", f"/ports/{vip['port_id']}")["port"]["security_groups"] == []
 
 
 @pytest.mark.covers("N29")

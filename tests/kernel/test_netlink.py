@@ -1,7 +1,11 @@
-"""A netlink request ends, whether or not the kernel's answer is ever read."""
+"""A netlink request ends, and the children that pyroute2 forks leave our sockets alone."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -34,3 +38,24 @@ def test_an_answer_that_never_comes_is_a_timeout_and_the_next_request_works() ->
             inside.link("set", index=1, state="up")
     finally:
         delete_namespace(NAMESPACE)
+
+
+def test_a_child_that_is_ended_does_not_run_our_signal_handler(tmp_path: Path) -> None:
+    reached = tmp_path / "reached"
+    parent = os.getpid()
+
+    def our_handler(_number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != parent:
+            reached.touch()
+
+    before = signal.signal(signal.SIGTERM, our_handler)
+    create_namespace(NAMESPACE)
+    try:
+        for _ in range(50):
+            with BoundedNetNS(NAMESPACE, flags=0) as inside:
+                assert inside.get_links()
+    finally:
+        delete_namespace(NAMESPACE)
+        signal.signal(signal.SIGTERM, before)
+
+    assert not reached.exists()

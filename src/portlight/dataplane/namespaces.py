@@ -116,7 +116,7 @@ def socket_inside(name: str, make: Callable[[], socket.socket]) -> socket.socket
 
     def enter() -> None:
         try:
-            netns.setns(str(namespace_path(name)), flags=os.O_RDONLY)
+            netns.setns(str(namespace_path(name)), flags=os.O_RDONLY, fork=False)
             made.append(make())
         except OSError as error:
             made.append(error)

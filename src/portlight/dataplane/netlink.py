@@ -1,17 +1,22 @@
 """Netlink requests into a namespace that always come to an end.
 
-pyroute2 0.9 waits for an answer without limit, and was seen (once in many thousand requests, while
-a veth's other end was being removed) to wait for ever. Drivers turn the TimeoutError into a failure
-that is tried again; every request that they make is safe to repeat.
+pyroute2 0.9 waits for an answer without limit. Drivers turn the TimeoutError into a failure that is
+tried again; every request that they make is safe to repeat.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-from pyroute2 import NetNS
+from pyroute2 import NetNS, config
 
 ANSWER_SECONDS = 2.0
+
+# To make a socket in a namespace, pyroute2 0.9 forks, and ends the child with SIGTERM. Without this
+# the child runs our own handler of that signal: it unwinds our stack, closes its copy of the event
+# loop, and thereby takes our sockets out of the epoll set that both share. We would hear nothing
+# more from the kernel.
+config.disable_mp_signal = True
 
 
 class BoundedNetNS(NetNS):  # type: ignore[misc]  # pyroute2 has no types

@@ -30,7 +30,7 @@ def _state_option(command: C) -> C:
     return click.option(
         "--state",
         type=click.Path(file_okay=False, path_type=Path),
-        envvar="PORTLIGHT_STATE",
+        # The variable PORTLIGHT_STATE is read by the group, so that a --state before the verb wins.
         default=DEFAULT_STATE,
         show_default=True,
         help="Folder of credentials, database and logs.",

@@ -111,7 +111,7 @@ def port_creations(cloud: Deployment, others: int, rounds: int) -> tuple[list[fl
         instance, port = one_creation(cloud, network, ping)
         firsts.append(first_seen(watcher.stdout, port["mac_address"]) - started)
         address = port["fixed_ips"][0]["ip_address"]
-        wait_for("ping", partial(client.pings, address, deadline=0.05), seconds=10, every=0.005)
+        wait_for("ping", partial(client.pings, address, deadline=0.2), seconds=15, every=0.005)
         answered.append(time.time() - started)
         cloud.native("DELETE", f"/instances/{instance}")
     return firsts, answered

@@ -138,3 +138,20 @@ def test_a_stopped_instance_is_silent_and_a_started_one_answers_again(cloud: Dep
     cloud.wait_active(guest)
 
     assert client.pings(address)
+
+
+def test_neighbours_learn_at_once_that_an_address_has_a_new_holder(cloud: Deployment) -> None:
+    network = cloud.network("again")
+    cloud.subnet(network, "10.57.0.0/24")
+    ping = cloud.group("ping", {"protocol": "icmp"})
+    interface = {"network_id": network["id"], "security_groups": [ping["id"]]}
+    client = cloud.guest("client", {"network_id": network["id"]})
+    first = cloud.guest("first", interface)
+    address = first.addresses()[0]
+    assert client.pings(address)
+
+    cloud.native("DELETE", f"/instances/{first.id}")
+    second = cloud.guest("second", interface)
+
+    assert second.addresses() == [address]
+    wait_for("the client knows the new MAC", lambda: client.pings(address), seconds=3)

@@ -31,6 +31,8 @@ class Family(Generic[K, V]):
         self._driver = driver
         self.known: Mapping[K, V] = driver.read()
         self.failures: Mapping[K, Failure] = {}
+        self._unwanted: tuple[Mapping[K, V] | None, frozenset[K]] = (None, frozenset())
+        """What the last `put` saw there beyond its desired mapping."""
 
     def look(self) -> frozenset[K]:
         """Read the kernel; return the keys that somebody else changed."""
@@ -41,14 +43,25 @@ class Family(Generic[K, V]):
 
     def put(self, desired: Mapping[K, V], now: float) -> bool:
         """Put what is missing or different; return whether anything was changed."""
+        if desired is self.known:
+            return False
         change = delta(desired, self.known)
+        self._unwanted = (desired, change.remove)
         self.failures = still_wanted(self.failures, desired, self.known)
         return self._apply(Delta(put=change.put, remove=frozenset()), now)
 
     def remove(self, desired: Mapping[K, V], now: float) -> bool:
-        """Remove what is not wanted; return whether anything was changed."""
-        gone = frozenset(key for key in self.known if key not in desired)
-        return self._apply(Delta(put={}, remove=gone), now)
+        """Remove what is not wanted, after `put`; return whether anything was changed."""
+        if desired is self.known:
+            return False
+        compared_with, gone = self._unwanted
+        if compared_with is not desired:
+            gone = frozenset(key for key in self.known if key not in desired)
+        changed = self._apply(Delta(put={}, remove=gone), now)
+        if not self.failures and compared_with is desired:
+            # Equal now; the same object costs nothing to compare with next time.
+            self.known = desired
+        return changed
 
     def _apply(self, change: Delta[K, V], now: float) -> bool:
         ready = due(change, self.failures, now)

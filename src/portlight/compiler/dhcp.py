@@ -66,6 +66,9 @@ def _network_dhcp(
         hosts=tuple(sorted(hosts.values(), key=attrgetter("port_number"))),
         mtu=network.mtu,
     )
+    if last is not None and last.plan == plan:
+        # The same object says to the driver, too, that there is nothing to render.
+        plan = last.plan
     return NetworkDhcp(served=served, ports=ports, hosts=hosts, plan=plan)
 
 

@@ -45,8 +45,11 @@ bound | renew)
 			[ "$has" != "$(cat "/run/leased.$interface")" ] ||
 			ip -4 address delete "$has" dev "$interface"
 	done
+	known=$(cat "/run/leased.$interface" 2>/dev/null)
 	ip -4 address replace "$ip/$mask" broadcast + dev "$interface"
 	echo "$ip/$mask" >"/run/leased.$interface"
+	# Neighbours may remember whoever had the address before (RFC 5227, section 2.3).
+	[ "$known" = "$ip/$mask" ] || arping -q -U -c 1 -w 1 -I "$interface" "$ip" &
 	[ -z "$mtu" ] || ip link set dev "$interface" mtu "$mtu"
 	# With classless routes (option 121) a client does not look at option 3 (RFC 3442).
 	if [ -n "$staticroutes" ]; then

@@ -1,6 +1,7 @@
 """`portlight demo`: play it, print what was seen, say what to try next."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import click
@@ -47,10 +48,14 @@ def show(stage: Stage, state: Path) -> None:
     console.print(table)
     console.print(f"Credentials: {state}/credentials.json, {state}/openrc, {state}/clouds.yaml")
     console.print("Try next:")
+    folder = Path(sys.executable).parent
     for line in (
-        f"portlight exec --state {state} {PREFIX}client -- ip addr",
-        f"portlight nic drops --state {state} {PREFIX}client",
-        f"OS_CLIENT_CONFIG_FILE={state}/clouds.yaml openstack --os-cloud portlight port list",
+        f"{folder}/portlight exec --state {state} {PREFIX}client -- ip addr",
+        f"{folder}/portlight nic drops --state {state} {PREFIX}client",
+        (
+            f"OS_CLIENT_CONFIG_FILE={state}/clouds.yaml {folder}/openstack --os-cloud portlight"
+            " port list"
+        ),
     ):
         console.print(f"  {line}", soft_wrap=True, highlight=False)
 

@@ -18,7 +18,7 @@ from tests.kernel.lab import (
 )
 
 from portlight.dataplane.dhcp.driver import DhcpDriver
-from portlight.dataplane.dhcp.render import render_servers
+from portlight.dataplane.dhcp.render import render_server
 from portlight.dataplane.instances.driver import InstanceDriver
 from portlight.dataplane.instances.values import guests
 from portlight.dataplane.links.bridges import BridgeDriver
@@ -61,8 +61,10 @@ class Host:
         links = LinkDriver(self.fabric, ProgramHooks(self.fabric, self.programs))
         gates, instances = GateDriver(self.fabric), InstanceDriver(self.names)
         wanted = veth_links(plan, self.names)
-        folders = {number: self.names.dhcp_folder(number) for number in plan.dhcp}
-        servers = render_servers(plan.dhcp, folders)
+        servers = {
+            number: render_server(one, self.names.dhcp_folder(number))
+            for number, one in plan.dhcp.items()
+        }
         failures = [
             bridges.apply(delta(plan.bridges, bridges.read())),
             links.apply(delta(wanted, links.read())),

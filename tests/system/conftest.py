@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.support.deployment import Deployment, deployment
@@ -43,10 +42,3 @@ def ids(cloud: Deployment, kind: str) -> set[str]:
     """Return the ids of all objects of a kind; the network's own ports go with their network."""
     listed = next(iter(v for v in cloud.ok("GET", kind).values() if isinstance(v, list)))
     return {o["id"] for o in listed if not o.get("device_owner", "").startswith("network:")}
-
-
-def folder_of(guest_name: str, base: Path) -> Path:
-    """Return a folder for files that a guest's programs read."""
-    folder = base / guest_name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

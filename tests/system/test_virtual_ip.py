@@ -279,7 +279,8 @@ def test_a_virtual_ip_takes_no_security_groups(cloud: Deployment) -> None:
     change = {"port": {"security_groups": [group["id"]]}}
     answer = cloud.call("PUT", f"/v2.0/ports/{vip['port_id']}", change)
 
-    assert answer.status_code in (400, 409)
+    assert answer.status_code == 409
+    assert answer.json()["NeutronError"]["type"] == "VirtualIpHasNoGroups"
     assert cloud.neutron("GET", f"/ports/{vip['port_id']}")["port"]["security_groups"] == []
 
 

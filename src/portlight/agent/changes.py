@@ -1,7 +1,7 @@
 """The server's changes, and the topology that they make. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -74,11 +74,6 @@ def apply_batch(topology: Topology, batch: Batch) -> Topology:
         else:
             table[change.id] = change.entity
     return replace(topology, **tables)
-
-
-def count_entities(topology: Topology) -> int:
-    """Return how many entities there are."""
-    return sum(len(getattr(topology, field.name)) for field in fields(topology))
 
 
 def _entity(change: _WireChange) -> Entity | None:

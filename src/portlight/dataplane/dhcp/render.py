@@ -5,7 +5,7 @@ A lease hangs on the port, never on the clock: every known MAC has its addresses
 an unknown one gets nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -42,13 +42,6 @@ class DhcpServer:
     """Its own addresses with prefix lengths."""
     intact: bool = True
     """False when its process, namespace or interface is missing. Never wanted."""
-
-
-def render_servers(
-    plans: Mapping[int, DhcpPlan], folder_of: Mapping[int, Path]
-) -> Mapping[int, DhcpServer]:
-    """Return the server of each network; `folder_of` says where each has its files."""
-    return {number: render_server(plan, folder_of[number]) for number, plan in plans.items()}
 
 
 def render_server(plan: DhcpPlan, folder: Path) -> DhcpServer:

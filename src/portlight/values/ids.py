@@ -4,6 +4,8 @@ from typing import NewType
 
 NetworkId = NewType("NetworkId", str)
 SubnetId = NewType("SubnetId", str)
+SubnetPoolId = NewType("SubnetPoolId", str)
+AddressScopeId = NewType("AddressScopeId", str)
 PortId = NewType("PortId", str)
 SecurityGroupId = NewType("SecurityGroupId", str)
 SecurityGroupRuleId = NewType("SecurityGroupRuleId", str)

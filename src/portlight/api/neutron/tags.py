@@ -65,7 +65,7 @@ def tag_routes(face: Face, resource: Resource[E, I, D, C], base: str) -> list[Ro
 def _read(resource: Resource[E, I, D, C], call: Call) -> tuple[Tags, int]:
     entity = resource.read(call.cloud, call.caller, resource.identifier(call.path["id"]))
     (rendered,) = resource.render(call.cloud, call.caller, [entity])
-    return TAGS("tags", rendered["tags"]), int(str(rendered["revision_number"]))  # type: ignore[return-value]
+    return TAGS("tags", rendered["tags"]), int(str(rendered["revision_number"]))
 
 
 def _change(resource: Resource[E, I, D, C], call: Call, changed: Callable[[Tags], Tags]) -> Tags:
@@ -85,7 +85,7 @@ def _change(resource: Resource[E, I, D, C], call: Call, changed: Callable[[Tags]
             if attempt == _ATTEMPTS - 1:
                 raise
         else:
-            return wanted  # type: ignore[return-value]
+            return wanted
     raise AssertionError("the loop returns or raises")
 
 
@@ -93,7 +93,7 @@ def _tags_in(call: Call) -> Tags:
     document = call.document()
     if document.keys() != {"tags"}:
         raise BadRequestError("The body must be an object with the one key 'tags'.")
-    return TAGS("tags", document["tags"])  # type: ignore[return-value]
+    return TAGS("tags", document["tags"])
 
 
 def _without(tags: Tags, tag: str) -> Tags:

@@ -110,6 +110,11 @@ def with_prefixes(pool: SubnetPool, prefixes: Iterable[IpPrefix], *, now: float)
     return replace(pool, meta=next_meta(pool.meta, None, now), prefixes=checked)
 
 
+def with_pool(subnet: Subnet, pool_id: SubnetPoolId, *, now: float) -> Subnet:
+    """Return the subnet as one of the pool's."""
+    return replace(subnet, meta=next_meta(subnet.meta, None, now), subnetpool_id=pool_id)
+
+
 def check_scope(pool: SubnetPool, scope: AddressScope, others: Sequence[SubnetPool]) -> None:
     """Raise a domain error when the pool does not fit the scope beside its other pools."""
     if pool.ip_version != scope.ip_version:

@@ -12,21 +12,34 @@ from portlight.core.drafts import (
     SubnetDraft,
     VirtualIpDraft,
 )
+from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
-from portlight.service import instances, networks, ports, security_groups, subnets, virtual_ips
+from portlight.service import (
+    address_scopes,
+    instances,
+    networks,
+    ports,
+    security_groups,
+    subnet_pools,
+    subnets,
+    virtual_ips,
+)
 from portlight.service.caller import Caller
 from portlight.service.collection import ANY, Collection, Kind, Where, one_by_one
 from portlight.values.ids import (
+    AddressScopeId,
     InstanceId,
     NetworkId,
     PortId,
     SecurityGroupId,
     SecurityGroupRuleId,
     SubnetId,
+    SubnetPoolId,
     VirtualIpId,
 )
 
@@ -43,6 +56,22 @@ SUBNETS: Final[Kind[Subnet, SubnetId, SubnetDraft, SubnetDraft]] = Kind(
     create=one_by_one(subnets.create),
     update=subnets.update,
     delete=subnets.delete,
+)
+SUBNET_POOLS: Final[Kind[SubnetPool, SubnetPoolId, SubnetPoolDraft, SubnetPoolDraft]] = Kind(
+    entity=SubnetPool,
+    name="subnetpool",
+    create=one_by_one(subnet_pools.create),
+    update=subnet_pools.update,
+    delete=subnet_pools.delete,
+)
+ADDRESS_SCOPES: Final[
+    Kind[AddressScope, AddressScopeId, AddressScopeDraft, AddressScopeDraft]
+] = Kind(
+    entity=AddressScope,
+    name="address_scope",
+    create=one_by_one(address_scopes.create),
+    update=address_scopes.update,
+    delete=address_scopes.delete,
 )
 PORTS: Final[Kind[Port, PortId, PortDraft, PortDraft]] = Kind(
     entity=Port,

@@ -12,6 +12,7 @@ from portlight.core.meta import Meta
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
 from portlight.service.caller import Caller
 from portlight.service.ids import IdSource
@@ -28,6 +29,8 @@ LABELS: Mapping[type, str] = {
     Port: "Port",
     SecurityGroup: "SecurityGroup",
     SecurityGroupRule: "SecurityGroupRule",
+    SubnetPool: "SubnetPool",
+    AddressScope: "AddressScope",
     VirtualIp: "VirtualIp",
     Instance: "Instance",
 }

@@ -13,6 +13,7 @@ from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.security_groups import meaning
+from portlight.core.subnet_pool import AddressScope, PrefixUse, SubnetPool
 from portlight.core.virtual_ip import VirtualIp, VirtualIpState
 
 Key = Callable[[Any], str | None]
@@ -41,6 +42,10 @@ def _name(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
     return str(entity.meta.name)
 
 
+def _shared(entity: Any) -> str:  # noqa: ANN401 -- every kind that all projects may see
+    return "yes" if entity.shared else "no"
+
+
 _OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
 
 SHAPES: Mapping[type, Shape] = {
@@ -49,12 +54,31 @@ SHAPES: Mapping[type, Shape] = {
         columns={
             **_OWNED,
             "number": lambda network: str(network.number),
-            "shared": lambda network: "yes" if network.shared else "no",
+            "shared": _shared,
         },
         unique=(("number",),),
     ),
     Subnet: Shape(
-        table="subnets", columns={**_OWNED, "network_id": lambda subnet: subnet.network_id}
+        table="subnets",
+        columns={
+            **_OWNED,
+            "network_id": lambda subnet: subnet.network_id,
+            "subnetpool_id": lambda subnet: subnet.subnetpool_id,
+        },
+    ),
+    SubnetPool: Shape(
+        table="subnetpools",
+        columns={
+            **_OWNED,
+            "shared": _shared,
+            "default_of": lambda pool: str(pool.ip_version) if pool.is_default else None,
+            "address_scope_id": lambda pool: pool.address_scope_id,
+        },
+        unique=(("default_of",),),
+    ),
+    AddressScope: Shape(table="address_scopes", columns={**_OWNED, "shared": _shared}),
+    PrefixUse: Shape(
+        table="prefix_uses", identifier=lambda use: f"{use.pool_id}:{use.project_id}"
     ),
     Port: Shape(
         table="ports",

@@ -13,10 +13,23 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables, and fill the new columns of those that were there."""
+    _addressing()
 
 
 def downgrade() -> None:
     """Do nothing: the backup copy is the way back."""
+
+
+def _addressing() -> None:
+    op.add_column("subnets", sa.Column("subnetpool_id", sa.Text))
+    op.create_index("subnets_subnetpool_id", "subnets", ["subnetpool_id"])
+    _entity_table(
+        "subnetpools",
+        ("project_id", "name", "shared", "default_of", "address_scope_id"),
+        (("default_of",),),
+    )
+    _entity_table("address_scopes", ("project_id", "name", "shared"))
+    _entity_table("prefix_uses", ())
 
 
 def _entity_table(table: str, keys: Sequence[str], unique: Sequence[tuple[str, ...]] = ()) -> None:

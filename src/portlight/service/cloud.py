@@ -48,6 +48,8 @@ class Cloud:
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
         self.subnets = Collection(self._do, kinds.SUBNETS)
+        self.subnet_pools = SubnetPools(self._do, kinds.SUBNET_POOLS)
+        self.address_scopes = Collection(self._do, kinds.ADDRESS_SCOPES)
         self.ports = Collection(self._do, kinds.PORTS)
         self.security_groups = kinds.SecurityGroups(self._do, kinds.SECURITY_GROUPS)
         self.security_group_rules = Collection(self._do, kinds.SECURITY_GROUP_RULES)

@@ -1,6 +1,6 @@
 """Use cases of networks."""
 
-from portlight.core.drafts import NetworkDraft
+from portlight.core.drafts import UNSET, NetworkDraft
 from portlight.core.errors_network import NetworkInUseError, NetworkSharedInUseError
 from portlight.core.network import Network, Subnet
 from portlight.core.networks import build_network, change_network
@@ -27,7 +27,7 @@ def update(
     """Change a network."""
     network = load_own(work, Network, network_id, "update_network")
     check_revision(network, network_id, if_revision)
-    _check_fields(work, draft)
+    _check_fields(work, draft, network)
     siblings = work.tx.find(Subnet, {"network_id": [network_id]})
     changed = change_network(network, draft, subnets=siblings, now=work.now)
     if network.shared and not changed.shared:
@@ -50,9 +50,11 @@ def delete(work: Work, network_id: NetworkId) -> None:
     work.tx.delete(network)
 
 
-def _check_fields(work: Work, draft: NetworkDraft) -> None:
+def _check_fields(work: Work, draft: NetworkDraft, present: Network | None = None) -> None:
     if is_set(draft.shared) and draft.shared:
         check_action(work.caller, "network:shared")
+    if draft.external not in (UNSET, present.external if present else False):
+        check_action(work.caller, "network:router:external")
 
 
 def _check_no_strangers(work: Work, network: Network) -> None:

@@ -9,7 +9,9 @@ from portlight.core.ports import PortParts, build_port, change_port
 from portlight.core.subnets import build_subnet, change_subnet
 from portlight.service import ipam, ports
 from portlight.service.policy import check_action, check_owner
-from portlight.service.work import Work, check_revision, load, load_own, owner_of
+from portlight.service.subnet_pools import give_back
+from portlight.service.subnet_prefixes import with_prefix
+from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
 from portlight.values.ids import ProjectId, SubnetId
 
 
@@ -21,8 +23,10 @@ def create(work: Work, draft: SubnetDraft) -> Subnet:
     network = load(work, Network, draft.network_id)
     check_owner(work.caller, "create_subnet", network.meta.project_id)
     siblings = work.tx.find(Subnet, {"network_id": [network.id]})
+    _check_fields(work, draft)
     birth = work.birth(_owner(work, draft, network))
-    subnet = build_subnet(draft, network=network, siblings=siblings, birth=birth)
+    placed = with_prefix(work, draft, birth.project_id, siblings)
+    subnet = build_subnet(placed, network=network, siblings=siblings, birth=birth)
     work.tx.insert(subnet)
     ipam.open_pools(work.tx, subnet)
     fit_dhcp_port(work, network)
@@ -33,6 +37,7 @@ def update(work: Work, subnet_id: SubnetId, draft: SubnetDraft, if_revision: int
     """Change a subnet; addresses that ports hold stay theirs."""
     subnet = load_own(work, Subnet, subnet_id, "update_subnet")
     check_revision(subnet, subnet_id, if_revision)
+    _check_fields(work, draft)
     changed = change_subnet(subnet, draft, now=work.now)
     if changed.gateway_ip is not None and changed.gateway_ip != subnet.gateway_ip:
         holder = work.tx.holder(subnet_id, changed.gateway_ip)
@@ -57,13 +62,13 @@ def delete(work: Work, subnet_id: SubnetId) -> None:
         raise SubnetInUseError(subnet_id, users)
     work.tx.delete(subnet)
     fit_dhcp_port(work, network, leaving=subnet)
-    ipam.close_pools(work.tx, subnet)
+    _forget(work, subnet)
 
 
 def discard(work: Work, subnet: Subnet) -> None:
     """Remove a subnet whose ports are gone."""
-    ipam.close_pools(work.tx, subnet)
     work.tx.delete(subnet)
+    _forget(work, subnet)
 
 
 def fit_dhcp_port(work: Work, network: Network, *, leaving: Subnet | None = None) -> None:
@@ -91,6 +96,17 @@ def fit_dhcp_port(work: Work, network: Network, *, leaving: Subnet | None = None
     missing = [served[key] for key in served if key not in {ip.subnet_id for ip in kept}]
     fresh = tuple(ipam.take_any(work.tx, subnet, port.mac, port.id) for subnet in missing)
     _readdress(work, port, kept + fresh)
+
+
+def _forget(work: Work, subnet: Subnet) -> None:
+    """Let go of what a subnet that is gone had: its free addresses, and its prefix."""
+    ipam.close_pools(work.tx, subnet)
+    give_back(work, subnet)
+
+
+def _check_fields(work: Work, draft: SubnetDraft) -> None:
+    if is_set(draft.service_types):
+        check_action(work.caller, "subnet:service_types")
 
 
 def _dhcp_port(work: Work, network: Network) -> Port | None:

@@ -131,6 +131,9 @@ def _own_only(caller: Caller, where: Mapping[str, Collection[str]]) -> list[str]
 
 
 def _shared(view: View, kind: type[O], where: Mapping[str, Collection[str]]) -> list[O]:
+    if kind in (SubnetPool, AddressScope):
+        lent = view.tx.find(kind, {**where, "shared": ["yes"]})
+        return [entity for entity in lent if entity.meta.project_id != view.caller.project_id]
     if kind not in (Network, Subnet):
         return []
     networks = view.tx.find(Network, {"shared": ["yes"]})
@@ -144,7 +147,7 @@ def _shared(view: View, kind: type[O], where: Mapping[str, Collection[str]]) -> 
 def _is_visible(view: View | Work, entity: Owned) -> bool:
     if view.caller.is_admin or entity.meta.project_id == view.caller.project_id:
         return True
-    if isinstance(entity, Network):
+    if isinstance(entity, Network | SubnetPool | AddressScope):
         return entity.shared
     if isinstance(entity, Subnet):
         network = view.tx.get(Network, entity.network_id)

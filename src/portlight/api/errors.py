@@ -96,9 +96,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_subnet_pool.NoFreePrefixError: Row(_CONFLICT, "SubnetAllocationError"),
     errors_subnet_pool.PrefixQuotaExceededError: Row(_CONFLICT, "SubnetPoolQuotaExceeded"),
     errors_subnet_pool.SubnetPoolAffinityError: Row(_INVALID, "NetworkSubnetPoolAffinityError"),
-    errors_subnet_pool.AddressScopeAffinityError: Row(
-        _INVALID, "NetworkAddressScopeAffinityError"
-    ),
+    errors_subnet_pool.AddressScopeAffinityError: Row(_INVALID, "NetworkAddressScopeAffinityError"),
     errors_subnet_pool.AddressScopePrefixConflictError: Row(
         _CONFLICT, "AddressScopePrefixConflict"
     ),

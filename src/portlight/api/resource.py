@@ -57,7 +57,10 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
     listing = Listing(
         attributes=frozenset(name for name, one in resource.attributes.items() if one.is_rendered),
         where={**COMMON_WHERE, **resource.where},
-        matchers={**tag_matchers(), **resource.matchers},
+        matchers={
+            **(tag_matchers() if "tags" in resource.attributes else {}),
+            **resource.matchers,
+        },
     )
     collection = f"{base}/{resource.plural.replace('_', '-')}"
     return [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from portlight.core.errors import ConflictError, InvalidRequestError, NotFoundError, named
 from portlight.values.addresses import AddressRange, IpAddress, IpPrefix, MacAddress
-from portlight.values.ids import NetworkId, SubnetId
+from portlight.values.ids import HostId, HostName, NetworkId, SubnetId
 
 
 class SubnetOverlapError(InvalidRequestError):
@@ -45,6 +45,15 @@ class AvailabilityZoneNotFoundError(NotFoundError):
 
     def __init__(self, zone: str) -> None:
         super().__init__("AvailabilityZone", zone)
+
+
+class HostAliveError(ConflictError):
+    """The agent of the host that is to be forgotten still reports."""
+
+    def __init__(self, host_id: HostId, name: HostName) -> None:
+        super().__init__(f"Agent {host_id} of host {name} is alive. Stop it first.")
+        self.host_id = host_id
+        self.name = name
 
 
 class DnsDomainError(InvalidRequestError):

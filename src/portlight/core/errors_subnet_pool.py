@@ -30,9 +30,7 @@ class PrefixBoundsError(InvalidRequestError):
     """The bounds of prefix lengths contradict each other or the family."""
 
     def __init__(self, field: str, length: int, bound: str, bound_length: int) -> None:
-        super().__init__(
-            field, f"Illegal prefix bounds: {field}={length}, {bound}={bound_length}"
-        )
+        super().__init__(field, f"Illegal prefix bounds: {field}={length}, {bound}={bound_length}")
         self.length = length
         self.bound_length = bound_length
 

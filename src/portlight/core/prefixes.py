@@ -46,15 +46,13 @@ def ancestors(prefix: IpPrefix) -> Iterator[IpPrefix]:
 
 def sibling(prefix: IpPrefix) -> IpPrefix:
     """Return the other half of the prefix that holds it; not for length 0."""
-    first, second = prefix.supernet().subnets()
-    return second if first == prefix else first
+    halves: tuple[IpPrefix, ...] = tuple(prefix.supernet().subnets())
+    return halves[1] if halves[0] == prefix else halves[0]
 
 
 def rest(whole: IpPrefix, taken: IpPrefix) -> tuple[IpPrefix, ...]:
     """Return what is left of a free prefix when a part of it is taken: one of each length."""
-    return tuple(
-        sibling(part) for part in ancestors(taken) if whole.prefixlen < part.prefixlen
-    )
+    return tuple(sibling(part) for part in ancestors(taken) if whole.prefixlen < part.prefixlen)
 
 
 def first_part(whole: IpPrefix, length: int) -> IpPrefix:

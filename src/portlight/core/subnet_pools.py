@@ -1,4 +1,4 @@
-"""What a valid subnet pool and a valid address scope is, and how drafts make and change one. Pure."""
+"""What a valid subnet pool or address scope is, and how drafts make and change one. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -4,15 +4,19 @@ Every method is one transaction and thread-safe, and raises the errors of `core`
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection as Values
 
 from portlight.core import instances as instance_rules
+from portlight.core.availability import NetworkAvailability
 from portlight.core.drafts import InterfaceRequest
 from portlight.core.errors import InvalidRequestError
+from portlight.core.host import Host, is_alive
 from portlight.core.identity import ADMIN
 from portlight.core.instance import Instance
 from portlight.core.port import Port
 from portlight.core.virtual_ip import VirtualIp, VirtualIpMember, VirtualIpState
-from portlight.service import instances, kinds, observations, ports, virtual_ips
+from portlight.service import hosts, instances, kinds, observations, ports, virtual_ips
+from portlight.service.availability import availabilities
 from portlight.service.caller import Caller
 from portlight.service.collection import Collection
 from portlight.service.feed import KEPT_CHANGES, changes_after
@@ -48,8 +52,9 @@ class Cloud:
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
         self.subnets = Collection(self._do, kinds.SUBNETS)
-        self.subnet_pools = SubnetPools(self._do, kinds.SUBNET_POOLS)
+        self.subnet_pools = kinds.SubnetPools(self._do, kinds.SUBNET_POOLS)
         self.address_scopes = Collection(self._do, kinds.ADDRESS_SCOPES)
+        self.agents = Collection(self._do, kinds.HOSTS)
         self.ports = Collection(self._do, kinds.PORTS)
         self.security_groups = kinds.SecurityGroups(self._do, kinds.SECURITY_GROUPS)
         self.security_group_rules = Collection(self._do, kinds.SECURITY_GROUP_RULES)
@@ -58,6 +63,7 @@ class Cloud:
         self._clock = clock
         self._contests = observations.Contests()
         self._counters = observations.Counters()
+        self._attendance = hosts.Attendance()
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
 
@@ -114,7 +120,13 @@ class Cloud:
 
     def changes_after(self, host: HostName, after: int | None) -> ChangeBatch:
         """Return what an agent has to know; never waits."""
-        del host  # every host gets all, until there are several
+        started = after is None
+        now = self._clock()
+        if self._attendance.is_due(host, now) or started:
+            self._do.run(
+                _SYSTEM, lambda work: hosts.note(work, host, started=started), now=now, wakes=False
+            )
+        # every host gets all, until there are several
         with self._do.read() as tx:
             return changes_after(tx, after)
 
@@ -139,6 +151,16 @@ class Cloud:
         """Return owner and alarm of every virtual IP that was ever announced."""
         with self._do.read() as tx:
             return tx.find(VirtualIpState)
+
+    def is_alive(self, host: Host) -> bool:
+        """Whether the host's agent was heard of lately."""
+        return is_alive(host, self._clock())
+
+    def ip_availabilities(
+        self, caller: Caller, network_ids: Values[str] | None
+    ) -> list[NetworkAvailability]:
+        """Return how many addresses networks (None: all) have, and how many are held."""
+        return self._do.view(caller, lambda view: availabilities(view, network_ids))
 
     def hosts(self) -> Sequence[HostState]:
         """Return what every host said last."""

@@ -67,6 +67,10 @@ POLICY: Mapping[str, frozenset[str]] = {
     "renew_instance": _WRITERS,
     "attach_interface": _WRITERS,
     "detach_interface": _WRITERS,
+    "get_agent": _READERS,
+    "update_agent": _ADMINS,
+    "delete_agent": _ADMINS,
+    "get_network_ip_availability": _ADMINS,
     "any_project": _ADMINS,
     "create_project": _ADMINS,
     "create_user": _ADMINS,
@@ -79,9 +83,14 @@ NETWORK_OWNER_ONLY: Final = ("mac", "port_security_enabled", "allowed_address_pa
 """Fields of a port that only the owner of its network (or an admin) sets: they loosen it."""
 
 
+def is_allowed(caller: Caller, action: str) -> bool:
+    """Whether one of the caller's roles allows the action."""
+    return not caller.roles.isdisjoint(POLICY[action])
+
+
 def check_action(caller: Caller, action: str) -> None:
     """Raise ForbiddenError when none of the caller's roles allows the action."""
-    if caller.roles.isdisjoint(POLICY[action]):
+    if not is_allowed(caller, action):
         raise ForbiddenError(action)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from portlight.core.drafts import UNSET, Unset
+from portlight.core.drafts import UNSET
 from portlight.core.drafts_addressing import SubnetPoolDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_subnet_pool import (
@@ -119,9 +119,7 @@ def give_back(work: Work, subnet: Subnet) -> None:
     """Return the prefix of a subnet that goes to the pool that it is from."""
     if subnet.subnetpool_id is not None:
         prefixes.give(work.tx, subnet.subnetpool_id, subnet.cidr)
-        _note_use(
-            work, subnet.subnetpool_id, subnet.meta.project_id, subnet.cidr.prefixlen, -1
-        )
+        _note_use(work, subnet.subnetpool_id, subnet.meta.project_id, subnet.cidr.prefixlen, -1)
 
 
 def default_pool(work: Work, version: int) -> SubnetPool:

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from portlight.core.changes import Birth, given
 from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import NotFoundError, PreconditionFailedError
+from portlight.core.host import Host
 from portlight.core.instance import Instance
 from portlight.core.meta import Meta
 from portlight.core.network import Network, Subnet
@@ -31,6 +32,7 @@ LABELS: Mapping[type, str] = {
     SecurityGroupRule: "SecurityGroupRule",
     SubnetPool: "SubnetPool",
     AddressScope: "AddressScope",
+    Host: "Agent",
     VirtualIp: "VirtualIp",
     Instance: "Instance",
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from portlight.core.host import Host
 from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
@@ -77,9 +78,12 @@ SHAPES: Mapping[type, Shape] = {
         unique=(("default_of",),),
     ),
     AddressScope: Shape(table="address_scopes", columns={**_OWNED, "shared": _shared}),
-    PrefixUse: Shape(
-        table="prefix_uses", identifier=lambda use: f"{use.pool_id}:{use.project_id}"
+    Host: Shape(
+        table="hosts",
+        columns={"project_id": _project, "name": lambda host: host.name},
+        unique=(("name",),),
     ),
+    PrefixUse: Shape(table="prefix_uses", identifier=lambda use: f"{use.pool_id}:{use.project_id}"),
     Port: Shape(
         table="ports",
         columns={

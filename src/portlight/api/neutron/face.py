@@ -6,13 +6,22 @@ from http import HTTPStatus
 from starlette.routing import Route
 
 from portlight.api.errors import neutron_body
+from portlight.api.neutron.address_scopes import ADDRESS_SCOPES
+from portlight.api.neutron.availability import (
+    AGENTS,
+    IP_AVAILABILITIES,
+    SERVICE_PROVIDERS,
+    ZONE_LIST,
+)
 from portlight.api.neutron.extensions import list_extensions, show_extension
 from portlight.api.neutron.networks import NETWORKS
 from portlight.api.neutron.ports import PORTS
 from portlight.api.neutron.security_group_rules import SECURITY_GROUP_RULES
 from portlight.api.neutron.security_groups import SECURITY_GROUPS
+from portlight.api.neutron.subnet_pools import SUBNET_POOLS, pool_actions
 from portlight.api.neutron.subnets import SUBNETS
 from portlight.api.neutron.tags import tag_routes
+from portlight.api.report import report_routes
 from portlight.api.resource import routes_of
 from portlight.api.shell import Call, Face, Reply, route
 from portlight.api.wire import Json
@@ -34,6 +43,14 @@ def neutron_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *tag_routes(face, NETWORKS, BASE),
         *routes_of(face, SUBNETS, BASE),
         *tag_routes(face, SUBNETS, BASE),
+        *routes_of(face, SUBNET_POOLS, BASE),
+        *pool_actions(face, BASE),
+        *tag_routes(face, SUBNET_POOLS, BASE),
+        *routes_of(face, ADDRESS_SCOPES, BASE),
+        *routes_of(face, AGENTS, BASE),
+        *report_routes(face, IP_AVAILABILITIES, BASE),
+        *report_routes(face, ZONE_LIST, BASE),
+        *report_routes(face, SERVICE_PROVIDERS, BASE),
         *routes_of(face, PORTS, BASE),
         *tag_routes(face, PORTS, BASE),
         *routes_of(face, SECURITY_GROUPS, BASE),
@@ -49,7 +66,16 @@ def _versions(call: Call) -> Reply:
 
 
 def _version(call: Call) -> Reply:
-    plurals = (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES)
+    plurals = (
+        NETWORKS,
+        SUBNETS,
+        SUBNET_POOLS,
+        ADDRESS_SCOPES,
+        AGENTS,
+        PORTS,
+        SECURITY_GROUPS,
+        SECURITY_GROUP_RULES,
+    )
     resources: list[Json] = [
         {
             "name": one.name,

@@ -30,6 +30,7 @@ def _addressing() -> None:
     )
     _entity_table("address_scopes", ("project_id", "name", "shared"))
     _entity_table("prefix_uses", ())
+    _entity_table("hosts", ("project_id", "name"), (("name",),))
 
 
 def _entity_table(table: str, keys: Sequence[str], unique: Sequence[tuple[str, ...]] = ()) -> None:

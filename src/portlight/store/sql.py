@@ -60,6 +60,7 @@ class SqlStore:
                 with connection.begin():
                     transaction = SqlWriting(connection)
                     yield transaction
+                    transaction.write_usages()
                     transaction.write_log()
             except OperationalError as error:
                 if "locked" in str(error):

@@ -2,42 +2,25 @@
 
 # ruff: noqa: D102 -- what the methods promise stands in store/protocol.py
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cache
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portlight.core.codec import decode_entity, encode_entity
 from portlight.core.topology import KIND_OF
 from portlight.store import schema
-from portlight.store.protocol import AlreadyExistsError, E, LoggedChange
-from portlight.store.shapes import SHAPES, Shape, shape_of
+from portlight.store.protocol import Alternative, AlreadyExistsError, E, LoggedChange, Usage
+from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, shape_of
+from portlight.store.sql_query import Where, documents, matches, number, split
 from portlight.values.addresses import AddressRange, IpAddress
-from portlight.values.ids import PortId, SubnetId
-
-Where = Mapping[str, Collection[str]]
+from portlight.values.ids import PortId, ProjectId, SubnetId
 
 CHANGES = "changes"
 PRUNED = "changes_pruned"
-MAX_PARAMETERS = 4_000
-"""Longer lists of values are compared in Python: SQLite takes 32,766 parameters in all."""
-
-_SHAPE_OF_TABLE = {shape.table: shape for shape in SHAPES.values()}
 _GET = {
     kind: select(table.c.document).where(table.c.id == bindparam("of_id"))
     for kind, table in schema.ENTITY_TABLES.items()
@@ -80,6 +63,19 @@ _RAISE_NUMBER = (
     .values(value=schema.numbers.c.value + bindparam("by"))
     .returning(schema.numbers.c.value)
 )
+_USED = select(schema.usages.c.used).where(
+    schema.usages.c.kind == bindparam("of_kind"),
+    schema.usages.c.project_id == bindparam("of_project"),
+)
+_GROW = (
+    update(schema.usages)
+    .where(
+        schema.usages.c.kind == bindparam("of_kind"),
+        schema.usages.c.project_id == bindparam("of_project"),
+    )
+    .values(used=schema.usages.c.used + bindparam("by"))
+    .returning(schema.usages.c.used)
+)
 
 
 class SqlReading:
@@ -92,20 +88,36 @@ class SqlReading:
         document = self._connection.execute(_GET[kind], {"of_id": identifier}).scalar()
         return None if document is None else decode_entity(kind, document.encode())
 
-    def find(self, kind: type[E], where: Where | None = None) -> list[E]:
-        bound, rest = _split(where or {})
-        rows = self._connection.execute(
-            _documents(SHAPES[kind].table, tuple(sorted(bound))), bound
-        ).scalars()
+    def find(
+        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+    ) -> list[E]:
+        bound, rest = split(where or {})
+        query, values = documents(kind, bound, any_of)
+        rows = self._connection.execute(query, values).scalars()
         entities = [decode_entity(kind, document.encode()) for document in rows]
-        return [entity for entity in entities if _matches(entity, rest)]
+        return [entity for entity in entities if matches(entity, rest)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
-        bound, rest = _split(where or {})
+        bound, rest = split(where or {})
         if rest:
             return len(self.find(kind, where))
-        query = _number(SHAPES[kind].table, tuple(sorted(bound)))
-        return int(self._connection.execute(query, bound).scalar_one())
+        return int(self._connection.execute(number(kind, bound), bound).scalar_one())
+
+    def used(self, kind: type[object], project_id: ProjectId) -> int:
+        key = {"of_kind": SHAPES[kind].table, "of_project": project_id}
+        return int(self._connection.execute(_USED, key).scalar() or 0)
+
+    def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
+        table = schema.usages
+        query = select(table.c.kind, table.c.project_id, table.c.used)
+        if project_id is not None:
+            query = query.where(table.c.project_id == project_id)
+        rows = self._connection.execute(query.order_by(table.c.project_id, table.c.kind))
+        return [
+            Usage(kind=KIND_OF_TABLE[row.kind], project_id=row.project_id, used=int(row.used))
+            for row in rows
+            if row.used
+        ]
 
     def changes(self, after: int) -> list[LoggedChange]:
         table = schema.changes
@@ -158,6 +170,7 @@ class SqlWriting(SqlReading):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._changed: list[tuple[str, str]] = []
+        self._grown: Counter[tuple[str, str]] = Counter()
 
     def insert(self, entity: object) -> None:
         shape = shape_of(entity)
@@ -166,6 +179,7 @@ class SqlWriting(SqlReading):
         except IntegrityError as error:
             raise AlreadyExistsError(str(error.orig)) from error
         self._insert_lookups(shape, shape.identifier(entity), _lookup_rows(shape, entity))
+        self._count(entity, shape, 1)
         self._log(entity, shape)
 
     def update(self, old: E, new: E, *, logged: bool = True) -> None:
@@ -186,7 +200,17 @@ class SqlWriting(SqlReading):
         identifier = shape.identifier(entity)
         self._connection.execute(_DELETE[type(entity)], {"of_id": identifier})
         self._delete_lookups(shape, identifier, _lookup_rows(shape, entity))
+        self._count(entity, shape, -1)
         self._log(entity, shape)
+
+    def used(self, kind: type[object], project_id: ProjectId) -> int:
+        key = (SHAPES[kind].table, project_id)
+        by = self._grown.pop(key, 0)
+        return self._grow(*key, by) if by else super().used(kind, project_id)
+
+    def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
+        self.write_usages()
+        return super().usages(project_id)
 
     def next_number(self, sequence: str) -> int:
         return self._raise_number(sequence, 1)
@@ -228,6 +252,14 @@ class SqlWriting(SqlReading):
         self._connection.execute(delete(table).where(table.c.sequence <= oldest_kept))
         self._raise_number(PRUNED, oldest_kept - pruned)
 
+    def write_usages(self) -> None:
+        """Keep what this transaction has added to the usages; before its commit."""
+        # In one order, so that two writers never wait for each other's row.
+        for key, by in sorted(self._grown.items()):
+            if by:
+                self._grow(*key, by)
+        self._grown.clear()
+
     def write_log(self) -> None:
         """Give the changes of this transaction their numbers; the last thing before its commit."""
         if not self._changed:
@@ -246,6 +278,19 @@ class SqlWriting(SqlReading):
             return int(raised)
         self._connection.execute(insert(schema.numbers), {"name": name, "value": by})
         return by
+
+    def _grow(self, table: str, project_id: str, by: int) -> int:
+        key = {"of_kind": table, "of_project": project_id, "by": by}
+        grown = self._connection.execute(_GROW, key).scalar()
+        if grown is not None:
+            return int(grown)
+        row = {"kind": table, "project_id": project_id, "used": by}
+        self._connection.execute(insert(schema.usages), row)
+        return by
+
+    def _count(self, entity: object, shape: Shape, by: int) -> None:
+        if shape.is_counted:
+            self._grown[shape.table, shape.columns["project_id"](entity) or ""] += by
 
     def _log(self, entity: object, shape: Shape) -> None:
         kind = KIND_OF.get(type(entity))
@@ -285,51 +330,6 @@ def _row(shape: Shape, entity: object) -> dict[str, Any]:
 
 def _lookup_rows(shape: Shape, entity: object) -> set[tuple[str, str]]:
     return {(key, value) for key, of in shape.lookups.items() for value in of(entity)}
-
-
-def _split(where: Where) -> tuple[dict[str, list[str]], Where]:
-    """Return the conditions that SQL can take, as its parameters, and those that it cannot."""
-    bound = {key: list(values) for key, values in where.items() if len(values) <= MAX_PARAMETERS}
-    return bound, {key: frozenset(where[key]) for key in where if key not in bound}
-
-
-@cache
-def _documents(name: str, keys: tuple[str, ...]) -> Select[Any]:
-    table = schema.metadata.tables[name]
-    query = select(table.c.document).order_by(table.c.id)
-    return query.where(*(_condition(name, key) for key in keys))
-
-
-@cache
-def _number(name: str, keys: tuple[str, ...]) -> Select[Any]:
-    query = select(func.count()).select_from(schema.metadata.tables[name])
-    return query.where(*(_condition(name, key) for key in keys))
-
-
-def _condition(name: str, key: str) -> ColumnElement[bool]:
-    shape, table = _SHAPE_OF_TABLE[name], schema.metadata.tables[name]
-    values: BindParameter[str] = bindparam(key, expanding=True)
-    if key == "id" or key in shape.columns:
-        return table.c[key].in_(values)
-    if key not in shape.lookups:
-        raise KeyError(key)
-    found = and_(_lookups.c.kind == name, _lookups.c.key == key, _lookups.c.value.in_(values))
-    return table.c.id.in_(select(_lookups.c.id).where(found))
-
-
-def _matches(entity: object, where: Where) -> bool:
-    shape = shape_of(entity)
-    return all(not values_of(shape, entity, key).isdisjoint(where[key]) for key in where)
-
-
-def values_of(shape: Shape, entity: object, key: str) -> frozenset[str]:
-    """Return the values under which an entity is found by a key."""
-    if key == "id":
-        return frozenset({shape.identifier(entity)})
-    if key in shape.columns:
-        value = shape.columns[key](entity)
-        return frozenset() if value is None else frozenset({value})
-    return frozenset(shape.lookups[key](entity))
 
 
 def _digits(address: IpAddress) -> str:

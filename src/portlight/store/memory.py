@@ -5,9 +5,10 @@ One lock: writers and readers take turns. A failed transaction is undone step by
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from portlight.core.topology import KIND_OF
@@ -19,13 +20,13 @@ from portlight.store.protocol import (
     LoggedChange,
     Reading,
     Usage,
+    Where,
     Writing,
 )
-from portlight.store.shapes import SHAPES, Shape, shape_of, values_of
+from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, shape_of, values_of
 from portlight.values.addresses import AddressRange, IpAddress
 from portlight.values.ids import PortId, ProjectId, SubnetId
 
-Where = Mapping[str, Collection[str]]
 IndexKey = tuple[type, str, str]
 
 
@@ -97,18 +98,16 @@ class _MemoryTransaction:
         return self.count(kind, {"project_id": [project_id]})
 
     def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
-        counted = {kind: shape for kind, shape in SHAPES.items() if shape.is_counted}
         found = Counter(
-            (shape.columns["project_id"](entity), kind)
-            for kind, shape in counted.items()
+            (str(shape.columns["project_id"](entity)), shape.table)
+            for kind, shape in SHAPES.items()
+            if shape.is_counted
             for entity in self._tables.entities[kind].values()
         )
         return [
-            Usage(kind=kind, project_id=ProjectId(owner), used=used)
-            for (owner, kind), used in sorted(
-                found.items(), key=lambda item: (item[0][0], SHAPES[item[0][1]].table)
-            )
-            if owner is not None and project_id in (None, owner)
+            Usage(kind=KIND_OF_TABLE[table], project_id=ProjectId(owner), used=used)
+            for (owner, table), used in sorted(found.items())
+            if project_id in (None, owner)
         ]
 
     def changes(self, after: int) -> list[LoggedChange]:
@@ -138,7 +137,11 @@ class _MemoryTransaction:
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         return self._tables.held[subnet_id].get(address)
 
-    def insert(self, entity: object) -> None:
+    def insert(self, *entities: object) -> None:
+        for entity in entities:
+            self._insert(entity)
+
+    def _insert(self, entity: object) -> None:
         shape, rows = shape_of(entity), self._tables.entities[type(entity)]
         identifier = shape.identifier(entity)
         if identifier in rows:
@@ -159,19 +162,20 @@ class _MemoryTransaction:
         self._put(identifier, entity, None)
         self._log(type(entity), identifier)
 
-    def next_number(self, sequence: str) -> int:
+    def next_number(self, sequence: str, count: int = 1) -> int:
         numbers = self._tables.numbers
         before = numbers.get(sequence, 0)
-        numbers[sequence] = before + 1
+        numbers[sequence] = before + count
         self._undo.append(lambda: numbers.__setitem__(sequence, before))
         return before + 1
 
-    def hold_address(self, subnet_id: SubnetId, address: IpAddress, port_id: PortId) -> None:
+    def hold_addresses(self, subnet_id: SubnetId, holders: Mapping[IpAddress, PortId]) -> None:
         held = self._tables.held[subnet_id]
-        if address in held:
-            raise AlreadyExistsError(str(address))
-        held[address] = port_id
-        self._undo.append(lambda: held.pop(address))
+        for address, port_id in holders.items():
+            if address in held:
+                raise AlreadyExistsError(str(address))
+            held[address] = port_id
+            self._undo.append(partial(held.pop, address))
 
     def drop_address(self, subnet_id: SubnetId, address: IpAddress) -> None:
         held = self._tables.held[subnet_id]

@@ -15,13 +15,8 @@ from portlight.values.ids import PortId, ProjectId, SubnetId
 
 E = TypeVar("E")
 
-
-class AlreadyExistsError(Exception):
-    """An entity breaks a uniqueness of its kind, or an address is held by another port."""
-
-
-class StoreBusyError(Exception):
-    """Another writer was faster; the same transaction may succeed when it is tried again."""
+Where = Mapping[str, Collection[str]]
+"""Conditions of a search: an entity has one of the values under every key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +26,11 @@ class Chosen:
     kind: type
     key: str
     """A column of its shape, or `id`."""
-    where: Mapping[str, Collection[str]]
+    where: Where
 
 
 Alternative = Mapping[str, Collection[str] | Chosen]
-"""Conditions on keys; the collections are short."""
+"""One of several ways to be found: conditions on keys, with at least one and few values each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +40,14 @@ class Usage:
     kind: type
     project_id: ProjectId
     used: int
+
+
+class AlreadyExistsError(Exception):
+    """An entity breaks a uniqueness of its kind, or an address is held by another port."""
+
+
+class StoreBusyError(Exception):
+    """Another writer was faster; the same transaction may succeed when it is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +67,7 @@ class Reading(Protocol):
         """Return the entity, or None."""
 
     def find(
-        self,
-        kind: type[E],
-        where: Mapping[str, Collection[str]] | None = None,
-        any_of: Sequence[Alternative] = (),
+        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
     ) -> list[E]:
         """Return the entities that have one of the values under every key, by id.
 
@@ -75,7 +75,7 @@ class Reading(Protocol):
         those that also meet at least one of the alternatives.
         """
 
-    def count(self, kind: type[object], where: Mapping[str, Collection[str]] | None = None) -> int:
+    def count(self, kind: type[object], where: Where | None = None) -> int:
         """Return how many entities `find` would give."""
 
     def used(self, kind: type[object], project_id: ProjectId) -> int:
@@ -112,8 +112,8 @@ class Reading(Protocol):
 class Writing(Reading, Protocol):
     """A write transaction."""
 
-    def insert(self, entity: object) -> None:
-        """Add an entity; raise AlreadyExistsError when it is not unique."""
+    def insert(self, *entities: object) -> None:
+        """Add entities at once; raise AlreadyExistsError when one is not unique."""
 
     def update(self, old: E, new: E, *, logged: bool = True) -> None:
         """Replace an entity; `logged=False` for what hosts reported, which no host waits for."""
@@ -121,11 +121,14 @@ class Writing(Reading, Protocol):
     def delete(self, entity: object) -> None:
         """Remove an entity."""
 
-    def next_number(self, sequence: str) -> int:
-        """Return the next number of a sequence, never given before; 1 at first."""
+    def next_number(self, sequence: str, count: int = 1) -> int:
+        """Take the next `count` numbers of a sequence, which begins at 1; return the first."""
 
-    def hold_address(self, subnet_id: SubnetId, address: IpAddress, port_id: PortId) -> None:
-        """Note the holder; raise AlreadyExistsError when there is one. Ranges stay as they are."""
+    def hold_addresses(self, subnet_id: SubnetId, holders: Mapping[IpAddress, PortId]) -> None:
+        """Note who holds which address; raise AlreadyExistsError when one is held already.
+
+        Ranges stay as they are.
+        """
 
     def drop_address(self, subnet_id: SubnetId, address: IpAddress) -> None:
         """Forget the holder. Ranges stay as they are."""

@@ -170,6 +170,12 @@ def shape_of(entity: object) -> Shape:
     return SHAPES[type(entity)]
 
 
+def check_key(shape: Shape, key: str) -> None:
+    """Raise KeyError when entities of this shape are not found by that key."""
+    if key != "id" and key not in shape.columns and key not in shape.lookups:
+        raise KeyError(key)
+
+
 def values_of(shape: Shape, entity: object, key: str) -> frozenset[str]:
     """Return the values under which an entity is found by a key."""
     if key == "id":

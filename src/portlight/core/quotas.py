@@ -53,7 +53,7 @@ class Allowance:
 
     def warns(self, used: int) -> bool:
         """Whether a project that has so many is to be warned."""
-        return self.soft != UNLIMITED and used >= self.soft
+        return self.soft != UNLIMITED and used >= max(self.soft, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,17 +6,23 @@ from typing import Any
 
 from portlight.core.changes import given, next_meta
 from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
-from portlight.core.errors import Blocker
 from portlight.core.errors_sharing import (
     DuplicateRbacPolicyError,
     RbacForeignObjectError,
     RbacObjectTypeError,
     RbacPolicyInUseError,
 )
-from portlight.core.rbac import EVERYONE, RbacAction, RbacPolicy, build_policy, retarget
+from portlight.core.rbac import EVERYONE, RbacPolicy, build_policy, retarget
 from portlight.service.policy import check_action
 from portlight.service.sharing import SHARABLE, SIGHTS, Owned
-from portlight.service.work import LABELS, Work, check_revision, load, load_own, owner_of
+from portlight.service.work import (
+    Work,
+    blocker_of,
+    check_revision,
+    load,
+    load_own,
+    owner_of,
+)
 from portlight.store.shapes import shape_of
 from portlight.values.ids import RbacPolicyId
 
@@ -74,11 +80,6 @@ def delete(work: Work, policy_id: RbacPolicyId) -> None:
         _touch(work, thing)
 
 
-def is_public(work: Work, thing: Owned) -> bool:
-    """Whether a thing is shared with everyone."""
-    return any(policy.target == EVERYONE for policy in _policies(work, thing))
-
-
 def set_public(work: Work, thing: Owned, *, public: bool) -> None:
     """Share a thing with everyone, or no more; raise RbacPolicyInUseError when someone needs it."""
     present = [policy for policy in _policies(work, thing) if policy.target == EVERYONE]
@@ -98,8 +99,7 @@ def set_public(work: Work, thing: Owned, *, public: bool) -> None:
 
 def discard(work: Work, thing: Owned) -> None:
     """Remove the policies of a thing that is gone."""
-    where = {"object_id": [shape_of(thing).identifier(thing)]}
-    for policy in work.tx.find(RbacPolicy, where):
+    for policy in _policies(work, thing):
         work.tx.delete(policy)
 
 
@@ -110,9 +110,9 @@ def _check_unused(work: Work, thing: Owned) -> None:
         return
     identifier = shape_of(thing).identifier(thing)
     blockers = [
-        Blocker(kind=LABELS[type(user)], id=shape_of(user).identifier(user), project_id=owner)
+        blocker_of(user, f"project {user.meta.project_id}")
         for user in _users(work, thing)
-        if (owner := user.meta.project_id) not in allowed
+        if user.meta.project_id not in allowed
     ]
     if blockers:
         raise RbacPolicyInUseError(identifier, blockers)
@@ -125,12 +125,7 @@ def _users(work: Work, thing: Owned) -> Iterable[Owned]:
 
 
 def _policies(work: Work, thing: Owned) -> list[RbacPolicy]:
-    where = {"object_id": [shape_of(thing).identifier(thing)]}
-    return [
-        policy
-        for policy in work.tx.find(RbacPolicy, where)
-        if policy.action is RbacAction.ACCESS_AS_SHARED
-    ]
+    return work.tx.find(RbacPolicy, {"object_id": [shape_of(thing).identifier(thing)]})
 
 
 def _thing(work: Work, policy: RbacPolicy) -> Owned | None:

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from portlight.core.topology import KIND_OF
 from portlight.store.protocol import (
-    Alternative,
     AlreadyExistsError,
+    Alternative,
     Chosen,
     E,
     LoggedChange,

@@ -14,11 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from portlight.core.codec import encode_entity
 from portlight.core.topology import KIND_OF
 from portlight.store import queries, schema
-from portlight.store.decoding import DecodedEntities
 from portlight.store.alternatives import written
+from portlight.store.decoding import DecodedEntities
 from portlight.store.protocol import (
-    Alternative,
     AlreadyExistsError,
+    Alternative,
     E,
     LoggedChange,
     Usage,

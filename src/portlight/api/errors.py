@@ -57,6 +57,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors.PreconditionFailedError: Row(
         HTTPStatus.PRECONDITION_FAILED, "RevisionNumberConstraintFailed"
     ),
+    errors.UnavailableError: Row(HTTPStatus.SERVICE_UNAVAILABLE, "HTTPServiceUnavailable"),
     # networks, subnets, addresses
     errors_network.SubnetOverlapError: Row(_INVALID, "InvalidInput"),
     errors_network.InvalidIpForSubnetError: Row(_INVALID, "InvalidIpForSubnet"),

@@ -20,7 +20,7 @@ from portlight.core.ipam import (
 )
 from portlight.core.network import Subnet
 from portlight.core.port import FixedIp
-from portlight.store.protocol import AlreadyExistsError, Writing
+from portlight.store.protocol import Writing
 from portlight.values.addresses import IpAddress, MacAddress
 from portlight.values.ids import PortId
 
@@ -75,12 +75,12 @@ def take_exact(tx: Writing, subnet: Subnet, address: IpAddress, port_id: PortId)
 
     The port itself may hold it already (as a former address that it gets back).
     """
-    try:
-        tx.hold_address(subnet.id, address, port_id)
-    except AlreadyExistsError as error:
-        if tx.holder(subnet.id, address) != port_id:
-            raise IpAddressInUseError(subnet.network_id, address) from error
+    holder = tx.holder(subnet.id, address)
+    if holder is not None:
+        if holder != port_id:
+            raise IpAddressInUseError(subnet.network_id, address)
         return FixedIp(subnet_id=subnet.id, address=address)
+    tx.hold_address(subnet.id, address, port_id)
     around = tx.free_around(subnet.id, address)
     if around is not None and address in around:
         tx.replace_free(subnet.id, (around,), without(around, address))

@@ -129,6 +129,7 @@ _REQUEST_NAMES: Mapping[HTTPStatus, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "HTTPRequestEntityTooLarge",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "HTTPUnsupportedMediaType",
     HTTPStatus.INTERNAL_SERVER_ERROR: "HTTPInternalServerError",
+    HTTPStatus.SERVICE_UNAVAILABLE: "HTTPServiceUnavailable",
 }
 
 

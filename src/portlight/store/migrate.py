@@ -23,9 +23,7 @@ class UnknownSchemaError(Exception):
         self.revision = revision
 
 
-def migrate(
-    connection: Connection, database: Database, migrations: Path = MIGRATIONS
-) -> str | None:
+def migrate(connection: Connection, database: Database, migrations: Path) -> str | None:
     """Upgrade the schema to the newest; return where the backup is if one was made.
 
     Runs in the caller's write transaction: several processes that start at once upgrade once, and a

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from portlight.store.database import Database
 from portlight.store.memory import MemoryStore
-from portlight.store.migrate import migrate
+from portlight.store.migrate import MIGRATIONS, migrate
 from portlight.store.postgresql import POSTGRESQL
 from portlight.store.protocol import (
     Reading,
@@ -48,7 +48,11 @@ def open_store(url: str) -> Store:
     if url == "memory:":
         return MemoryStore()
     store = SqlStore(url)
-    store.upgrade()
+    try:
+        store.upgrade()
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
@@ -103,10 +107,10 @@ class SqlStore:
         finally:
             self._writer.release()
 
-    def upgrade(self) -> str | None:
+    def upgrade(self, migrations: Path = MIGRATIONS) -> str | None:
         """Bring the schema up to date; say where the backup is if one was made."""
         with self._transaction(self._database.begin_writing) as connection:
-            return migrate(connection, self._database)
+            return migrate(connection, self._database, migrations)
 
     def close(self) -> None:
         """Close all connections."""

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from portlight.store.database import Database
+from portlight.store.decoding import DecodedEntities
 from portlight.store.memory import MemoryStore
 from portlight.store.migrate import MIGRATIONS, migrate
 from portlight.store.postgresql import POSTGRESQL
@@ -87,12 +88,13 @@ class SqlStore:
         self._database = database_of(url)
         self._engine = open_engine(url)
         self._writer = threading.Lock()
+        self._decoded = DecodedEntities()
 
     @contextmanager
     def reading(self) -> Generator[Reading]:
         """Begin a read transaction."""
         with self._transaction(self._database.begin_reading) as connection:
-            yield SqlReading(connection)
+            yield SqlReading(connection, self._decoded)
 
     @contextmanager
     def writing(self) -> Generator[Writing]:
@@ -101,7 +103,7 @@ class SqlStore:
             raise StoreBusyError(f"other writers took more than {WRITER_SECONDS:g} s")
         try:
             with self._transaction(self._database.begin_writing) as connection:
-                transaction = SqlWriting(connection)
+                transaction = SqlWriting(connection, self._decoded)
                 yield transaction
                 transaction.write_log()
         finally:

@@ -18,7 +18,7 @@ from portlight.api.wire import Json
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.service.collection import C, Collection, D, I
-from portlight.service.work import O
+from portlight.service.sharing import O
 
 _REVISION = "revision_number="
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from portlight.core.errors import (
+    Blocker,
     ConflictError,
+    InUseError,
     InvalidRequestError,
     QuotaExceededError,
     named,
@@ -49,17 +51,16 @@ class SubnetPoolUpdateError(InvalidRequestError):
         super().__init__(field, f"Illegal subnetpool update: {rule}")
 
 
-class SubnetPoolInUseError(InvalidRequestError):
+class SubnetPoolInUseError(InUseError):
     """The pool that is to go has subnets."""
 
-    def __init__(self, pool_id: SubnetPoolId, users: Sequence[str]) -> None:
+    def __init__(self, pool_id: SubnetPoolId, users: Sequence[Blocker]) -> None:
         super().__init__(
-            "id",
-            "Unable to delete subnet pool: Subnet pool has existing allocations: "
-            f"subnets {named(users)}",
+            f"Unable to delete subnet pool {pool_id}: Subnet pool has existing allocations: "
+            f"{named(users)}.",
+            users,
         )
         self.pool_id = pool_id
-        self.users = tuple(users)
 
 
 class PrefixTooShortError(InvalidRequestError):
@@ -160,16 +161,16 @@ class AddressScopeFamilyError(InvalidRequestError):
         self.version = version
 
 
-class AddressScopeInUseError(ConflictError):
+class AddressScopeInUseError(InUseError):
     """The scope that is to go has pools."""
 
-    def __init__(self, scope_id: AddressScopeId, users: Sequence[str]) -> None:
+    def __init__(self, scope_id: AddressScopeId, users: Sequence[Blocker]) -> None:
         super().__init__(
             f"Unable to complete operation on address scope {scope_id}. There are one or more "
-            f"subnet pools in use on the address scope: {named(users)}."
+            f"subnet pools in use on the address scope: {named(users)}.",
+            users,
         )
         self.scope_id = scope_id
-        self.users = tuple(users)
 
 
 class AddressScopeUpdateError(InvalidRequestError):

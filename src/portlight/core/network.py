@@ -17,12 +17,9 @@ class Network:
     """1..2^24-1, unique for ever within a deployment; the VNI between hosts."""
     meta: Meta
     admin_state_up: bool = True
-    shared: bool = False
     mtu: int = 1500
     port_security_enabled: bool = True
     """The default for new ports of this network."""
-    external: bool = False
-    """Routers may have their gateway here; every project sees it."""
     dns_domain: str = ""
     """Fully qualified, with the final dot; empty: none."""
     availability_zone_hints: tuple[str, ...] = ()

@@ -57,7 +57,8 @@ def rest(whole: IpPrefix, taken: IpPrefix) -> tuple[IpPrefix, ...]:
 
 def first_part(whole: IpPrefix, length: int) -> IpPrefix:
     """Return the first prefix of this length within another one."""
-    return next(iter(whole.subnets(new_prefix=length)))
+    parts: Iterator[IpPrefix] = whole.subnets(new_prefix=length)
+    return next(parts)
 
 
 def _without(one: IpPrefix, gone: IpPrefix) -> Iterator[IpPrefix]:

@@ -15,7 +15,6 @@ class AddressScope:
     id: AddressScopeId
     meta: Meta
     ip_version: int
-    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,6 @@ class SubnetPool:
     default_quota: int | None = None
     """What one project may take: IPv4 addresses, or IPv6 prefixes of length 64. None or 0: all."""
     is_default: bool = False
-    shared: bool = False
     address_scope_id: AddressScopeId | None = None
 
 

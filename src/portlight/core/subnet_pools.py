@@ -12,7 +12,6 @@ from portlight.core.errors_subnet_pool import (
     AddressScopeAffinityError,
     AddressScopeFamilyError,
     AddressScopePrefixConflictError,
-    AddressScopeUpdateError,
     EmptySubnetPoolError,
     PrefixBoundsError,
     PrefixQuotaExceededError,
@@ -44,16 +43,14 @@ def build_scope(draft: AddressScopeDraft, birth: Birth) -> AddressScope:
         id=AddressScopeId(birth.id),
         meta=first_meta(draft, birth),
         ip_version=version,
-        shared=given(draft.shared, default=False),
     )
 
 
 def change_scope(scope: AddressScope, draft: AddressScopeDraft, *, now: float) -> AddressScope:
-    """Return the address scope after the change; what all may use cannot be taken from them."""
-    shared = given(draft.shared, scope.shared)
-    if scope.shared and not shared:
-        raise AddressScopeUpdateError(scope.id, "Shared address scope can't be unshared")
-    return replace(scope, meta=next_meta(scope.meta, draft, now), shared=shared)
+    """Return the address scope after the change."""
+    if draft.ip_version not in (UNSET, scope.ip_version):
+        raise InvalidRequestError("ip_version", "it cannot be changed")
+    return replace(scope, meta=next_meta(scope.meta, draft, now))
 
 
 def build_pool(draft: SubnetPoolDraft, birth: Birth) -> SubnetPool:
@@ -73,7 +70,6 @@ def build_pool(draft: SubnetPoolDraft, birth: Birth) -> SubnetPool:
         default_prefixlen=given(draft.default_prefixlen, shortest),
         default_quota=given(draft.default_quota, None),
         is_default=given(draft.is_default, default=False),
-        shared=given(draft.shared, default=False),
         address_scope_id=given(draft.address_scope_id, None),
     )
     _check_bounds(pool)
@@ -82,8 +78,6 @@ def build_pool(draft: SubnetPoolDraft, birth: Birth) -> SubnetPool:
 
 def change_pool(pool: SubnetPool, draft: SubnetPoolDraft, *, now: float) -> SubnetPool:
     """Return the subnet pool after the change; its prefixes can only grow."""
-    if draft.shared not in (UNSET, pool.shared):
-        raise InvalidRequestError("shared", "it cannot be changed")
     prefixes = pool.prefixes
     if draft.prefixes is not UNSET:
         prefixes = _checked(draft.prefixes, pool.ip_version)

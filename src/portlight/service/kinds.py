@@ -14,10 +14,12 @@ from portlight.core.drafts import (
     VirtualIpDraft,
 )
 from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
+from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
 from portlight.core.host import Host, HostDraft
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
+from portlight.core.rbac import RbacPolicy
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
@@ -27,6 +29,7 @@ from portlight.service import (
     instances,
     networks,
     ports,
+    rbac,
     security_groups,
     subnet_pools,
     subnets,
@@ -41,6 +44,7 @@ from portlight.values.ids import (
     InstanceId,
     NetworkId,
     PortId,
+    RbacPolicyId,
     SecurityGroupId,
     SecurityGroupRuleId,
     SubnetId,
@@ -109,6 +113,13 @@ SECURITY_GROUP_RULES: Final[
     create=security_groups.create_rules,
     update=security_groups.update_rule,
     delete=security_groups.delete_rule,
+)
+RBAC_POLICIES: Final[Kind[RbacPolicy, RbacPolicyId, RbacPolicyDraft, RbacPolicyChange]] = Kind(
+    entity=RbacPolicy,
+    name="rbac_policy",
+    create=one_by_one(rbac.create),
+    update=rbac.update,
+    delete=rbac.delete,
 )
 VIRTUAL_IPS: Final[Kind[VirtualIp, VirtualIpId, VirtualIpDraft, VirtualIpDraft]] = Kind(
     entity=VirtualIp,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from portlight.core.changes import given
 from portlight.core.drafts import UNSET
 from portlight.core.drafts_addressing import SubnetPoolDraft
 from portlight.core.errors import InvalidRequestError
@@ -24,9 +25,17 @@ from portlight.core.subnet_pools import (
     with_pool,
     with_prefixes,
 )
-from portlight.service import prefixes
+from portlight.service import prefixes, rbac
 from portlight.service.policy import check_action, check_owner
-from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
+from portlight.service.work import (
+    Work,
+    blocker_of,
+    check_revision,
+    is_set,
+    load,
+    load_own,
+    owner_of,
+)
 from portlight.values.addresses import IpPrefix
 from portlight.values.ids import NetworkId, ProjectId, SubnetPoolId
 
@@ -40,6 +49,7 @@ def create(work: Work, draft: SubnetPoolDraft) -> SubnetPool:
     _check_scope(work, pool)
     work.tx.insert(pool)
     prefixes.open_pool(work.tx, pool)
+    rbac.set_public(work, pool, public=given(draft.shared, default=False))
     return pool
 
 
@@ -50,6 +60,8 @@ def update(
     pool = load_own(work, SubnetPool, pool_id, "update_subnetpool")
     check_revision(pool, pool_id, if_revision)
     _check_fields(work, draft)
+    if draft.shared not in (UNSET, rbac.is_public(work, pool)):
+        raise InvalidRequestError("shared", "it cannot be changed")
     _check_scope_owner(work, pool)
     changed = change_pool(pool, draft, now=work.now)
     return _save(work, pool, changed)
@@ -58,10 +70,11 @@ def update(
 def delete(work: Work, pool_id: SubnetPoolId) -> None:
     """Remove a subnet pool; raise SubnetPoolInUseError when it has subnets."""
     pool = load_own(work, SubnetPool, pool_id, "delete_subnetpool")
-    users = [subnet.id for subnet in work.tx.find(Subnet, {"subnetpool_id": [pool_id]})]
+    users = [blocker_of(subnet) for subnet in work.tx.find(Subnet, {"subnetpool_id": [pool_id]})]
     if users:
         raise SubnetPoolInUseError(pool_id, users)
     prefixes.close_pool(work.tx, pool)
+    rbac.discard(work, pool)
     work.tx.delete(pool)
 
 

@@ -12,6 +12,8 @@ from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
+from portlight.core.quotas import QuotaLimits
+from portlight.core.rbac import RbacPolicy, reach
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.security_groups import meaning
 from portlight.core.subnet_pool import AddressScope, PrefixUse, SubnetPool
@@ -33,6 +35,8 @@ class Shape:
     """Keys with several values: rows of the table `lookups`."""
     unique: tuple[tuple[str, ...], ...] = ()
     """Columns that no two entities share (those with a missing value do)."""
+    is_counted: bool = False
+    """Whether the store keeps count of what each project has of it (key `project_id`)."""
 
 
 def _project(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
@@ -43,24 +47,21 @@ def _name(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
     return str(entity.meta.name)
 
 
-def _shared(entity: Any) -> str:  # noqa: ANN401 -- every kind that all projects may see
-    return "yes" if entity.shared else "no"
-
-
 _OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
 
 SHAPES: Mapping[type, Shape] = {
     Network: Shape(
         table="networks",
+        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda network: str(network.number),
-            "shared": _shared,
         },
         unique=(("number",),),
     ),
     Subnet: Shape(
         table="subnets",
+        is_counted=True,
         columns={
             **_OWNED,
             "network_id": lambda subnet: subnet.network_id,
@@ -69,15 +70,15 @@ SHAPES: Mapping[type, Shape] = {
     ),
     SubnetPool: Shape(
         table="subnetpools",
+        is_counted=True,
         columns={
             **_OWNED,
-            "shared": _shared,
             "default_of": lambda pool: str(pool.ip_version) if pool.is_default else None,
             "address_scope_id": lambda pool: pool.address_scope_id,
         },
         unique=(("default_of",),),
     ),
-    AddressScope: Shape(table="address_scopes", columns={**_OWNED, "shared": _shared}),
+    AddressScope: Shape(table="address_scopes", is_counted=True, columns=_OWNED),
     Host: Shape(
         table="hosts",
         columns={"project_id": _project, "name": lambda host: host.name},
@@ -86,6 +87,7 @@ SHAPES: Mapping[type, Shape] = {
     PrefixUse: Shape(table="prefix_uses", identifier=lambda use: f"{use.pool_id}:{use.project_id}"),
     Port: Shape(
         table="ports",
+        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda port: str(port.number),
@@ -104,6 +106,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     SecurityGroup: Shape(
         table="security_groups",
+        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda group: str(group.number),
@@ -113,6 +116,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     SecurityGroupRule: Shape(
         table="security_group_rules",
+        is_counted=True,
         columns={
             "project_id": _project,
             "security_group_id": lambda rule: rule.security_group_id,
@@ -123,6 +127,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     VirtualIp: Shape(
         table="virtual_ips",
+        is_counted=True,
         columns={
             **_OWNED,
             "network_id": lambda vip: vip.network_id,
@@ -138,7 +143,20 @@ SHAPES: Mapping[type, Shape] = {
         identifier=lambda state: state.virtual_ip_id,
         columns={"split_brain": lambda state: "yes" if state.split_brain else None},
     ),
-    Instance: Shape(table="instances", columns=_OWNED),
+    Instance: Shape(table="instances", is_counted=True, columns=_OWNED),
+    RbacPolicy: Shape(
+        table="rbac_policies",
+        is_counted=True,
+        columns={
+            "project_id": _project,
+            "object_id": lambda policy: policy.object_id,
+            "target": lambda policy: policy.target,
+            "reach": lambda policy: reach(policy.action, policy.object_type, policy.target),
+            "meaning": lambda policy: f"{policy.action} {policy.object_id} {policy.target}",
+        },
+        unique=(("meaning",),),
+    ),
+    QuotaLimits: Shape(table="quotas", identifier=lambda limits: limits.project_id),
     Project: Shape(
         table="projects",
         columns={"name": lambda project: project.name},
@@ -167,6 +185,9 @@ SHAPES: Mapping[type, Shape] = {
 }
 
 
+KIND_OF_TABLE: Mapping[str, type] = {shape.table: kind for kind, shape in SHAPES.items()}
+
+
 def shape_of(entity: object) -> Shape:
     """Return the shape of an entity."""
     return SHAPES[type(entity)]
@@ -176,3 +197,13 @@ def check_key(shape: Shape, key: str) -> None:
     """Raise KeyError when entities of this shape are not found by that key."""
     if key != "id" and key not in shape.columns and key not in shape.lookups:
         raise KeyError(key)
+
+
+def values_of(shape: Shape, entity: object, key: str) -> frozenset[str]:
+    """Return the values under which an entity is found by a key."""
+    if key == "id":
+        return frozenset({shape.identifier(entity)})
+    if key in shape.columns:
+        value = shape.columns[key](entity)
+        return frozenset() if value is None else frozenset({value})
+    return frozenset(shape.lookups[key](entity))

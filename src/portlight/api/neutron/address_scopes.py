@@ -20,7 +20,8 @@ _ATTRIBUTES: Attributes = {
 }
 
 
-def _render(_cloud: Cloud, _caller: Caller, scopes: Sequence[AddressScope]) -> list[Json]:
+def _render(cloud: Cloud, caller: Caller, scopes: Sequence[AddressScope]) -> list[Json]:
+    shared = cloud.shared_with(caller, AddressScope)
     return [
         {
             "id": scope.id,
@@ -28,7 +29,7 @@ def _render(_cloud: Cloud, _caller: Caller, scopes: Sequence[AddressScope]) -> l
             "project_id": scope.meta.project_id,
             "tenant_id": scope.meta.project_id,
             "ip_version": scope.ip_version,
-            "shared": scope.shared,
+            "shared": scope.id in shared,
         }
         for scope in scopes
     ]

@@ -50,14 +50,16 @@ def _render(cloud: Cloud, caller: Caller, networks: Sequence[Network]) -> list[J
         lambda subnet: subnet.network_id,
     )
     scopes = cloud.subnet_pools.scopes_of(subnet for of in subnets.values() for subnet in of)
+    external = cloud.external_networks(networks)
+    shared = cloud.shared_with(caller, Network)
     return [
         {
             **render_standard(network.id, network.meta),
             "admin_state_up": network.admin_state_up,
-            "shared": network.shared,
+            "shared": network.id in shared,
             "mtu": network.mtu,
             "port_security_enabled": network.port_security_enabled,
-            "router:external": network.external,
+            "router:external": network.id in external,
             "dns_domain": network.dns_domain,
             "status": "ACTIVE",
             "subnets": [subnet.id for subnet in subnets.get(network.id, ())],
@@ -66,7 +68,7 @@ def _render(cloud: Cloud, caller: Caller, networks: Sequence[Network]) -> list[J
             "ipv4_address_scope": _scope(subnets.get(network.id, ()), scopes, 4),
             "ipv6_address_scope": _scope(subnets.get(network.id, ()), scopes, 6),
             **(_PROVIDER if caller.is_admin else {}),
-            **({"is_default": False} if network.external else {}),
+            **({"is_default": False} if network.id in external else {}),
         }
         for network in networks
     ]

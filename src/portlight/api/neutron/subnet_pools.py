@@ -92,11 +92,12 @@ def _prefixes_in(call: Call) -> Sequence[IpPrefix]:
     return _PREFIXES("prefixes", document["prefixes"])
 
 
-def _render(_cloud: Cloud, _caller: Caller, pools: Sequence[SubnetPool]) -> list[Json]:
-    return [_render_one(pool) for pool in pools]
+def _render(cloud: Cloud, caller: Caller, pools: Sequence[SubnetPool]) -> list[Json]:
+    shared = cloud.shared_with(caller, SubnetPool)
+    return [_render_one(pool, shared=pool.id in shared) for pool in pools]
 
 
-def _render_one(pool: SubnetPool) -> Json:
+def _render_one(pool: SubnetPool, *, shared: bool) -> Json:
     return {
         **render_standard(pool.id, pool.meta),
         "prefixes": [str(one) for one in pool.prefixes],
@@ -107,7 +108,7 @@ def _render_one(pool: SubnetPool) -> Json:
         "default_prefixlen": str(pool.default_prefixlen),
         "default_quota": pool.default_quota,
         "is_default": pool.is_default,
-        "shared": pool.shared,
+        "shared": shared,
         "address_scope_id": pool.address_scope_id,
     }
 

@@ -90,6 +90,11 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_network.NoServiceSubnetError: Row(
         _CONFLICT, "IpAddressGenerationFailureNoMatchingSubnet"
     ),
+    errors_network.DnsDomainError: Row(_INVALID, "HTTPBadRequest"),
+    errors_network.AvailabilityZoneNotFoundError: Row(
+        HTTPStatus.NOT_FOUND, "AvailabilityZoneNotFound"
+    ),
+    errors_network.HostAliveError: Row(_CONFLICT, "AgentInUse"),
     # subnet pools, address scopes
     errors_subnet_pool.EmptySubnetPoolError: Row(_INVALID, "EmptySubnetPoolPrefixList"),
     errors_subnet_pool.PrefixVersionMismatchError: Row(_INVALID, "PrefixVersionMismatch"),

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from portlight.compiler.view import HostView
+from portlight.core.ipam import served_mode
 from portlight.core.network import Network, Subnet
-from portlight.core.port import OWNER_DHCP, Port
+from portlight.core.port import OWNER_DHCP, SERVICE_OWNERS, Port
 from portlight.plan.delta import delta
 from portlight.plan.host import DhcpHost, DhcpOption, DhcpPlan, DhcpSubnet
 from portlight.values.addresses import IpAddress
 from portlight.values.ids import SubnetId
-
-_SERVICE_OWNERS = "network:"
-"""Prefix of the owners of ports without a guest: DHCP servers, virtual IPs, router interfaces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +71,7 @@ def _network_dhcp(
 
 
 def _subnet(subnet: Subnet) -> DhcpSubnet:
-    mode = subnet.ipv6_ra_mode
+    mode = served_mode(subnet)
     return DhcpSubnet(
         cidr=subnet.cidr,
         gateway_ip=subnet.gateway_ip,
@@ -94,7 +92,7 @@ def _hosts(
         hosts.pop(key, None)
     for key, port in change.put.items():
         addresses = _served_addresses(port, served)
-        if addresses and not port.device_owner.startswith(_SERVICE_OWNERS):
+        if addresses and not port.device_owner.startswith(SERVICE_OWNERS):
             hosts[key] = _host(port, addresses)
         else:
             hosts.pop(key, None)

@@ -3,16 +3,17 @@
 from portlight.core.drafts import UNSET, PortDraft, SubnetDraft, Unset
 from portlight.core.errors import Blocker, InvalidRequestError
 from portlight.core.errors_network import GatewayInUseError, SubnetInUseError
+from portlight.core.ipam import is_auto_address, is_for
 from portlight.core.network import Network, Subnet
-from portlight.core.port import OWNER_DHCP, FixedIp, Port
-from portlight.core.ports import PortParts, build_port, change_port
+from portlight.core.port import OWNER_DHCP, SERVICE_OWNERS, FixedIp, Port
+from portlight.core.ports import PortParts, build_port, change_port, without_subnet
 from portlight.core.subnets import build_subnet, change_subnet
 from portlight.service import ipam, port_macs, ports
 from portlight.service.policy import check_action, check_owner
 from portlight.service.subnet_pools import give_back
 from portlight.service.subnet_prefixes import with_prefix
 from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
-from portlight.values.ids import ProjectId, SubnetId
+from portlight.values.ids import PortId, ProjectId, SubnetId
 
 
 def create(work: Work, draft: SubnetDraft) -> Subnet:
@@ -30,6 +31,8 @@ def create(work: Work, draft: SubnetDraft) -> Subnet:
     work.tx.insert(subnet)
     ipam.open_pools(work.tx, subnet)
     fit_dhcp_port(work, network)
+    if is_auto_address(subnet):
+        _join_ports(work, subnet)
     return subnet
 
 
@@ -57,6 +60,9 @@ def delete(work: Work, subnet_id: SubnetId) -> None:
     network = load(work, Network, subnet.network_id)
     dhcp = _dhcp_port(work, network)
     own = set() if dhcp is None else {dhcp.id}
+    if is_auto_address(subnet):
+        # What guests made of their own accord goes without them being asked, as in Neutron.
+        own |= _leave_ports(work, subnet)
     users = sorted(set(work.tx.holders(subnet_id).values()) - own)
     if users:
         raise SubnetInUseError(subnet_id, [Blocker(kind="Port", id=port_id) for port_id in users])
@@ -96,6 +102,25 @@ def fit_dhcp_port(work: Work, network: Network, *, leaving: Subnet | None = None
     missing = [served[key] for key in served if key not in {ip.subnet_id for ip in kept}]
     fresh = tuple(ipam.take_any(work.tx, subnet, port.mac, port.id) for subnet in missing)
     _readdress(work, port, kept + fresh)
+
+
+def _join_ports(work: Work, subnet: Subnet) -> None:
+    """Give every port the address that its guest makes once it hears of the new subnet."""
+    for port in work.tx.find(Port, {"network_id": [subnet.network_id]}):
+        if not port.device_owner.startswith(SERVICE_OWNERS) and is_for(subnet, port.device_owner):
+            fixed_ip = ipam.take_auto(work.tx, subnet, port.mac, port.id)
+            _readdress(work, port, (*port.fixed_ips, fixed_ip))
+
+
+def _leave_ports(work: Work, subnet: Subnet) -> set[PortId]:
+    """Take the addresses of a subnet from the ports that got them without asking; return those."""
+    left = set()
+    for port in work.tx.find(Port, {"network_id": [subnet.network_id]}):
+        if port.device_owner.startswith(SERVICE_OWNERS):
+            continue
+        ports.save(work, port, without_subnet(port, subnet.id, now=work.now))
+        left.add(port.id)
+    return left
 
 
 def _forget(work: Work, subnet: Subnet) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
+from portlight.core.observation import CounterBlock, HostState
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.security_groups import meaning
@@ -110,6 +111,8 @@ SHAPES: Mapping[type, Shape] = {
         identifier=lambda state: state.virtual_ip_id,
         columns={"split_brain": lambda state: "yes" if state.split_brain else None},
     ),
+    HostState: Shape(table="hosts", identifier=lambda state: state.host),
+    CounterBlock: Shape(table="counter_blocks"),
     Instance: Shape(table="instances", columns=_OWNED),
     Project: Shape(
         table="projects",

@@ -4,19 +4,29 @@ One lock: writers and readers take turns. A failed transaction is undone step by
 """
 
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from portlight.core.topology import KIND_OF
-from portlight.store.protocol import AlreadyExistsError, E, LoggedChange, Reading, Writing
-from portlight.store.shapes import SHAPES, Shape, shape_of
+from portlight.store.protocol import (
+    AlreadyExistsError,
+    Alternative,
+    Chosen,
+    E,
+    LoggedChange,
+    Reading,
+    Usage,
+    Where,
+    Writing,
+)
+from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, shape_of, values_of
 from portlight.values.addresses import AddressRange, IpAddress
-from portlight.values.ids import PortId, SubnetId
+from portlight.values.ids import PortId, ProjectId, SubnetId
 
-Where = Mapping[str, Collection[str]]
 IndexKey = tuple[type, str, str]
 
 
@@ -72,12 +82,33 @@ class _MemoryTransaction:
     def get(self, kind: type[E], identifier: str) -> E | None:
         return cast("E | None", self._tables.entities[kind].get(identifier))
 
-    def find(self, kind: type[E], where: Where | None = None) -> list[E]:
+    def find(
+        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+    ) -> list[E]:
         rows = self._tables.entities[kind]
-        return [rows[identifier] for identifier in sorted(self._matching(kind, where or {}))]
+        found = self._matching(kind, where or {})
+        if any_of:
+            found &= set().union(*(self._matching(kind, self._plain(one)) for one in any_of))
+        return [rows[identifier] for identifier in sorted(found)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         return len(self._matching(kind, where or {}))
+
+    def used(self, kind: type[object], project_id: ProjectId) -> int:
+        return self.count(kind, {"project_id": [project_id]})
+
+    def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
+        found = Counter(
+            (str(shape.columns["project_id"](entity)), shape.table)
+            for kind, shape in SHAPES.items()
+            if shape.is_counted
+            for entity in self._tables.entities[kind].values()
+        )
+        return [
+            Usage(kind=KIND_OF_TABLE[table], project_id=ProjectId(owner), used=used)
+            for (owner, table), used in sorted(found.items())
+            if project_id in (None, owner)
+        ]
 
     def changes(self, after: int) -> list[LoggedChange]:
         return [change for change in self._tables.log if change.sequence > after]
@@ -106,7 +137,11 @@ class _MemoryTransaction:
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         return self._tables.held[subnet_id].get(address)
 
-    def insert(self, entity: object) -> None:
+    def insert(self, *entities: object) -> None:
+        for entity in entities:
+            self._insert(entity)
+
+    def _insert(self, entity: object) -> None:
         shape, rows = shape_of(entity), self._tables.entities[type(entity)]
         identifier = shape.identifier(entity)
         if identifier in rows:
@@ -127,19 +162,20 @@ class _MemoryTransaction:
         self._put(identifier, entity, None)
         self._log(type(entity), identifier)
 
-    def next_number(self, sequence: str) -> int:
+    def next_number(self, sequence: str, count: int = 1) -> int:
         numbers = self._tables.numbers
         before = numbers.get(sequence, 0)
-        numbers[sequence] = before + 1
+        numbers[sequence] = before + count
         self._undo.append(lambda: numbers.__setitem__(sequence, before))
         return before + 1
 
-    def hold_address(self, subnet_id: SubnetId, address: IpAddress, port_id: PortId) -> None:
+    def hold_addresses(self, subnet_id: SubnetId, holders: Mapping[IpAddress, PortId]) -> None:
         held = self._tables.held[subnet_id]
-        if address in held:
-            raise AlreadyExistsError(str(address))
-        held[address] = port_id
-        self._undo.append(lambda: held.pop(address))
+        for address, port_id in holders.items():
+            if address in held:
+                raise AlreadyExistsError(str(address))
+            held[address] = port_id
+            self._undo.append(partial(held.pop, address))
 
     def drop_address(self, subnet_id: SubnetId, address: IpAddress) -> None:
         held = self._tables.held[subnet_id]
@@ -188,6 +224,17 @@ class _MemoryTransaction:
                 raise KeyError(key)
             found = hits if found is None else found & hits
         return set(rows) if found is None else found
+
+    def _plain(self, alternative: Alternative) -> Where:
+        return {
+            key: self._chosen(wanted) if isinstance(wanted, Chosen) else wanted
+            for key, wanted in alternative.items()
+        }
+
+    def _chosen(self, wanted: Chosen) -> set[str]:
+        rows, shape = self._tables.entities[wanted.kind], SHAPES[wanted.kind]
+        found = self._matching(wanted.kind, wanted.where)
+        return set().union(*(values_of(shape, rows[one], wanted.key) for one in found))
 
     def _check_unique(self, entity: object, shape: Shape) -> None:
         identifier = shape.identifier(entity)

@@ -7,12 +7,12 @@ from starlette.routing import Route
 
 from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, parse_create
 from portlight.api.neutron.ports import render_port
+from portlight.api.parser import Parse
 from portlight.api.resource import Resource, envelope
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.standard import grouped, related, render_standard
 from portlight.api.wire import (
     Json,
-    Parse,
     address,
     boolean,
     identifier,

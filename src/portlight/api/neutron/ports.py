@@ -12,6 +12,7 @@ from portlight.api.attributes import (
     settable,
 )
 from portlight.api.errors import BadRequestError
+from portlight.api.parser import narrowed, refuse
 from portlight.api.resource import Resource
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
@@ -26,7 +27,6 @@ from portlight.api.wire import (
     nullable,
     only,
     record,
-    refuse,
     text,
     timestamp,
 )
@@ -58,7 +58,9 @@ def _dhcp_option(
     return ExtraDhcpOption(name=opt_name, value=opt_value, ip_version=ip_version)
 
 
-_FIXED_IPS = list_of(record(_fixed_ip, {}, subnet_id=identifier, ip_address=address))
+_FIXED_IPS = list_of(
+    narrowed(record(_fixed_ip, {}, subnet_id=identifier, ip_address=address), {"minProperties": 1})
+)
 _PAIRS = list_of(record(_address_pair, {"ip_address": loose_prefix}, mac_address=nullable(mac)))
 _OPTIONS = list_of(
     record(

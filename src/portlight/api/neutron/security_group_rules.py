@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 
 from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation
+from portlight.api.parser import Parse, parser, refuse
 from portlight.api.resource import Resource
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
     Json,
-    Parse,
     identifier,
     integer,
     loose_prefix,
     nullable,
     one_of,
-    refuse,
 )
 from portlight.core.drafts import SecurityGroupRuleChange, SecurityGroupRuleDraft
 from portlight.core.security_group import Direction, EtherType, SecurityGroupRule
@@ -26,6 +25,7 @@ _PORT: Parse = nullable(integer(-1, MAX_PORT))
 """-1 is how some clients write "every ICMP type"; the domain judges the rest."""
 
 
+@parser({"type": ["string", "integer"]}, shown={"type": "string"})
 def _protocol(field: str, raw: object) -> str:
     if isinstance(raw, bool) or not isinstance(raw, str | int):
         refuse(field, f"'{raw}' is neither a protocol name nor a number")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
 from portlight.api.errors import BadRequestError
+from portlight.api.parser import refuse
 from portlight.api.resource import Resource
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
@@ -19,7 +20,6 @@ from portlight.api.wire import (
     only,
     prefix,
     record,
-    refuse,
 )
 from portlight.core.drafts import SubnetDraft
 from portlight.core.network import HostRoute, Ipv6Mode, Subnet

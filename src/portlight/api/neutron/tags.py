@@ -11,7 +11,7 @@ from portlight.api.resource import Resource
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.core.errors import PreconditionFailedError
 from portlight.service.collection import C, D, I
-from portlight.service.work import O
+from portlight.service.sharing import O
 
 Tags = frozenset[str]
 
@@ -61,7 +61,7 @@ def tag_routes(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Ro
 def _read(resource: Resource[O, I, D, C], call: Call) -> tuple[Tags, int]:
     entity = resource.use(call.cloud).get(call.caller, resource.identifier(call.path["id"]))
     (rendered,) = resource.render(call.cloud, call.caller, [entity])
-    return TAGS("tags", rendered["tags"]), int(str(rendered["revision_number"]))  # type: ignore[return-value]
+    return TAGS("tags", rendered["tags"]), int(str(rendered["revision_number"]))
 
 
 def _change(resource: Resource[O, I, D, C], call: Call, changed: Callable[[Tags], Tags]) -> Tags:
@@ -80,7 +80,7 @@ def _change(resource: Resource[O, I, D, C], call: Call, changed: Callable[[Tags]
             if attempt == _ATTEMPTS - 1:
                 raise
         else:
-            return wanted  # type: ignore[return-value]
+            return wanted
     raise AssertionError("the loop returns or raises")
 
 
@@ -88,7 +88,7 @@ def _tags_in(call: Call) -> Tags:
     document = call.document()
     if document.keys() != {"tags"}:
         raise BadRequestError("The body must be an object with the one key 'tags'.")
-    return TAGS("tags", document["tags"])  # type: ignore[return-value]
+    return TAGS("tags", document["tags"])
 
 
 def _without(tags: Tags, tag: str) -> Tags:

@@ -1,10 +1,27 @@
 """What the hosts said last: whether they follow, and what they could not put in place."""
 
+from portlight.api.operation import operation
+from portlight.api.schema import MOMENT, TEXT, WHOLE, array, shape
 from portlight.api.shell import Call, Reply
 from portlight.api.wire import Json, moment
 from portlight.service.report import HostState
 
+_ERROR = shape({"object": TEXT, "message": TEXT})
+_HOST = {
+    "type": "object",
+    "properties": {
+        "host": TEXT,
+        "reported_at": MOMENT,
+        "applied_sequence": WHOLE,
+        "failures": WHOLE,
+        "errors": array(_ERROR),
+    },
+    "required": ["host", "reported_at", "applied_sequence", "failures"],
+    "additionalProperties": False,
+}
 
+
+@operation(answer=shape({"status": shape({"hosts": array(_HOST)})}))
 def show_status(call: Call) -> Reply:
     """Show the hosts; what fails on them is for administrators, as it names others' things."""
     with_errors = call.caller.is_admin

@@ -60,12 +60,7 @@ def made_schema(name: str, plural: str, entity: Schema) -> Schema:
 def page_schema(plural: str, entity: Schema) -> Schema:
     """Return the schema of a list, with links to its neighbours if it is a page."""
     link = shape({"rel": one_word("next", "previous"), "href": {"type": "string", "format": "uri"}})
-    return {
-        "type": "object",
-        "properties": {plural: array(entity), f"{plural}_links": array(link)},
-        "required": [plural],
-        "additionalProperties": False,
-    }
+    return shape({plural: array(entity)}, optional={f"{plural}_links": array(link)})
 
 
 def listing_parameters(listing: Listing, filters: Mapping[str, Schema]) -> Parameters:

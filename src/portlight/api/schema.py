@@ -32,11 +32,16 @@ def array(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-def shape(members: Mapping[str, Schema], *, title: str | None = None) -> Schema:
-    """Return the schema of an object with exactly these members."""
+def shape(
+    members: Mapping[str, Schema],
+    *,
+    optional: Mapping[str, Schema] | None = None,
+    title: str | None = None,
+) -> Schema:
+    """Return the schema of an object with these members, and perhaps the optional ones."""
     schema: dict[str, object] = {
         "type": "object",
-        "properties": dict(members),
+        "properties": {**members, **(optional or {})},
         "required": sorted(members),
         "additionalProperties": False,
     }

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from portlight.core import instances as instance_rules
 from portlight.core.drafts import InterfaceRequest
+from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.identity import ADMIN
 from portlight.core.instance import Instance
 from portlight.core.port import Port
+from portlight.core.quotas import QuotaUse
 from portlight.core.virtual_ip import VirtualIp, VirtualIpMember, VirtualIpState
-from portlight.service import instances, kinds, observations, ports, virtual_ips
+from portlight.service import instances, kinds, observations, ports, quotas, virtual_ips
 from portlight.service.caller import Caller
 from portlight.service.collection import Collection
 from portlight.service.feed import KEPT_CHANGES, changes_after
@@ -20,6 +22,7 @@ from portlight.service.identity import Identity
 from portlight.service.ids import IdSource
 from portlight.service.policy import check_action
 from portlight.service.report import AgentReport, ChangeBatch, HostState, PortCounters
+from portlight.service.sharing import Owned, shared_with
 from portlight.service.transactions import Transactions
 from portlight.service.work import View, Work, load
 from portlight.store.protocol import Store
@@ -51,6 +54,7 @@ class Cloud:
         self.ports = Collection(self._do, kinds.PORTS)
         self.security_groups = kinds.SecurityGroups(self._do, kinds.SECURITY_GROUPS)
         self.security_group_rules = Collection(self._do, kinds.SECURITY_GROUP_RULES)
+        self.rbac_policies = Collection(self._do, kinds.RBAC_POLICIES)
         self.virtual_ips = Collection(self._do, kinds.VIRTUAL_IPS)
         self.instances = Collection(self._do, kinds.INSTANCES)
         self._clock = clock
@@ -58,6 +62,36 @@ class Cloud:
         self._counters = observations.Counters()
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
+
+    def shared_with(self, caller: Caller, kind: type[Owned]) -> frozenset[str]:
+        """Return the ids of the things of a kind that are shared with the caller's project."""
+        with self._do.read() as tx:
+            return shared_with(tx, kind, caller.project_id)
+
+    def quota(self, caller: Caller, project_id: ProjectId) -> list[QuotaUse]:
+        """Return what a project may have and has."""
+        return self._do.view(caller, lambda view: quotas.show(view, project_id))
+
+    def default_quota(self, caller: Caller) -> list[QuotaUse]:
+        """Return what a project has that nothing was set for."""
+        return self._do.view(caller, quotas.show_default)
+
+    def quotas(self, caller: Caller) -> list[QuotaUse]:
+        """Return the same of every project that has limits of its own."""
+        return self._do.view(caller, quotas.show_all)
+
+    def set_quota(self, caller: Caller, project_id: ProjectId, draft: QuotaDraft) -> list[QuotaUse]:
+        """Set limits of a project, or, for `default`, of all that have none of their own."""
+        return self._do.run(caller, lambda work: quotas.change(work, project_id, draft))
+
+    def reset_quota(self, caller: Caller, project_id: ProjectId) -> None:
+        """Let a project follow the defaults again."""
+        self._do.run(caller, lambda work: quotas.reset(work, project_id))
+
+    def all_quota_uses(self) -> list[QuotaUse]:
+        """Return what every project has and may have of it."""
+        with self._do.read() as tx:
+            return quotas.measure(tx)
 
     def add_virtual_ip_member(
         self, caller: Caller, identifier: VirtualIpId, member: VirtualIpMember

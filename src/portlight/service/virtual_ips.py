@@ -163,6 +163,7 @@ def save_state(work: Work, old: VirtualIpState, new: VirtualIpState) -> None:
 
 
 def _reserve(work: Work, draft: VirtualIpDraft, port: Port) -> VirtualIp:
+    work.claims.update(((VirtualIp, port.meta.project_id), (Port, port.meta.project_id)))
     birth = work.birth(port.meta.project_id)
     place = (port.network_id, port.fixed_ips[0])
     virtual_ip = build_virtual_ip(draft, place=place, port_id=port.id, birth=birth)

@@ -105,6 +105,7 @@ class SqlStore:
             with self._transaction(self._database.begin_writing) as connection:
                 transaction = SqlWriting(connection, self._decoded)
                 yield transaction
+                transaction.write_usages()
                 transaction.write_log()
         finally:
             self._writer.release()

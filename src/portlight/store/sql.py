@@ -100,6 +100,7 @@ class SqlStore:
         with self._troubles(), self._groups.member() as connection:
             transaction = SqlWriting(connection, self._decoded)
             yield transaction
+            transaction.write_usages()
             transaction.write_log()
 
     def upgrade(self, migrations: Path = MIGRATIONS) -> str | None:

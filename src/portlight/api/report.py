@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 
 from starlette.routing import Route
 
+from portlight.api.operation import Description, Operation
 from portlight.api.query import Listing, Matcher, pick, select, where_of
 from portlight.api.resource import fields_of
+from portlight.api.resource_schema import FIELDS, listing_parameters, page_schema
+from portlight.api.schema import Schema, shape, titled
 from portlight.api.shell import Call, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.core.errors import NotFoundError
@@ -24,7 +27,7 @@ class Report:
     plural: str
     path: str
     """Last part of the address."""
-    attributes: frozenset[str]
+    attributes: Mapping[str, Schema]
     read: Callable[[Call, Collection[str] | None], list[Json]]
     """Return what the caller may see: with these keys, or (None) all."""
     key: str | None = None
@@ -39,17 +42,33 @@ class Report:
 def report_routes(face: Face, report: Report, base: str) -> list[Route]:
     """Return the route of the list, and that of one."""
     listing = Listing(
-        attributes=report.attributes,
+        attributes=frozenset(report.attributes),
         where={},
         matchers=report.matchers,
         key=report.key or report.sorted_by,
     )
-    found = [route(face, f"{base}/{report.path}", GET=lambda call: _list(report, listing, call))]
+    path, one = f"{base}/{report.path}", _schema(report)
+    lists = Description(
+        summary=f"List {report.plural.replace('_', ' ')}",
+        query=listing_parameters(listing, {}),
+        answer=page_schema(report.plural, one),
+    )
+    found = [route(face, path, GET=Operation(lambda call: _list(report, listing, call), lists))]
     if report.key is not None:
-        found.append(
-            route(face, f"{base}/{report.path}/{{id}}", GET=lambda call: _show(report, call))
+        shows = Description(
+            summary=f"Show a {report.name.replace('_', ' ')}",
+            query=FIELDS,
+            answer=shape({report.name: one}),
         )
+        show = Operation(lambda call: _show(report, call), shows)
+        found.append(route(face, f"{path}/{{id}}", GET=show))
     return found
+
+
+def _schema(report: Report) -> Schema:
+    """Return the schema of one; `fields` may leave out any attribute."""
+    shown = {"type": "object", "properties": report.attributes, "additionalProperties": False}
+    return titled(report.name, shown)
 
 
 def _list(report: Report, listing: Listing, call: Call) -> Reply:

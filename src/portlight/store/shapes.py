@@ -11,6 +11,7 @@ from portlight.core.host import Host
 from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
+from portlight.core.observation import CounterBlock, HostState
 from portlight.core.port import Port
 from portlight.core.quotas import QuotaLimits
 from portlight.core.rbac import RbacPolicy, reach
@@ -80,7 +81,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     AddressScope: Shape(table="address_scopes", is_counted=True, columns=_OWNED),
     Host: Shape(
-        table="hosts",
+        table="agents",
         columns={"project_id": _project, "name": lambda host: host.name},
         unique=(("name",),),
     ),
@@ -143,6 +144,8 @@ SHAPES: Mapping[type, Shape] = {
         identifier=lambda state: state.virtual_ip_id,
         columns={"split_brain": lambda state: "yes" if state.split_brain else None},
     ),
+    HostState: Shape(table="hosts", identifier=lambda state: state.host),
+    CounterBlock: Shape(table="counter_blocks"),
     Instance: Shape(table="instances", is_counted=True, columns=_OWNED),
     RbacPolicy: Shape(
         table="rbac_policies",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from portlight.api.attributes import STANDARD, Attribute, Attributes, settable
 from portlight.api.resource import Resource
-from portlight.api.wire import Json, boolean, integer
+from portlight.api.wire import Json, boolean, one_number
 from portlight.core.drafts_addressing import AddressScopeDraft
 from portlight.core.subnet_pool import AddressScope
 from portlight.service.caller import Caller
@@ -14,7 +14,7 @@ from portlight.values.ids import AddressScopeId
 _ATTRIBUTES: Attributes = {
     **{name: STANDARD[name] for name in ("id", "name", "project_id", "tenant_id")},
     "ip_version": Attribute(
-        parse=integer(4, 6), draft="ip_version", on_update=False, required=True
+        parse=one_number(4, 6), draft="ip_version", on_update=False, required=True
     ),
     "shared": settable("shared", boolean),
 }

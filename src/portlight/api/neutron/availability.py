@@ -5,9 +5,10 @@ from typing import Final
 
 import msgspec
 
-from portlight.api.attributes import READ_ONLY, Attributes, settable
+from portlight.api.attributes import Attributes, read_only, settable
 from portlight.api.report import Report
 from portlight.api.resource import Resource
+from portlight.api.schema import TEXT, TRUTH, WHOLE, array, mapping, or_null, shape
 from portlight.api.shell import Call
 from portlight.api.wire import Json, only, spaced_time, text
 from portlight.core.availability import NetworkAvailability, SubnetAvailability
@@ -19,21 +20,21 @@ from portlight.values.ids import HostId
 
 _LARGEST: Final = (1 << 63) - 1
 _AGENT_ATTRIBUTES: Attributes = {
-    "id": READ_ONLY,
-    "agent_type": READ_ONLY,
-    "binary": READ_ONLY,
-    "topic": READ_ONLY,
-    "host": READ_ONLY,
-    "availability_zone": READ_ONLY,
+    "id": read_only(TEXT),
+    "agent_type": read_only(TEXT),
+    "binary": read_only(TEXT),
+    "topic": read_only(TEXT),
+    "host": read_only(TEXT),
+    "availability_zone": read_only(TEXT),
     "admin_state_up": settable(None, only(value=True, why="an agent cannot be disabled")),
-    "alive": READ_ONLY,
-    "created_at": READ_ONLY,
-    "started_at": READ_ONLY,
-    "heartbeat_timestamp": READ_ONLY,
-    "configurations": READ_ONLY,
-    "description": settable("description", text()),
-    "resource_versions": READ_ONLY,
-    "resources_synced": READ_ONLY,
+    "alive": read_only(TRUTH),
+    "created_at": read_only(TEXT),
+    "started_at": read_only(TEXT),
+    "heartbeat_timestamp": read_only(TEXT),
+    "configurations": read_only(mapping(WHOLE)),
+    "description": settable("description", text(), answer=or_null(TEXT)),
+    "resource_versions": read_only(mapping(TEXT)),
+    "resources_synced": read_only(or_null(TRUTH)),
 }
 
 
@@ -120,21 +121,29 @@ def _number(value: int) -> int | msgspec.Raw:
     return value if value <= _LARGEST else msgspec.Raw(str(value).encode())
 
 
+_SUBNET = shape(
+    {
+        "subnet_id": TEXT,
+        "subnet_name": TEXT,
+        "ip_version": WHOLE,
+        "cidr": TEXT,
+        "total_ips": WHOLE,
+        "used_ips": WHOLE,
+    }
+)
 IP_AVAILABILITIES = Report(
     name="network_ip_availability",
     plural="network_ip_availabilities",
     path="network-ip-availabilities",
-    attributes=frozenset(
-        {
-            "network_id",
-            "network_name",
-            "project_id",
-            "tenant_id",
-            "total_ips",
-            "used_ips",
-            "subnet_ip_availability",
-        }
-    ),
+    attributes={
+        "network_id": TEXT,
+        "network_name": TEXT,
+        "project_id": TEXT,
+        "tenant_id": TEXT,
+        "total_ips": WHOLE,
+        "used_ips": WHOLE,
+        "subnet_ip_availability": array(_SUBNET),
+    },
     read=_availabilities,
     key="network_id",
     label="Network",
@@ -151,7 +160,7 @@ ZONE_LIST = Report(
     name="availability_zone",
     plural="availability_zones",
     path="availability_zones",
-    attributes=frozenset({"name", "resource", "state"}),
+    attributes={"name": TEXT, "resource": TEXT, "state": TEXT},
     read=_zones,
     sorted_by="name",
 )
@@ -161,7 +170,7 @@ SERVICE_PROVIDERS = Report(
     name="service_provider",
     plural="service_providers",
     path="service-providers",
-    attributes=frozenset({"service_type", "name", "default"}),
+    attributes={"service_type": TEXT, "name": TEXT, "default": TRUTH},
     # Routers have no flavors, so nothing can be provided in more than one way.
     read=lambda _call, _wanted: [],
     sorted_by="name",

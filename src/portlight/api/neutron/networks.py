@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
+from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only, settable
 from portlight.api.resource import Resource
+from portlight.api.schema import TEXT, array, or_null
 from portlight.api.standard import grouped, related, render_standard
 from portlight.api.wire import Json, boolean, integer, list_of, only, text
 from portlight.core.drafts import NetworkDraft
@@ -27,12 +28,12 @@ _ATTRIBUTES: Attributes = {
     "provider:network_type": at_creation(None, only("local", why="every network is local")),
     "provider:physical_network": at_creation(None, only(None, why=_NO_PROVIDER)),
     "provider:segmentation_id": at_creation(None, only(None, why=_NO_PROVIDER)),
-    "status": READ_ONLY,
-    "subnets": READ_ONLY,
+    "status": read_only(TEXT),
+    "subnets": read_only(array(TEXT)),
     "availability_zone_hints": at_creation("availability_zone_hints", list_of(text())),
-    "availability_zones": READ_ONLY,
-    "ipv4_address_scope": READ_ONLY,
-    "ipv6_address_scope": READ_ONLY,
+    "availability_zones": read_only(array(TEXT)),
+    "ipv4_address_scope": read_only(or_null(TEXT)),
+    "ipv6_address_scope": read_only(or_null(TEXT)),
 }
 
 

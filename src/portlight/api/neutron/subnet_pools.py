@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from starlette.routing import Route
 
 from portlight.api.attributes import (
-    READ_ONLY,
     STANDARD,
     Attribute,
     Attributes,
     at_creation,
+    read_only,
     settable,
 )
 from portlight.api.errors import BadRequestError
+from portlight.api.operation import operation
 from portlight.api.resource import Resource
+from portlight.api.schema import TEXT, WHOLE, array, or_null, shape
 from portlight.api.shell import Call, Face, Reply, route
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
@@ -35,17 +37,20 @@ from portlight.values.ids import NetworkId, SubnetPoolId
 
 _MAX_QUOTA = (1 << 31) - 1
 _PREFIXES = list_of(prefix)
+_PREFIXES_ARRAY = array(prefix.schema)
 _LENGTH = integer(0, 128)
+_CHANGE = shape({"prefixes": {**_PREFIXES_ARRAY, "minItems": 1}})
+_HELD = shape({"prefixes": array(TEXT)})
 
 _ATTRIBUTES: Attributes = {
     **STANDARD,
     "name": Attribute(parse=text(least=1), draft="name", required=True),
     "prefixes": Attribute(parse=_PREFIXES, draft="prefixes", required=True),
-    "ip_version": READ_ONLY,
-    "min_prefixlen": settable("min_prefixlen", _LENGTH),
-    "max_prefixlen": settable("max_prefixlen", _LENGTH),
-    "default_prefixlen": settable("default_prefixlen", _LENGTH),
-    "default_quota": settable("default_quota", integer(0, _MAX_QUOTA)),
+    "ip_version": read_only(WHOLE),
+    "min_prefixlen": settable("min_prefixlen", _LENGTH, answer=TEXT),
+    "max_prefixlen": settable("max_prefixlen", _LENGTH, answer=TEXT),
+    "default_prefixlen": settable("default_prefixlen", _LENGTH, answer=TEXT),
+    "default_quota": settable("default_quota", integer(0, _MAX_QUOTA), answer=or_null(WHOLE)),
     "is_default": settable("is_default", boolean),
     "shared": at_creation("shared", boolean),
     "address_scope_id": settable("address_scope_id", nullable(identifier)),
@@ -62,17 +67,26 @@ def pool_actions(face: Face, base: str) -> list[Route]:
     ]
 
 
+@operation(body=_CHANGE, answer=_HELD)
 def _add_prefixes(call: Call) -> Reply:
+    """Let a pool have more prefixes."""
     pool = call.cloud.subnet_pools.add_prefixes(call.caller, _pool_id(call), _prefixes_in(call))
     return Reply(document={"prefixes": [str(one) for one in pool.prefixes]})
 
 
+@operation(body=_CHANGE, answer=_HELD)
 def _remove_prefixes(call: Call) -> Reply:
+    """Take prefixes from a pool."""
     pool = call.cloud.subnet_pools.remove_prefixes(call.caller, _pool_id(call), _prefixes_in(call))
     return Reply(document={"prefixes": [str(one) for one in pool.prefixes]})
 
 
+@operation(
+    body=shape({"network_id": identifier.schema}),
+    answer=array(shape({"id": TEXT, "cidr": TEXT})),
+)
 def _onboard(call: Call) -> Reply:
+    """Let a pool have the subnets of a network."""
     document = call.document()
     if document.keys() != {"network_id"}:
         raise BadRequestError("network_id must be specified, and nothing else.")

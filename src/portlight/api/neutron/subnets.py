@@ -16,6 +16,7 @@ from portlight.api.wire import (
     integer,
     list_of,
     nullable,
+    one_number,
     one_of,
     only,
     prefix,
@@ -50,7 +51,7 @@ _ATTRIBUTES: Attributes = {
     "use_default_subnetpool": Attribute(
         parse=boolean, draft="use_default_subnetpool", on_update=False, is_rendered=False
     ),
-    "ip_version": at_creation("ip_version", integer(4, 6)),
+    "ip_version": at_creation("ip_version", one_number(4, 6)),
     "gateway_ip": settable("gateway_ip", nullable(address)),
     "allocation_pools": settable("allocation_pools", _POOLS),
     "enable_dhcp": settable("enable_dhcp", boolean),

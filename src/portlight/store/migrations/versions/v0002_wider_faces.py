@@ -16,6 +16,7 @@ depends_on = None
 def upgrade() -> None:
     """Make the tables, and fill the new columns of those that were there."""
     _addressing()
+    _observations()
     _sharing()
     _quotas()
 
@@ -34,7 +35,7 @@ def _addressing() -> None:
     )
     _entity_table("address_scopes", ("project_id", "name"))
     _entity_table("prefix_uses", ())
-    _entity_table("hosts", ("project_id", "name"), (("name",),))
+    _entity_table("agents", ("project_id", "name"), (("name",),))
 
 
 def _sharing() -> None:
@@ -119,3 +120,8 @@ def _entity_table(table: str, keys: Sequence[str], unique: Sequence[tuple[str, .
             op.create_index(f"{table}_{key}", table, [key])
     for columns in unique:
         op.create_index(f"{table}_unique_{'_'.join(columns)}", table, list(columns), unique=True)
+
+
+def _observations() -> None:
+    _entity_table("hosts", ())
+    _entity_table("counter_blocks", ())

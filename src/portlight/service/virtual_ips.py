@@ -10,6 +10,7 @@ from portlight.core.errors_port import NotAMemberError, VirtualIpInUseError
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_VIRTUAL_IP, Port
 from portlight.core.virtual_ip import (
+    Announcement,
     AnnouncementKind,
     VirtualIp,
     VirtualIpMember,
@@ -17,7 +18,6 @@ from portlight.core.virtual_ip import (
 )
 from portlight.core.virtual_ips import (
     MAX_PER_PORT,
-    Announcement,
     build_virtual_ip,
     change_virtual_ip,
     is_member,

@@ -10,6 +10,7 @@ from typing import Any
 from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
+from portlight.core.observation import CounterBlock, HostState
 from portlight.core.port import Port
 from portlight.core.quotas import QuotaLimits
 from portlight.core.rbac import RbacPolicy, reach
@@ -120,6 +121,8 @@ SHAPES: Mapping[type, Shape] = {
         identifier=lambda state: state.virtual_ip_id,
         columns={"split_brain": lambda state: "yes" if state.split_brain else None},
     ),
+    HostState: Shape(table="hosts", identifier=lambda state: state.host),
+    CounterBlock: Shape(table="counter_blocks"),
     Instance: Shape(table="instances", is_counted=True, columns=_OWNED),
     RbacPolicy: Shape(
         table="rbac_policies",

@@ -15,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables, and fill the new columns of those that were there."""
+    _observations()
     _sharing()
     _quotas()
 
@@ -105,3 +106,8 @@ def _entity_table(table: str, keys: Sequence[str], unique: Sequence[tuple[str, .
             op.create_index(f"{table}_{key}", table, [key])
     for columns in unique:
         op.create_index(f"{table}_unique_{'_'.join(columns)}", table, list(columns), unique=True)
+
+
+def _observations() -> None:
+    _entity_table("hosts", ())
+    _entity_table("counter_blocks", ())

@@ -92,8 +92,8 @@ def load_own(work: Work, kind: type[O], identifier: str, action: str) -> O:
 
     Raise NotFoundError when he may not even see it, ForbiddenError when he only may see it.
     """
-    check_action(work.caller, action)
     entity = load(work, kind, identifier)
+    check_action(work.caller, action)
     if action in PARENT_OWNER_TOO and owns_parent(work.tx, work.caller.project_id, entity):
         return entity
     check_owner(work.caller, action, entity.meta.project_id)

@@ -164,6 +164,17 @@ def test_a_policy_may_go_while_another_one_still_lets() -> None:
         world.cloud.rbac_policies.delete(ADMIN, everyone.id)
 
 
+def test_what_an_administrator_made_there_does_not_keep_a_policy_for_others() -> None:
+    world = a_world()
+    network = a_network(world)
+    a_subnet(world, network)
+    world.cloud.ports.create(ADMIN, PortDraft(network_id=network.id))
+
+    world.cloud.rbac_policies.delete(MEMBER, share(world, network).id)
+
+    assert world.cloud.networks.find(STRANGER) == []
+
+
 def test_a_policy_moves_to_another_project() -> None:
     world = a_world()
     network = a_network(world)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -53,7 +53,7 @@ class Place:
         self.ports: list[Json] = self.list([])["ports"]
 
     def get(self, query: Query) -> httpx.Response:
-        return self._runner.run(self._client.get("/v2.0/ports", params=httpx.QueryParams(query)))
+        return self._runner.run(self._client.get("/v2.0/ports", params=urlencode(query)))
 
     def list(self, query: Query) -> Json:
         answer = self.get(query)

@@ -71,6 +71,9 @@ POLICY: Mapping[str, frozenset[str]] = {
 }
 """Action to the roles of which one is needed. `kind:field` guards one field of a draft."""
 
+PARENT_OWNER_TOO: Final = frozenset({"update_subnet", "delete_subnet", "delete_port"})
+"""What the owner of a network may also do to the things of others on it."""
+
 NETWORK_OWNER_ONLY: Final = ("mac", "port_security_enabled", "allowed_address_pairs")
 """Fields of a port that only the owner of its network (or an admin) sets: they loosen it."""
 

@@ -90,6 +90,8 @@ def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | Non
     check_revision(port, port_id, if_revision)
     network = load(work, Network, port.network_id)
     _check_fields(work, draft, network)
+    if is_set(draft.fixed_ips):
+        check_owner(work.caller, "port:fixed_ips", network.meta.project_id)
     _check_unchangeable(port, draft)
     keeps_mac = draft.mac in (UNSET, port.mac)
     mac = port.mac if keeps_mac else port_macs.choose(work, [(network.id, draft.mac)])[0]
@@ -217,6 +219,8 @@ def _check_fields(work: Work, draft: PortDraft, network: Network) -> None:
             check_owner(work.caller, f"port:{field}", network.meta.project_id)
     if not isinstance(draft.device_owner, Unset) and draft.device_owner.startswith(_SERVICE_OWNERS):
         check_owner(work.caller, "port:device_owner", network.meta.project_id)
+    if not isinstance(draft.fixed_ips, Unset) and any(one.address for one in draft.fixed_ips):
+        check_owner(work.caller, "port:fixed_ips:ip_address", network.meta.project_id)
 
 
 def _check_unchangeable(port: Port, draft: PortDraft) -> None:

@@ -65,7 +65,7 @@ def update(
     _check_no_twin(work, changed)
     work.tx.update(policy, changed)
     if thing is not None:
-        _check_unused(work, thing)
+        _check_unused(work, thing, policy.target)
         _touch(work, thing)
     return changed
 
@@ -76,7 +76,7 @@ def delete(work: Work, policy_id: RbacPolicyId) -> None:
     thing = _thing(work, policy)
     work.tx.delete(policy)
     if thing is not None:
-        _check_unused(work, thing)
+        _check_unused(work, thing, policy.target)
         _touch(work, thing)
 
 
@@ -94,7 +94,7 @@ def set_public(work: Work, thing: Owned, *, public: bool) -> None:
     if present and not public:
         for policy in present:
             work.tx.delete(policy)
-        _check_unused(work, thing)
+        _check_unused(work, thing, EVERYONE)
 
 
 def discard(work: Work, thing: Owned) -> None:
@@ -103,19 +103,18 @@ def discard(work: Work, thing: Owned) -> None:
         work.tx.delete(policy)
 
 
-def _check_unused(work: Work, thing: Owned) -> None:
-    """Raise RbacPolicyInUseError when a project uses the thing and sees it no more."""
+def _check_unused(work: Work, thing: Owned, target: str) -> None:
+    """Raise RbacPolicyInUseError when who was the target uses the thing and sees it no more."""
     allowed = {thing.meta.project_id, *(policy.target for policy in _policies(work, thing))}
-    if EVERYONE in allowed:
+    if EVERYONE in allowed or target in allowed:
         return
-    identifier = shape_of(thing).identifier(thing)
     blockers = [
         blocker_of(user, f"project {user.meta.project_id}")
         for user in _users(work, thing)
-        if user.meta.project_id not in allowed
+        if target in (EVERYONE, user.meta.project_id) and user.meta.project_id not in allowed
     ]
     if blockers:
-        raise RbacPolicyInUseError(identifier, blockers)
+        raise RbacPolicyInUseError(shape_of(thing).identifier(thing), blockers)
 
 
 def _users(work: Work, thing: Owned) -> Iterable[Owned]:

@@ -90,18 +90,16 @@ def sees(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
     sight = SIGHTS.get(type(entity), _NONE)
     if sight.object_type is not None and _is_granted(tx, project_id, entity):
         return True
-    parent = None if sight.parent is None else parent_of(tx, entity, sight.parent)
-    if parent is None or sight.parent is None:
-        return False
-    if sight.parent.owner_only:
-        return parent.meta.project_id == project_id
-    return sees(tx, project_id, parent)
+    if sight.parent is None or sight.parent.owner_only:
+        return owns_parent(tx, project_id, entity)
+    parent = _parent_of(tx, entity)
+    return parent is not None and sees(tx, project_id, parent)
 
 
-def parent_of(tx: Reading, entity: Owned, parent: Parent) -> Owned | None:
-    """Return the thing through which another one is seen."""
-    identifier = SHAPES[type(entity)].columns[parent.key](entity)
-    return None if identifier is None else tx.get(parent.kind, identifier)
+def owns_parent(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
+    """Whether a project owns the thing through which another one is seen."""
+    parent = _parent_of(tx, entity)
+    return parent is not None and parent.meta.project_id == project_id
 
 
 def shared_with(tx: Reading, kind: type[Owned], project_id: ProjectId) -> frozenset[str]:
@@ -111,6 +109,14 @@ def shared_with(tx: Reading, kind: type[Owned], project_id: ProjectId) -> frozen
         return frozenset()
     keys = reaches(RbacAction.ACCESS_AS_SHARED, object_type, project_id)
     return frozenset(policy.object_id for policy in tx.find(RbacPolicy, {"reach": keys}))
+
+
+def _parent_of(tx: Reading, entity: Owned) -> Owned | None:
+    parent = SIGHTS.get(type(entity), _NONE).parent
+    if parent is None:
+        return None
+    identifier = SHAPES[type(entity)].columns[parent.key](entity)
+    return None if identifier is None else tx.get(parent.kind, identifier)
 
 
 def _granted(object_type: str, project_id: ProjectId) -> Chosen:

@@ -14,8 +14,8 @@ from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.virtual_ip import VirtualIp
 from portlight.service.caller import Caller
 from portlight.service.ids import IdSource
-from portlight.service.policy import check_action, check_owner
-from portlight.service.sharing import O, Owned, seen_by, sees
+from portlight.service.policy import PARENT_OWNER_TOO, check_action, check_owner
+from portlight.service.sharing import O, Owned, owns_parent, seen_by, sees
 from portlight.store.protocol import Reading, Window, Writing
 from portlight.store.shapes import SHAPES
 from portlight.values.ids import HostName, ProjectId
@@ -92,8 +92,10 @@ def load_own(work: Work, kind: type[O], identifier: str, action: str) -> O:
 
     Raise NotFoundError when he may not even see it, ForbiddenError when he only may see it.
     """
-    check_action(work.caller, action)
     entity = load(work, kind, identifier)
+    check_action(work.caller, action)
+    if action in PARENT_OWNER_TOO and owns_parent(work.tx, work.caller.project_id, entity):
+        return entity
     check_owner(work.caller, action, entity.meta.project_id)
     return entity
 

@@ -43,6 +43,8 @@ class Listing:
     """Filters that are not an equality of one attribute."""
     narrow: Mapping[str, Narrow] = field(default_factory=dict)
     """Filters with a matcher, of which the store can apply a part."""
+    key: str = "id"
+    """What no two items share: it settles the order, and is the marker of pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +106,12 @@ def window_of(listing: Listing, query: Query) -> Window | None:
     )
 
 
-def page_of_window(query: Query, items: Sequence[Json], url: str) -> Page:
+def page_of_window(listing: Listing, query: Query, items: Sequence[Json], url: str) -> Page:
     """Return the page of documents that were found in a window, whose marker is in the list."""
     limit = _limit(query)
     kept = list(items) if limit is None else list(items[:limit])
     around = (len(kept) < len(items), "marker" in query)
-    return _with_fields(query, _page(query, kept, around, url))
+    return _with_fields(query, _page(listing, query, kept, around, url))
 
 
 def select(listing: Listing, query: Query, items: Sequence[Json], url: str) -> Page:
@@ -117,7 +119,7 @@ def select(listing: Listing, query: Query, items: Sequence[Json], url: str) -> P
     left = _left(listing, query)
     found = [item for item in items if _matches(listing, left, item)] if left else list(items)
     ordered = _sorted(listing, query, found)
-    return _with_fields(query, _paginate(query, ordered, url))
+    return _with_fields(query, _paginate(listing, query, ordered, url))
 
 
 def fields_of(query: Query) -> set[str]:
@@ -190,7 +192,7 @@ def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
     if not keys and "limit" not in query and "marker" not in query:
         return items
     # pages need a total order: ties are settled by id, and sorts are stable
-    ordered = sorted(items, key=lambda item: str(item["id"]))
+    ordered = sorted(items, key=lambda item: str(item[listing.key]))
     for key, direction in reversed(list(zip(keys, directions, strict=True))):
         ordered.sort(key=lambda item, key=key: _rank(item.get(key)), reverse=direction == "desc")  # type: ignore[misc]
     return ordered
@@ -202,23 +204,27 @@ def _rank(value: object) -> tuple[bool, float, str]:
     return (value is not None, 0.0, "" if value is None else str(value))
 
 
-def _paginate(query: Query, items: list[Json], url: str) -> Page:
+def _paginate(listing: Listing, query: Query, items: list[Json], url: str) -> Page:
     limit = _limit(query)
     ordered = items[::-1] if _is_backward(query) else items
-    start = _after_marker(query, ordered)
+    start = _after_marker(listing, query, ordered)
     window = ordered[start:] if limit is None else ordered[start : start + limit]
-    return _page(query, window, (start + len(window) < len(ordered), start > 0), url)
+    around = (start + len(window) < len(ordered), start > 0)
+    return _page(listing, query, window, around, url)
 
 
-def _page(query: Query, window: list[Json], around: tuple[bool, bool], url: str) -> Page:
+def _page(
+    listing: Listing, query: Query, window: list[Json], around: tuple[bool, bool], url: str
+) -> Page:
     """Return a page in the order of the list; `around`: whether there is more after and before."""
     backward = _is_backward(query)
     has_more, has_before = around
     links: list[Json] = []
     if _limit(query) is not None and window:
-        first, last = (window[0], window[-1])
-        forward_link = _link("previous" if backward else "next", query, url, last, backward)
-        backward_link = _link("next" if backward else "previous", query, url, first, not backward)
+        first, last = str(window[0][listing.key]), str(window[-1][listing.key])
+        ahead, behind = ("previous", "next") if backward else ("next", "previous")
+        forward_link = _link(ahead, query, url, last, backward)
+        backward_link = _link(behind, query, url, first, not backward)
         links = [forward_link] * has_more + [backward_link] * has_before
     return Page(items=window[::-1] if backward else window, links=links)
 
@@ -236,19 +242,19 @@ def _limit(query: Query) -> int | None:
     return int(spelling) or None
 
 
-def _after_marker(query: Query, items: list[Json]) -> int:
+def _after_marker(listing: Listing, query: Query, items: list[Json]) -> int:
     if "marker" not in query:
         return 0
     marker = query["marker"][-1]
     for index, item in enumerate(items):
-        if item["id"] == marker:
+        if item[listing.key] == marker:
             return index + 1
     refuse_marker(query)
 
 
-def _link(relation: str, query: Query, url: str, item: Json, backward: bool) -> Json:  # noqa: FBT001 -- private
+def _link(relation: str, query: Query, url: str, marker: str, backward: bool) -> Json:  # noqa: FBT001 -- private
     kept = {key: values for key, values in query.items() if key not in ("marker", "page_reverse")}
-    target = {**kept, "marker": [str(item["id"])]}
+    target = {**kept, "marker": [marker]}
     if backward:
         target["page_reverse"] = ["True"]
     return {"rel": relation, "href": f"{url}?{urlencode(target, doseq=True)}"}

@@ -167,7 +167,7 @@ def _list(
     page = (
         select(listing, call.query, rendered, call.url)
         if window is None
-        else page_of_window(call.query, rendered, call.url)
+        else page_of_window(listing, call.query, rendered, call.url)
     )
     body: Json = {resource.plural: page.items}
     if page.links:

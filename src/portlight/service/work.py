@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from portlight.core.changes import Birth, given
 from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import Blocker, NotFoundError, PreconditionFailedError
+from portlight.core.host import Host
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.rbac import RbacPolicy
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
 from portlight.service.caller import Caller
 from portlight.service.ids import IdSource
@@ -29,6 +31,9 @@ LABELS: Mapping[type, str] = {
     Port: "Port",
     SecurityGroup: "SecurityGroup",
     SecurityGroupRule: "SecurityGroupRule",
+    SubnetPool: "SubnetPool",
+    AddressScope: "AddressScope",
+    Host: "Agent",
     VirtualIp: "VirtualIp",
     Instance: "Instance",
     RbacPolicy: "RbacPolicy",

@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from portlight.core.instance import Instance
+from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.virtual_ip import VirtualIp
 from portlight.values.ids import (
     InstanceId,
+    MirrorFilterId,
+    MirrorFilterRuleId,
+    MirrorSessionId,
     NetworkId,
     PortId,
     SecurityGroupId,
@@ -22,7 +26,18 @@ from portlight.values.ids import (
     VirtualIpId,
 )
 
-Entity = Network | Subnet | Port | SecurityGroup | SecurityGroupRule | VirtualIp | Instance
+Entity = (
+    Network
+    | Subnet
+    | Port
+    | SecurityGroup
+    | SecurityGroupRule
+    | VirtualIp
+    | Instance
+    | MirrorFilter
+    | MirrorFilterRule
+    | MirrorSession
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +53,9 @@ class Topology:
     )
     virtual_ips: Mapping[VirtualIpId, VirtualIp] = field(default_factory=dict)
     instances: Mapping[InstanceId, Instance] = field(default_factory=dict)
+    mirror_filters: Mapping[MirrorFilterId, MirrorFilter] = field(default_factory=dict)
+    mirror_filter_rules: Mapping[MirrorFilterRuleId, MirrorFilterRule] = field(default_factory=dict)
+    mirror_sessions: Mapping[MirrorSessionId, MirrorSession] = field(default_factory=dict)
 
 
 KIND_OF: Mapping[type, str] = {
@@ -48,5 +66,8 @@ KIND_OF: Mapping[type, str] = {
     SecurityGroupRule: "security_group_rules",
     VirtualIp: "virtual_ips",
     Instance: "instances",
+    MirrorFilter: "mirror_filters",
+    MirrorFilterRule: "mirror_filter_rules",
+    MirrorSession: "mirror_sessions",
 }
 """Entity class to its field in Topology; also the `kind` in the change stream."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 from portlight.plan.classifier import Classifier
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
@@ -76,6 +77,40 @@ class LinkPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorSourcePlan:
+    """Which classifiers the packets of a source are asked; its key is the port's number.
+
+    ALLOW means: copy for the session whose number is the rule's label; DENY: no copy. Each
+    classifier of a tuple is asked on its own: the first holds all sessions of which the first match
+    decides, each further one a session that copies whatever the others decide.
+    """
+
+    egress: tuple[int, ...] = ()
+    ingress: tuple[int, ...] = ()
+    dropped_egress: tuple[int, ...] = ()
+    """The same for packets that the port dropped."""
+    dropped_ingress: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorWayPlan:
+    """How copies of one source for one session travel; key: (session number, port number)."""
+
+    source_mac: MacAddress
+    source_address: IPv4Address
+    target_port: int
+    """Port number of the target, which has a link on this host."""
+    target_mac: MacAddress
+    target_address: IPv4Address
+    vni: int
+    packet_length: int
+    """Bytes of the inner frame to keep; 0: all."""
+    mtu: int
+    """Of the source's interface, in IP bytes: no copy is longer than this with its headers."""
+    bytes_per_second: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PortPlan:
     """How the data plane treats the packets of one port; its key is the port's number."""
 
@@ -90,6 +125,8 @@ class PortPlan:
     egress: int
     """Key of a Classifier; 0 matches nothing."""
     ingress: int
+    mirrored: bool = False
+    """It is a key of `HostPlan.mirror_sources`: without it mirroring costs nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +184,8 @@ class HostPlan:
     """(scope, address) -> sorted numbers of its groups; only groups that a rule refers to."""
     classifiers: Mapping[int, Classifier] = field(default_factory=dict)
     virtual_ips: Mapping[tuple[int, IpAddress], VirtualIpPlan] = field(default_factory=dict)
+    mirror_sources: Mapping[int, MirrorSourcePlan] = field(default_factory=dict)
+    mirror_ways: Mapping[tuple[int, int], MirrorWayPlan] = field(default_factory=dict)
     dhcp: Mapping[int, DhcpPlan] = field(default_factory=dict)
     """By network number."""
     instances: Mapping[InstanceId, InstancePlan] = field(default_factory=dict)

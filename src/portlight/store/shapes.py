@@ -10,6 +10,7 @@ from typing import Any
 from portlight.core.host import Host
 from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
 from portlight.core.instance import Instance
+from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
 from portlight.core.observation import CounterBlock, HostState
 from portlight.core.port import Port
@@ -147,6 +148,31 @@ SHAPES: Mapping[type, Shape] = {
     HostState: Shape(table="hosts", identifier=lambda state: state.host),
     CounterBlock: Shape(table="counter_blocks"),
     Instance: Shape(table="instances", is_counted=True, columns=_OWNED),
+    MirrorFilter: Shape(table="mirror_filters", is_counted=True, columns=_OWNED),
+    MirrorFilterRule: Shape(
+        table="mirror_filter_rules",
+        columns={
+            "project_id": _project,
+            "mirror_filter_id": lambda rule: rule.mirror_filter_id,
+            "place": lambda rule: f"{rule.mirror_filter_id} {rule.direction} {rule.priority}",
+        },
+        unique=(("place",),),
+    ),
+    MirrorSession: Shape(
+        table="mirror_sessions",
+        is_counted=True,
+        columns={
+            **_OWNED,
+            "number": lambda session: str(session.number),
+            "target_port_id": lambda session: session.target_port_id,
+            "place": lambda session: f"{_project(session)} {session.priority}",
+        },
+        lookups={
+            "mirror_filter_id": lambda session: session.mirror_filter_ids,
+            "source_port_id": lambda session: session.source_port_ids,
+        },
+        unique=(("number",), ("place",)),
+    ),
     RbacPolicy: Shape(
         table="rbac_policies",
         is_counted=True,

@@ -45,7 +45,7 @@ enum drop_reason {
 /* Map `settings`, one element. Writers change maps first and add 1 to the epoch afterwards. */
 struct settings {
 	__u32 epoch;
-	__u32 pad;
+	__u32 mirror_ifindex;	/* of the device on whose egress copies are made; 0: no mirroring */
 };
 _Static_assert(sizeof(struct settings) == 8, "settings");
 
@@ -54,6 +54,7 @@ enum port_flag {
 	PORT_SECURED = 2,	/* source binding and groups */
 	PORT_VIRTUAL_IPS = 4,	/* the network has virtual IPs; without it they cost nothing */
 	PORT_PEER = 8,		/* the link is a veth: frames may go straight into the guest */
+	PORT_MIRRORED = 16,	/* the port has an entry in mirror_sources */
 };
 
 /* Map `links`: ifindex (__u32) of the host end -> its port. */
@@ -205,6 +206,58 @@ struct counter {
 	__u64 bytes;
 };
 _Static_assert(sizeof(struct counter) == 16, "counter");
+
+/* Map `mirror_sources`: port number (__u32) -> keys of classifiers, each asked on its own, up to the
+ * first 0. A rule's ALLOW means a copy for the session whose number is its label.
+ */
+#define MIRROR_CHAINS 4
+
+struct mirror_source {
+	__u64 egress[MIRROR_CHAINS];
+	__u64 ingress[MIRROR_CHAINS];
+	__u64 dropped_egress[MIRROR_CHAINS];
+	__u64 dropped_ingress[MIRROR_CHAINS];
+};
+_Static_assert(sizeof(struct mirror_source) == 128, "mirror_source");
+
+/* Map `mirror_ways`: how copies of a source for a session travel. */
+struct mirror_way_key {
+	__u32 session;
+	__u32 port;
+};
+_Static_assert(sizeof(struct mirror_way_key) == 8, "mirror_way_key");
+
+struct mirror_way {
+	__u64 bytes_per_second;	/* budget of each direction; 0: none */
+	__u32 ifindex;		/* host end of the target's link */
+	__u32 vni;
+	__be32 source;		/* outer addresses */
+	__be32 target;
+	__u8 source_mac[6];
+	__u8 target_mac[6];
+	__u16 packet_length;	/* bytes of the inner frame to keep; 0: all */
+	__u16 mtu;		/* of the source's interface, in IP bytes */
+};
+_Static_assert(sizeof(struct mirror_way) == 40, "mirror_way");
+
+enum mirror_outcome {
+	MIRROR_COPIED = 1,	/* bytes: what the target got */
+	MIRROR_TRUNCATED = 2,	/* of those; bytes: what their inner frames lost */
+	MIRROR_OVER_BUDGET = 3,
+	MIRROR_NO_TARGET = 4,
+	MIRROR_REFUSED = 5,	/* by the target's rules */
+	MIRROR_FAILED = 6,
+};
+
+/* Map `mirror_counters`, per CPU -> struct counter; segments count one by one. */
+struct mirror_counter_key {
+	__u32 session;
+	__u32 port;		/* the source */
+	__u8 direction;		/* enum direction */
+	__u8 outcome;		/* enum mirror_outcome */
+	__u16 pad;
+};
+_Static_assert(sizeof(struct mirror_counter_key) == 12, "mirror_counter_key");
 
 /* Map `flows`. Values: transport ports, or twice the identifier of an ICMP echo, or 0. Both sides
  * may ping with one identifier, so an echo's key names the direction of the requests.

@@ -23,7 +23,7 @@ int from_port(struct __sk_buff *skb)
 	__u32 zero = 0, ifindex = skb->ifindex;
 	struct settings *present = bpf_map_lookup_elem(&settings, &zero);
 	struct port_entry *port;
-	int parsed, step;
+	int parsed, step = ALLOW;
 
 	if (!present)
 		return drop(skb, 0, DIRECTION_EGRESS, DROP_INTERNAL_ERROR);
@@ -37,11 +37,12 @@ int from_port(struct __sk_buff *skb)
 	if (!(port->flags & PORT_UP))
 		return drop(skb, port->number, DIRECTION_EGRESS, DROP_PORT_DOWN);
 	parsed = parse(skb, packet);
-	if (port->flags & PORT_SECURED) {
+	if (port->flags & PORT_SECURED)
 		step = parsed == CONTINUE ? judge_egress(skb, port, packet) : parsed;
-		if (step != ALLOW)
-			return drop(skb, port->number, DIRECTION_EGRESS, step);
-	}
+	if (port->flags & PORT_MIRRORED && parsed == CONTINUE)
+		mirror_packet(skb, port, packet, true, step);
+	if (step != ALLOW)
+		return drop(skb, port->number, DIRECTION_EGRESS, step);
 	count(skb, port->number, DIRECTION_EGRESS, DROP_NONE);
 	return forward(skb, port, packet, parsed);
 }

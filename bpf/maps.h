@@ -102,6 +102,33 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } counters SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct mirror_source);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} mirror_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct mirror_way_key);
+	__type(value, struct mirror_way);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} mirror_ways SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1048576);
+	__type(key, struct mirror_counter_key);
+	__type(value, struct counter);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} mirror_counters SEC(".maps");
+
 /* Settable. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -1,6 +1,29 @@
 /* tc egress of a port's host end: a frame that the bridge delivers. docs/design/packet-path.md */
 #include "lib/count.h"
 #include "lib/judge.h"
+#include "lib/mirror.h"
+
+/* Tell the program that made this copy what became of it; production has no use for it. */
+static __always_inline int settle_copy(struct __sk_buff *skb, int action)
+{
+	struct mirror_job *job = find_job();
+	__u32 packets = skb->gso_segs ? skb->gso_segs : 1;
+
+	if (!job || !job->active)
+		return action;
+	if (action == TC_ACT_OK) {
+		job->copied += packets;
+		job->copied_bytes += skb->len;
+	} else {
+		job->refused += packets;
+	}
+	return action;
+}
+
+static __always_inline int refuse(struct __sk_buff *skb, __u32 port, __u8 reason)
+{
+	return settle_copy(skb, drop(skb, port, DIRECTION_INGRESS, reason));
+}
 
 SEC("tc")
 int to_port(struct __sk_buff *skb)
@@ -9,28 +32,31 @@ int to_port(struct __sk_buff *skb)
 	__u32 zero = 0, ifindex = skb->ifindex;
 	struct settings *present = bpf_map_lookup_elem(&settings, &zero);
 	struct port_entry *port;
-	int step;
+	int step = ALLOW, parsed = DROP_MALFORMED;
+	bool mirrored;
 
 	if (!present)
-		return drop(skb, 0, DIRECTION_INGRESS, DROP_INTERNAL_ERROR);
+		return refuse(skb, 0, DROP_INTERNAL_ERROR);
 	/* First of all: what is judged while the rules change belongs to the old epoch. */
 	packet = begin_packet(*(volatile __u32 *)&present->epoch);
 	if (!packet)
-		return drop(skb, 0, DIRECTION_INGRESS, DROP_INTERNAL_ERROR);
+		return refuse(skb, 0, DROP_INTERNAL_ERROR);
 	port = bpf_map_lookup_elem(&links, &ifindex);
 	if (!port)
-		return drop(skb, 0, DIRECTION_INGRESS, DROP_PORT_UNKNOWN);
+		return refuse(skb, 0, DROP_PORT_UNKNOWN);
 	if (!(port->flags & PORT_UP))
-		return drop(skb, port->number, DIRECTION_INGRESS, DROP_PORT_DOWN);
-	if (port->flags & PORT_SECURED) {
-		step = parse(skb, packet);
-		if (step == CONTINUE)
-			step = judge_ingress(skb, port, packet, false);
-		if (step != ALLOW)
-			return drop(skb, port->number, DIRECTION_INGRESS, step);
-	}
+		return refuse(skb, port->number, DROP_PORT_DOWN);
+	mirrored = port->flags & PORT_MIRRORED && !in_copy();
+	if (mirrored || port->flags & PORT_SECURED)
+		parsed = parse(skb, packet);
+	if (port->flags & PORT_SECURED)
+		step = parsed == CONTINUE ? judge_ingress(skb, port, packet, false) : parsed;
+	if (mirrored && parsed == CONTINUE)
+		mirror_packet(skb, port, packet, false, step);
+	if (step != ALLOW)
+		return refuse(skb, port->number, step);
 	count(skb, port->number, DIRECTION_INGRESS, DROP_NONE);
-	return TC_ACT_OK;
+	return settle_copy(skb, TC_ACT_OK);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -4,6 +4,7 @@
 
 #include "count.h"
 #include "judge.h"
+#include "mirror.h"
 #include "packet.h"
 #include "virtual_ip.h"
 
@@ -43,6 +44,8 @@ static __always_inline int deliver(struct __sk_buff *skb, struct port_entry *rec
 		step = DROP_PORT_DOWN;
 	else if (receiver->flags & PORT_SECURED)
 		step = parsed == CONTINUE ? judge_ingress(skb, receiver, packet, true) : parsed;
+	if (receiver->flags & PORT_MIRRORED && parsed == CONTINUE)
+		mirror_packet(skb, receiver, packet, false, step);
 	if (step != ALLOW)
 		return drop(skb, receiver->number, DIRECTION_INGRESS, step);
 	count(skb, receiver->number, DIRECTION_INGRESS, DROP_NONE);

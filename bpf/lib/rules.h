@@ -28,7 +28,7 @@ __attribute__((noinline)) int match_rules(struct rules_question *question)
 }
 
 static __always_inline struct rules_question *
-begin_question(const struct port_entry *port, __u8 family, __u8 protocol, bool egress)
+begin_question(const struct port_entry *port, __u8 family, __u8 protocol, __u64 classifier)
 {
 	__u32 zero = 0;
 	struct rules_question *question = bpf_map_lookup_elem(&rules_scratch, &zero);
@@ -36,19 +36,20 @@ begin_question(const struct port_entry *port, __u8 family, __u8 protocol, bool e
 	if (!question)
 		return NULL;
 	__builtin_memset(question, 0, sizeof(*question));
-	question->input.classifier = egress ? port->egress : port->ingress;
+	question->input.classifier = classifier;
 	question->input.scope = port->scope;
 	question->input.family = family;
 	question->input.protocol = protocol;
 	return question;
 }
 
-/* Judge a packet as new: the rule's answer, or NULL when none allows it. */
-static __always_inline const struct classify_result *
-rules_for_packet(const struct port_entry *port, const struct packet *packet, bool egress)
+/* What a classifier is asked about a packet. */
+static __always_inline struct rules_question *
+question_of_packet(const struct port_entry *port, const struct packet *packet, bool egress,
+		   __u64 classifier)
 {
 	struct rules_question *question =
-		begin_question(port, packet->family, packet->protocol, egress);
+		begin_question(port, packet->family, packet->protocol, classifier);
 	struct classify_input *input;
 
 	if (!question)
@@ -62,7 +63,17 @@ rules_for_packet(const struct port_entry *port, const struct packet *packet, boo
 	}
 	__builtin_memcpy(input->local, egress ? packet->source : packet->destination, 16);
 	__builtin_memcpy(input->remote, egress ? packet->destination : packet->source, 16);
-	return match_rules(question) == ACTION_ALLOW ? &question->result : NULL;
+	return question;
+}
+
+/* Judge a packet as new: the rule's answer, or NULL when none allows it. */
+static __always_inline const struct classify_result *
+rules_for_packet(const struct port_entry *port, const struct packet *packet, bool egress)
+{
+	struct rules_question *question = question_of_packet(
+		port, packet, egress, egress ? port->egress : port->ingress);
+
+	return question && match_rules(question) == ACTION_ALLOW ? &question->result : NULL;
 }
 
 /* Judge the packet that opened a flow, again. */
@@ -70,7 +81,8 @@ static __always_inline bool rules_allow_flow(const struct port_entry *port,
 					     const struct flow_key *key, bool egress)
 {
 	struct rules_question *question =
-		begin_question(port, key->family, key->protocol, egress);
+		begin_question(port, key->family, key->protocol,
+			       egress ? port->egress : port->ingress);
 	struct classify_input *input;
 
 	if (!question)

@@ -18,7 +18,8 @@ from portlight.dataplane.bpf.syscall import Command, address_of, bpf, open_pinne
 
 FROM_PORT = "from_port"
 TO_PORT = "to_port"
-PROGRAMS = (FROM_PORT, TO_PORT)
+MIRROR = "mirror"
+PROGRAMS = (FROM_PORT, TO_PORT, MIRROR)
 SETTABLE = ("flows", "fragments")
 """Maps whose number of entries may be chosen."""
 BPF_FS_MAGIC = 0xCAFE4A11

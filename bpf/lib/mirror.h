@@ -1,0 +1,255 @@
+/* Which packets are copied, and the order for a copy. docs/design/mirroring.md, sections 1, 2, 4 */
+#ifndef PORTLIGHT_MIRROR_H
+#define PORTLIGHT_MIRROR_H
+
+#include "count.h"
+#include "mirror_job.h"
+#include "packet.h"
+#include "rules.h"
+
+#define METADATA_ADDRESS 0xa9fea9fe
+#define BURST_SHARE 10 /* of a second */
+#define NANOSECONDS 1000000000ULL
+
+struct mirror_budget_key {
+	__u32 session;
+	__u32 port;
+	__u32 direction;
+};
+
+/* When the budget would be whole again, in time: a budget spent ahead lies in the future. */
+struct mirror_budget {
+	__u64 spent_until;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct mirror_budget_key);
+	__type(value, struct mirror_budget);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} mirror_budgets SEC(".maps");
+
+/* Whose packet it is, for which session. */
+struct mirror_case {
+	__u32 session;
+	__u32 port;
+	__u8 direction;
+	__u8 reason;
+};
+
+static __always_inline void count_copies(const struct mirror_case *one, __u8 outcome,
+					 __u32 packets, __u64 bytes)
+{
+	struct mirror_counter_key key = {
+		.session = one->session,
+		.port = one->port,
+		.direction = one->direction,
+		.outcome = outcome,
+	};
+	struct counter first = { .packets = packets, .bytes = bytes };
+	struct counter *counter;
+
+	if (!packets)
+		return;
+	counter = bpf_map_lookup_elem(&mirror_counters, &key);
+	if (counter) {
+		counter->packets += packets;
+		counter->bytes += bytes;
+	} else {
+		bpf_map_update_elem(&mirror_counters, &key, &first, BPF_ANY);
+	}
+}
+
+static __always_inline bool is_dhcp(const struct packet *packet)
+{
+	return is_udp(packet, FAMILY_IPV4, 68, 67) || is_udp(packet, FAMILY_IPV4, 67, 68) ||
+	       is_udp(packet, FAMILY_IPV6, 546, 547) || is_udp(packet, FAMILY_IPV6, 547, 546);
+}
+
+static __always_inline bool may_be_mirrored(const struct packet *packet)
+{
+	if (packet->family == FAMILY_ARP || is_dhcp(packet))
+		return false;
+	return packet->family != FAMILY_IPV4 ||
+	       (mapped_ipv4(packet->source) != bpf_htonl(METADATA_ADDRESS) &&
+		mapped_ipv4(packet->destination) != bpf_htonl(METADATA_ADDRESS));
+}
+
+/* The same for both directions of a flow, so that a sensor's queues keep them together. */
+static __always_inline __u16 outer_port(const struct packet *packet)
+{
+	const __u32 *a = (const __u32 *)packet->source, *b = (const __u32 *)packet->destination;
+	__u32 hash = a[0] ^ b[0] ^ a[1] ^ b[1] ^ a[2] ^ b[2] ^ a[3] ^ b[3];
+
+	hash ^= (packet->source_value ^ packet->destination_value) << 8 ^ packet->protocol;
+	hash *= 0x9e3779b1;
+	return 49152 + (hash >> 18);
+}
+
+/* Where the payload of a super-packet begins; 0: its segments cannot be told apart. */
+static __always_inline __u32 headers_of(const struct packet *packet)
+{
+	if (packet->protocol == PROTOCOL_TCP)
+		return packet->upper + packet->tcp_bytes;
+	return packet->protocol == PROTOCOL_UDP ? packet->upper + 8 : 0;
+}
+
+static __always_inline bool is_within_budget(const struct mirror_case *one,
+					     const struct mirror_way *way, __u32 bytes)
+{
+	struct mirror_budget_key key = {
+		.session = one->session,
+		.port = one->port,
+		.direction = one->direction,
+	};
+	__u64 now = bpf_ktime_get_ns(), cost;
+	struct mirror_budget fresh = { .spent_until = now }, *budget;
+
+	if (!way->bytes_per_second)
+		return true;
+	cost = bytes * NANOSECONDS / way->bytes_per_second;
+	budget = bpf_map_lookup_elem(&mirror_budgets, &key);
+	if (!budget) {
+		fresh.spent_until += cost;
+		bpf_map_update_elem(&mirror_budgets, &key, &fresh, BPF_ANY);
+		return true;
+	}
+	if (budget->spent_until < now)
+		budget->spent_until = now;
+	/* Two CPUs may both pass here: the budget is then exceeded by one packet. */
+	if (budget->spent_until > now + NANOSECONDS / BURST_SHARE)
+		return false;
+	__sync_fetch_and_add(&budget->spent_until, cost);
+	return true;
+}
+
+struct mirror_walk {
+	struct __sk_buff *skb;
+	struct mirror_job *job;
+	__u32 helper;
+	__u32 segments;
+	__u32 at_once;
+};
+
+static long send_round(__u32 round, struct mirror_walk *walk)
+{
+	__u32 first = round * walk->at_once, left = walk->segments - first;
+
+	walk->job->first = first;
+	walk->job->segments = left < walk->at_once ? left : walk->at_once;
+	return bpf_clone_redirect(walk->skb, walk->helper, 0) ? 1 : 0;
+}
+
+/* Send clones to the helper device, whose egress makes copies of them. */
+static __always_inline void send_clones(struct __sk_buff *skb, struct mirror_job *job,
+					__u32 helper)
+{
+	struct mirror_walk walk = {
+		.skb = skb,
+		.job = job,
+		.helper = helper,
+		.segments = skb->gso_segs,
+		.at_once = segments_at_once(kept_bytes(&job->way)),
+	};
+	__u32 largest = job->headers + skb->gso_size;
+
+	if (walk.segments < 2 || (job->headers && largest <= kept_bytes(&job->way))) {
+		bpf_clone_redirect(skb, helper, 0);
+		return;
+	}
+	if (job->headers)
+		bpf_loop((walk.segments + walk.at_once - 1) / walk.at_once, send_round, &walk, 0);
+}
+
+static __always_inline void begin_job(struct mirror_job *job, const struct packet *packet,
+				      const struct mirror_way *way, __u8 reason)
+{
+	__builtin_memset(job, 0, sizeof(*job));
+	job->way = *way;
+	job->headers = headers_of(packet);
+	job->upper = packet->upper;
+	job->family = packet->family;
+	job->protocol = packet->protocol;
+	job->source_port = outer_port(packet);
+	job->reason = reason;
+}
+
+/* Make the copy that a session wants, and count what became of it. */
+__attribute__((noinline)) int copy_packet(struct __sk_buff *skb, struct packet *packet,
+					  struct mirror_case *one, int helper)
+{
+	__u32 packets = skb->gso_segs ? skb->gso_segs : 1, settled;
+	struct mirror_way_key key = {};
+	struct mirror_way *way;
+	struct mirror_job *job = find_job();
+
+	if (!packet || !one || !job)
+		return 0;
+	key.session = one->session;
+	key.port = one->port;
+	way = bpf_map_lookup_elem(&mirror_ways, &key);
+	if (!way) {
+		count_copies(one, MIRROR_NO_TARGET, packets, skb->len);
+		return 0;
+	}
+	if (!is_within_budget(one, way, skb->len + packets * OUTER_BYTES)) {
+		count_copies(one, MIRROR_OVER_BUDGET, packets, skb->len);
+		return 0;
+	}
+	begin_job(job, packet, way, one->reason);
+	job->active = 1;
+	send_clones(skb, job, helper);
+	job->active = 0;
+	settled = job->copied + job->refused;
+	count_copies(one, MIRROR_COPIED, job->copied, job->copied_bytes);
+	count_copies(one, MIRROR_TRUNCATED, job->truncated, job->lost_bytes);
+	count_copies(one, MIRROR_REFUSED, job->refused, 0);
+	if (settled < packets)
+		count_copies(one, MIRROR_FAILED, packets - settled, 0);
+	return 0;
+}
+
+/* The classifiers of one direction and case. */
+static __always_inline const __u64 *chains_of(const struct mirror_source *source, bool egress,
+					      __u8 reason)
+{
+	if (reason)
+		return egress ? source->dropped_egress : source->dropped_ingress;
+	return egress ? source->egress : source->ingress;
+}
+
+/* Ask whether anybody wants a copy of this packet; `reason`: why the port drops it, or 0. */
+__attribute__((noinline)) int mirror_packet(struct __sk_buff *skb, struct port_entry *port,
+					    struct packet *packet, int egress, int reason)
+{
+	struct mirror_case one = { .reason = reason };
+	struct rules_question *question;
+	struct mirror_source *source;
+	struct settings *present;
+	__u32 zero = 0, number;
+
+	if (!port || !packet || !may_be_mirrored(packet))
+		return 0;
+	present = bpf_map_lookup_elem(&settings, &zero);
+	number = port->number;
+	source = bpf_map_lookup_elem(&mirror_sources, &number);
+	if (!present || !present->mirror_ifindex || !source)
+		return 0;
+	one.port = number;
+	one.direction = egress ? DIRECTION_EGRESS : DIRECTION_INGRESS;
+	for (int chain = 0; chain < MIRROR_CHAINS; chain++) {
+		__u64 classifier = chains_of(source, egress, reason)[chain];
+
+		if (!classifier)
+			break;
+		question = question_of_packet(port, packet, egress, classifier);
+		if (!question || match_rules(question) != ACTION_ALLOW)
+			continue;
+		one.session = question->result.label;
+		copy_packet(skb, packet, &one, present->mirror_ifindex);
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,19 @@
+/* tc egress of the helper device: a clone that becomes a copy. docs/design/mirroring.md section 3 */
+#include "lib/encapsulate.h"
+#include "lib/segments.h"
+
+const volatile enum mirror_outcome abi_mirror_outcome;
+const volatile struct mirror_counter_key abi_mirror_counter_key;
+
+SEC("tc")
+int mirror(struct __sk_buff *skb)
+{
+	struct mirror_job *job = find_job();
+
+	/* Nobody but our own programs sends here. */
+	if (!job || !job->active)
+		return TC_ACT_SHOT;
+	return job->segments ? copy_segments(skb, job) : copy_frame(skb, job);
+}
+
+char _license[] SEC("license") = "GPL";

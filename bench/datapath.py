@@ -45,7 +45,7 @@ from portlight.dataplane.bpf.tables import Tables
 from portlight.dataplane.links.bridges import BridgeDriver
 from portlight.dataplane.links.fabric import Fabric
 from portlight.dataplane.links.links import GateDriver, LinkDriver
-from portlight.dataplane.links.programs import LoadedProgram, PortPrograms, ProgramHooks
+from portlight.dataplane.links.programs import Hooks, LoadedProgram, ProgramHooks, port_hooks
 from portlight.dataplane.links.values import veth_links
 from portlight.dataplane.names import HostNames, base36
 from portlight.dataplane.namespaces import delete_namespace, list_namespaces
@@ -120,13 +120,13 @@ def _apply(names: HostNames, plan: HostPlan, stack: ExitStack) -> None:
         raise RuntimeError(f"the plan is not in place: {failures}")
 
 
-def _opened(from_port: Program, to_port: Program, stack: ExitStack) -> PortPrograms:
+def _opened(from_port: Program, to_port: Program, stack: ExitStack) -> Hooks:
     def opened(program: Program) -> LoadedProgram:
         fd = program.open()
         stack.callback(os.close, fd)
         return LoadedProgram(name=program.name, fd=fd, id=program.id)
 
-    return PortPrograms(from_port=opened(from_port), to_port=opened(to_port))
+    return port_hooks(opened(from_port), opened(to_port))
 
 
 def _pair(names: HostNames, topology: Topology) -> Pair:

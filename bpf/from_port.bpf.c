@@ -13,6 +13,7 @@ const volatile enum claim_flag abi_claim_flag;
 const volatile enum flow_flag abi_flow_flag;
 const volatile enum classify_action abi_classify_action;
 const volatile enum rule_flag abi_rule_flag;
+const volatile enum mirror_outcome abi_mirror_outcome;
 const volatile struct claim_event abi_claim_event;
 const volatile struct virtual_ip_owner abi_virtual_ip_owner;
 

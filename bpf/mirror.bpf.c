@@ -2,9 +2,6 @@
 #include "lib/encapsulate.h"
 #include "lib/segments.h"
 
-const volatile enum mirror_outcome abi_mirror_outcome;
-const volatile struct mirror_counter_key abi_mirror_counter_key;
-
 SEC("tc")
 int mirror(struct __sk_buff *skb)
 {

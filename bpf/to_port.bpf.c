@@ -7,15 +7,14 @@
 static __always_inline int settle_copy(struct __sk_buff *skb, int action)
 {
 	struct mirror_job *job = find_job();
-	__u32 packets = skb->gso_segs ? skb->gso_segs : 1;
 
 	if (!job || !job->active)
 		return action;
 	if (action == TC_ACT_OK) {
-		job->copied += packets;
+		job->copied += job->packets;
 		job->copied_bytes += skb->len;
 	} else {
-		job->refused += packets;
+		job->refused += job->packets;
 	}
 	return action;
 }

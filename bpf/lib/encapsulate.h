@@ -10,7 +10,6 @@
 #include "packet.h"
 #include "wire.h"
 
-#define VXLAN_PORT 4789
 #define VXLAN_HAS_VNI 0x08
 #define DONT_FRAGMENT 0x4000
 #define TCP_CWR 0x80
@@ -119,9 +118,8 @@ static __always_inline __u32 cut(struct __sk_buff *skb, const struct mirror_job 
 static __always_inline int copy_frame(struct __sk_buff *skb, struct mirror_job *job)
 {
 	__u32 before = skb->len, keep = kept_bytes(&job->way), left = before;
-	__u32 packets = skb->gso_segs ? skb->gso_segs : 1;
 
-	if (packets < 2 && before > keep)
+	if (job->packets < 2 && before > keep)
 		left = cut(skb, job, keep);
 	if (!left || !encapsulate(skb, job, left))
 		return TC_ACT_SHOT;

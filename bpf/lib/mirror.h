@@ -6,6 +6,7 @@
 #include "mirror_job.h"
 #include "packet.h"
 #include "rules.h"
+#include "wire.h"
 
 #define METADATA_ADDRESS 0xa9fea9fe
 #define BURST_SHARE 10 /* of a second */
@@ -67,9 +68,24 @@ static __always_inline bool is_dhcp(const struct packet *packet)
 	       is_udp(packet, FAMILY_IPV6, 546, 547) || is_udp(packet, FAMILY_IPV6, 547, 546);
 }
 
-static __always_inline bool may_be_mirrored(const struct packet *packet)
+/* An ICMP error about a copy: a target that does not listen would be copied its own complaints. */
+static __always_inline bool is_about_copy(struct __sk_buff *skb, const struct packet *packet)
 {
-	if (packet->family == FAMILY_ARP || is_dhcp(packet))
+	struct ipv4 quoted;
+	__be16 port;
+
+	if (packet->family != FAMILY_IPV4 || packet->protocol != PROTOCOL_ICMP ||
+	    packet->icmp_type != 3 || packet->fragment == FRAGMENT_LATER)
+		return false;
+	return load(skb, packet->upper + 8, &quoted, sizeof(quoted)) &&
+	       quoted.protocol == PROTOCOL_UDP &&
+	       load(skb, packet->upper + 8 + (quoted.version_length & 15) * 4 + 2, &port, 2) &&
+	       port == bpf_htons(VXLAN_PORT);
+}
+
+static __always_inline bool may_be_mirrored(struct __sk_buff *skb, const struct packet *packet)
+{
+	if (packet->family == FAMILY_ARP || is_dhcp(packet) || is_about_copy(skb, packet))
 		return false;
 	return packet->family != FAMILY_IPV4 ||
 	       (mapped_ipv4(packet->source) != bpf_htonl(METADATA_ADDRESS) &&
@@ -93,6 +109,18 @@ static __always_inline __u32 headers_of(const struct packet *packet)
 	if (packet->protocol == PROTOCOL_TCP)
 		return packet->upper + packet->tcp_bytes;
 	return packet->protocol == PROTOCOL_UDP ? packet->upper + 8 : 0;
+}
+
+/* The packets that a frame stands for. The kernel's own count is not kept right everywhere. */
+static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 headers)
+{
+	__u32 size = skb->gso_size;
+
+	if (!size)
+		return 1;
+	if (!headers || skb->len <= headers)
+		return skb->gso_segs ? skb->gso_segs : 1;
+	return (skb->len - headers + size - 1) / size;
 }
 
 static __always_inline bool is_within_budget(const struct mirror_case *one,
@@ -138,7 +166,9 @@ static long send_round(__u32 round, struct mirror_walk *walk)
 
 	walk->job->first = first;
 	walk->job->segments = left < walk->at_once ? left : walk->at_once;
-	return bpf_clone_redirect(walk->skb, walk->helper, 0) ? 1 : 0;
+	/* What it returns says nothing: the clone of a round always ends in `mirror`. */
+	bpf_clone_redirect(walk->skb, walk->helper, 0);
+	return 0;
 }
 
 /* Send clones to the helper device, whose egress makes copies of them. */
@@ -149,7 +179,7 @@ static __always_inline void send_clones(struct __sk_buff *skb, struct mirror_job
 		.skb = skb,
 		.job = job,
 		.helper = helper,
-		.segments = skb->gso_segs,
+		.segments = packets_of(skb, job->headers),
 		.at_once = segments_at_once(kept_bytes(&job->way)),
 	};
 	__u32 largest = job->headers + skb->gso_size;
@@ -163,11 +193,12 @@ static __always_inline void send_clones(struct __sk_buff *skb, struct mirror_job
 }
 
 static __always_inline void begin_job(struct mirror_job *job, const struct packet *packet,
-				      const struct mirror_way *way, __u8 reason)
+				      const struct mirror_way *way, __u8 reason, __u32 packets)
 {
 	__builtin_memset(job, 0, sizeof(*job));
 	job->way = *way;
 	job->headers = headers_of(packet);
+	job->packets = packets;
 	job->upper = packet->upper;
 	job->family = packet->family;
 	job->protocol = packet->protocol;
@@ -179,13 +210,14 @@ static __always_inline void begin_job(struct mirror_job *job, const struct packe
 __attribute__((noinline)) int copy_packet(struct __sk_buff *skb, struct packet *packet,
 					  struct mirror_case *one, int helper)
 {
-	__u32 packets = skb->gso_segs ? skb->gso_segs : 1, settled;
+	__u32 packets, settled;
 	struct mirror_way_key key = {};
 	struct mirror_way *way;
 	struct mirror_job *job = find_job();
 
 	if (!packet || !one || !job)
 		return 0;
+	packets = packets_of(skb, headers_of(packet));
 	key.session = one->session;
 	key.port = one->port;
 	way = bpf_map_lookup_elem(&mirror_ways, &key);
@@ -197,7 +229,7 @@ __attribute__((noinline)) int copy_packet(struct __sk_buff *skb, struct packet *
 		count_copies(one, MIRROR_OVER_BUDGET, packets, skb->len);
 		return 0;
 	}
-	begin_job(job, packet, way, one->reason);
+	begin_job(job, packet, way, one->reason, packets);
 	job->active = 1;
 	send_clones(skb, job, helper);
 	job->active = 0;
@@ -229,7 +261,7 @@ __attribute__((noinline)) int mirror_packet(struct __sk_buff *skb, struct port_e
 	struct settings *present;
 	__u32 zero = 0, number;
 
-	if (!port || !packet || !may_be_mirrored(packet))
+	if (!port || !packet || !may_be_mirrored(skb, packet))
 		return 0;
 	present = bpf_map_lookup_elem(&settings, &zero);
 	number = port->number;

@@ -12,6 +12,7 @@
 #include "../maps.h"
 
 #define COPY_HEADERS 36 /* IPv4, UDP, VXLAN: of IP bytes */
+#define VXLAN_PORT 4789
 #define OUTER_BYTES 50 /* what a copy is longer than its inner frame */
 
 struct mirror_job {
@@ -21,6 +22,7 @@ struct mirror_job {
 	__u32 upper; /* offset of its TCP or UDP header */
 	__u32 first; /* the first segment of this round */
 	__u32 segments; /* of this round; 0: the frame as it is */
+	__u32 packets; /* that the frame on its way to the target stands for */
 	__u16 source_port; /* of the outer UDP header */
 	__u8 family;
 	__u8 protocol;

@@ -207,6 +207,7 @@ static __always_inline int copy_segments(struct __sk_buff *skb, struct mirror_jo
 	walk.template = longest;
 	if (bpf_skb_change_tail(skb, longest, 0) || !encapsulate(skb, job, longest))
 		return TC_ACT_SHOT;
+	job->packets = 1;
 	bpf_loop(job->segments, send_segment, &walk, 0);
 	return TC_ACT_SHOT;
 }

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from portlight.dataplane.links.fabric import Fabric
-from portlight.dataplane.links.programs import LoadedProgram, PortPrograms
+from portlight.dataplane.links.programs import Hooks, LoadedProgram, port_hooks
 from portlight.dataplane.names import HostNames, base36
 
 _SERIAL = itertools.count(os.getpid() * 7 % 1296)
@@ -66,7 +66,7 @@ def private_fabric(names: HostNames) -> Iterator[Fabric]:
 
 
 @contextmanager
-def passing_programs(folder: Path) -> Iterator[PortPrograms]:
+def passing_programs(folder: Path) -> Iterator[Hooks]:
     """Yield two programs that let everything pass, loaded and pinned in a bpffs of their own."""
     (folder / "pass.c").write_text(_PASSING)
     (folder / "bpf").mkdir()
@@ -76,9 +76,9 @@ def passing_programs(folder: Path) -> Iterator[PortPrograms]:
     run("mount", "-t", "bpf", "none", str(folder / "bpf"))
     try:
         run("bpftool", "prog", "loadall", built, str(folder / "bpf" / "pass"))
-        yield PortPrograms(
-            from_port=open_program(folder / "bpf/pass/from_port"),
-            to_port=open_program(folder / "bpf/pass/to_port"),
+        yield port_hooks(
+            open_program(folder / "bpf/pass/from_port"),
+            open_program(folder / "bpf/pass/to_port"),
         )
     finally:
         run("umount", str(folder / "bpf"))

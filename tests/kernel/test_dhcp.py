@@ -24,7 +24,7 @@ from portlight.dataplane.instances.values import guests
 from portlight.dataplane.links.bridges import BridgeDriver
 from portlight.dataplane.links.fabric import Fabric
 from portlight.dataplane.links.links import GateDriver, LinkDriver
-from portlight.dataplane.links.programs import PortPrograms, ProgramHooks
+from portlight.dataplane.links.programs import Hooks, ProgramHooks
 from portlight.dataplane.links.values import veth_links
 from portlight.dataplane.names import HostNames
 from portlight.dataplane.processes import mark_of
@@ -53,7 +53,7 @@ class Host:
 
     names: HostNames
     fabric: Fabric
-    programs: PortPrograms
+    programs: Hooks
     dhcp: DhcpDriver
 
     def converge(self, plan: HostPlan) -> None:
@@ -87,13 +87,13 @@ class Host:
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortPrograms]:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooks]:
     with passing_programs(tmp_path_factory.mktemp("programs")) as loaded:
         yield loaded
 
 
 @pytest.fixture
-def host(programs: PortPrograms) -> Iterator[Host]:
+def host(programs: Hooks) -> Iterator[Host]:
     with private_names() as names, private_fabric(names) as fabric:
         made = Host(names, fabric, programs, DhcpDriver(names))
         try:

@@ -9,7 +9,7 @@ from tests.kernel.lab import inside, passing_programs, private_fabric, private_n
 from portlight.dataplane.links.bridges import BridgeDriver
 from portlight.dataplane.links.fabric import Fabric
 from portlight.dataplane.links.links import GateDriver, LinkDriver
-from portlight.dataplane.links.programs import PortPrograms, ProgramHooks
+from portlight.dataplane.links.programs import Hooks, ProgramHooks
 from portlight.dataplane.links.values import VethLink
 from portlight.dataplane.names import HostNames
 from portlight.plan.delta import delta
@@ -48,18 +48,18 @@ class Host:
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortPrograms]:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooks]:
     with passing_programs(tmp_path_factory.mktemp("programs")) as loaded:
         yield loaded
 
 
 @pytest.fixture
-def host(programs: PortPrograms) -> Iterator[Host]:
+def host(programs: Hooks) -> Iterator[Host]:
     with private_names() as names, private_fabric(names) as fabric:
         yield a_host(fabric, programs)
 
 
-def a_host(fabric: Fabric, programs: PortPrograms) -> Host:
+def a_host(fabric: Fabric, programs: Hooks) -> Host:
     hooks = ProgramHooks(fabric, programs)
     return Host(fabric, BridgeDriver(fabric), LinkDriver(fabric, hooks), GateDriver(fabric))
 
@@ -116,7 +116,7 @@ def test_a_link_is_down_until_its_gate_is_opened(host: Host) -> None:
     assert host.links.read() == wanted
 
 
-def test_a_fresh_agent_reads_back_what_another_one_made(host: Host, programs: PortPrograms) -> None:
+def test_a_fresh_agent_reads_back_what_another_one_made(host: Host, programs: Hooks) -> None:
     wanted = two_links(host)
     host.converge(wanted)
 

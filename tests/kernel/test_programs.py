@@ -1,6 +1,7 @@
 """Loading and pinning: again and again, over a restart, and when something is refused."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,7 +63,9 @@ def compiled(folder: Path, objects: Path, text: str) -> Path:
         check=True,
         timeout=60,
     )
-    (folder / "to_port.o").write_bytes((objects / "to_port.o").read_bytes())
+    for name in PROGRAMS:
+        if name != "from_port":
+            shutil.copy(objects / f"{name}.o", folder)
     return folder
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from portlight.core.instance import Instance
 from portlight.core.meta import Meta
+from portlight.core.mirror import MirrorAction, MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
 from portlight.core.port import AddressPair, FixedIp, Port
 from portlight.core.security_group import (
     Direction,
+    EtherType,
     IcmpSelector,
     SecurityGroup,
     SecurityGroupRule,
@@ -28,6 +30,9 @@ from portlight.values.addresses import (
 from portlight.values.ids import (
     HostName,
     InstanceId,
+    MirrorFilterId,
+    MirrorFilterRuleId,
+    MirrorSessionId,
     NetworkId,
     PortId,
     ProjectId,
@@ -165,6 +170,41 @@ def a_virtual_ip(
 
 def an_instance(number: int = 1, **fields: Any) -> Instance:
     return replace(Instance(id=InstanceId(an_id(7, number)), meta=META, host=HOST), **fields)
+
+
+def a_mirror_filter(number: int = 1, **fields: Any) -> MirrorFilter:
+    return replace(MirrorFilter(id=MirrorFilterId(an_id(8, number)), meta=META), **fields)
+
+
+def a_mirror_rule(number: int = 1, mirror_filter: int = 1, **fields: Any) -> MirrorFilterRule:
+    """Return a rule that accepts all IPv4 that is sent, with its number as priority."""
+    rule = MirrorFilterRule(
+        id=MirrorFilterRuleId(an_id(9, number)),
+        mirror_filter_id=MirrorFilterId(an_id(8, mirror_filter)),
+        meta=META,
+        direction=Direction.EGRESS,
+        ethertype=EtherType.IPV4,
+        action=MirrorAction.ACCEPT,
+        priority=number,
+    )
+    return replace(rule, **fields)
+
+
+def a_mirror_session(
+    number: int, sources: tuple[int, ...], target: int, **fields: Any
+) -> MirrorSession:
+    """Return an enabled session of filter 1 with these ports, with its number as priority."""
+    session = MirrorSession(
+        id=MirrorSessionId(an_id(10, number)),
+        number=number,
+        meta=META,
+        priority=number,
+        mirror_filter_ids=(MirrorFilterId(an_id(8, 1)),),
+        source_port_ids=tuple(map(port_id, sources)),
+        target_port_id=port_id(target),
+        enabled=True,
+    )
+    return replace(session, **fields)
 
 
 def a_topology(*entities: Entity) -> Topology:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from portlight.agent.family import Driver, Family
+from portlight.dataplane.bpf.mirror_tables import way_entries
 from portlight.dataplane.bpf.port_table import port_attachments
-from portlight.dataplane.bpf.programs import FROM_PORT, TO_PORT, ensure_bpffs, load_programs
+from portlight.dataplane.bpf.programs import FROM_PORT, MIRROR, TO_PORT, ensure_bpffs, load_programs
 from portlight.dataplane.bpf.tables import Tables
 from portlight.dataplane.dhcp.driver import DhcpDriver
 from portlight.dataplane.dhcp.render import DhcpServer, render_server
@@ -22,16 +23,36 @@ from portlight.dataplane.instances.values import guests
 from portlight.dataplane.links.bridges import BridgeDriver
 from portlight.dataplane.links.fabric import Fabric
 from portlight.dataplane.links.links import GateDriver, LinkDriver
-from portlight.dataplane.links.programs import LoadedProgram, PortPrograms, ProgramHooks
+from portlight.dataplane.links.mirror_device import (
+    MIRROR_DEVICE,
+    MirrorDevice,
+    MirrorDeviceDriver,
+)
+from portlight.dataplane.links.programs import (
+    LoadedProgram,
+    ProgramHooks,
+    mirror_hooks,
+    port_hooks,
+)
 from portlight.dataplane.links.values import veth_links
 from portlight.dataplane.names import HostNames
 from portlight.plan.host import DhcpPlan, HostPlan
 from portlight.values.ids import InstanceId
 
-POLICY = ("classifiers", "members", "bindings", "ports", "virtual_ips")
-DEVICES = ("bridges", "links", "ports", "virtual_ips", "dhcp", "instances", "gates")
+POLICY = ("classifiers", "members", "bindings", "mirror_sources", "ports", "virtual_ips")
+DEVICES = (
+    "bridges",
+    "links",
+    "ports",
+    "virtual_ips",
+    "mirror_device",
+    "mirror_ways",
+    "dhcp",
+    "instances",
+    "gates",
+)
 FAMILIES = tuple(dict.fromkeys(POLICY + DEVICES))
-FABRIC_FAMILIES = ("bridges", "links", "gates")
+FABRIC_FAMILIES = ("bridges", "links", "gates", "mirror_device")
 """What the kernel's events about the fabric are about."""
 _log = logging.getLogger(__name__)
 
@@ -63,6 +84,11 @@ class Host:
             "bindings": lambda plan: dict.fromkeys(plan.bindings),
             "ports": lambda plan: port_attachments(plan, self._links.indexes()),
             "virtual_ips": lambda plan: plan.virtual_ips,
+            "mirror_sources": lambda plan: plan.mirror_sources,
+            "mirror_device": lambda plan: (
+                {MIRROR_DEVICE: MirrorDevice()} if plan.mirror_sources else {}
+            ),
+            "mirror_ways": lambda plan: way_entries(plan, self._links.indexes()),
             "bridges": lambda plan: plan.bridges,
             "links": lambda plan: veth_links(plan, self._names),
             "dhcp": lambda plan: {key: self._server(key, one) for key, one in plan.dhcp.items()},
@@ -81,9 +107,7 @@ class Host:
         self.tables = self._open.enter_context(Tables(pins))
         self.fabric = Fabric(paths.names)
         self._open.callback(self.fabric.close)
-        hooks = ProgramHooks(
-            self.fabric, PortPrograms(from_port=programs[FROM_PORT], to_port=programs[TO_PORT])
-        )
+        hooks = ProgramHooks(self.fabric, port_hooks(programs[FROM_PORT], programs[TO_PORT]))
         self._links = LinkDriver(self.fabric, hooks)
         self.instances = InstanceDriver(paths.names)
         dhcp = DhcpDriver(paths.names)
@@ -94,6 +118,14 @@ class Host:
             "bindings": self.tables.bindings,
             "ports": self.tables.ports,
             "virtual_ips": self.tables.virtual_ips,
+            "mirror_sources": self.tables.mirror_sources,
+            "mirror_device": MirrorDeviceDriver(
+                self.fabric,
+                ProgramHooks(self.fabric, mirror_hooks(programs[MIRROR])),
+                announced=lambda: self.tables.mirror_ifindex,
+                announce=self.tables.set_mirror_ifindex,
+            ),
+            "mirror_ways": self.tables.mirror_ways,
             "bridges": BridgeDriver(self.fabric),
             "links": self._links,
             "dhcp": dhcp,

@@ -10,6 +10,7 @@ from portlight.compiler.instances import compile_instances
 from portlight.compiler.links import compile_bridges, compile_links
 from portlight.compiler.members import compile_members
 from portlight.compiler.memo import Memo
+from portlight.compiler.mirrors import compile_mirrors
 from portlight.compiler.ports import (
     compile_classifiers,
     compile_port_classifiers,
@@ -31,14 +32,17 @@ def compile_host(topology: Topology, host: HostName, memo: Memo | None = None) -
     memo = memo if memo is not None else Memo()
     view = host_view(topology, host, memo)
     classifiers = compile_port_classifiers(view)
+    mirrors = compile_mirrors(view)
     plan = HostPlan(
         bridges=compile_bridges(view),
         links=compile_links(view),
-        ports=compile_ports(view, classifiers),
+        ports=compile_ports(view, classifiers, mirrors.sources.keys()),
         bindings=compile_bindings(view),
         members=compile_members(view),
-        classifiers=compile_classifiers(classifiers),
+        classifiers=compile_classifiers(classifiers) | dict(mirrors.classifiers),
         virtual_ips=compile_virtual_ips(view),
+        mirror_sources=mirrors.sources,
+        mirror_ways=mirrors.ways,
         dhcp=compile_dhcp(view),
         instances=compile_instances(view),
     )

@@ -1,6 +1,7 @@
 """How the data plane treats each port of this host, and the classifiers that they point at."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from portlight.compiler.classifiers import compile_classifier
 from portlight.compiler.view import HostView
@@ -29,13 +30,20 @@ def compile_classifiers(classifiers: Classifiers) -> dict[int, Classifier]:
     return {one.key: one for one in classifiers.values() if one is not None}
 
 
-def compile_ports(view: HostView, classifiers: Classifiers) -> dict[int, PortPlan]:
-    """Return the data-plane policy of each port of this host."""
+def compile_ports(
+    view: HostView, classifiers: Classifiers, mirrored: AbstractSet[int]
+) -> dict[int, PortPlan]:
+    """Return the data-plane policy of each port of this host; `mirrored`: numbers of sources."""
     plans = {}
     for port, network in view.attached():
         egress, ingress = _keys(port, classifiers)
         plans[port.number] = view.memo.recall(
-            ("port", port.id), _port_plan, port, network, egress, ingress
+            ("port", port.id),
+            _port_plan,
+            port,
+            network,
+            (egress, ingress),
+            port.number in mirrored,
         )
     return plans
 
@@ -49,7 +57,12 @@ def _keys(port: Port, classifiers: Classifiers) -> tuple[int, int]:
     return egress.key if egress else 0, ingress.key if ingress else 0
 
 
-def _port_plan(port: Port, network: Network, egress: int, ingress: int) -> PortPlan:
+def _port_plan(
+    port: Port,
+    network: Network,
+    classifiers: tuple[int, int],
+    mirrored: bool,  # noqa: FBT001 -- an input to remember by
+) -> PortPlan:
     return PortPlan(
         network=network.number,
         scope=network.number,
@@ -57,6 +70,7 @@ def _port_plan(port: Port, network: Network, egress: int, ingress: int) -> PortP
         mtu=network.mtu,
         up=port.admin_state_up and network.admin_state_up,
         secured=port.port_security_enabled,
-        egress=egress,
-        ingress=ingress,
+        egress=classifiers[0],
+        ingress=classifiers[1],
+        mirrored=mirrored,
     )

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 
 from portlight.compiler.memo import Index, Memo
 from portlight.core.instance import Instance
+from portlight.core.mirror import MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroupRule
 from portlight.core.topology import Topology
 from portlight.core.virtual_ip import VirtualIp
-from portlight.values.ids import HostName, InstanceId, NetworkId, SecurityGroupId
+from portlight.values.ids import (
+    HostName,
+    InstanceId,
+    MirrorFilterId,
+    NetworkId,
+    PortId,
+    SecurityGroupId,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,14 @@ class HostView:
         """Return the rules of a security group."""
         return self.memo.indexes["rules"][group]
 
+    def mirror_rules_of(self, mirror_filter: MirrorFilterId) -> Mapping[object, MirrorFilterRule]:
+        """Return the rules of a mirror filter."""
+        return self.memo.indexes["mirror_rules"][mirror_filter]
+
+    def mirror_sessions_of(self, port: PortId) -> Mapping[object, MirrorSession]:
+        """Return the mirror sessions that a port is a source of."""
+        return self.memo.indexes["mirror_sessions"][port]
+
 
 def host_view(topology: Topology, host: HostName, memo: Memo) -> HostView:
     """Look at the topology from one host."""
@@ -84,11 +100,15 @@ def _update_indexes(topology: Topology, memo: Memo) -> None:
             "subnets": Index(lambda subnet: (subnet.network_id,)),
             "virtual_ips": Index(lambda vip: (vip.network_id,)),
             "rules": Index(lambda rule: (rule.security_group_id,)),
+            "mirror_rules": Index(lambda rule: (rule.mirror_filter_id,)),
+            "mirror_sessions": Index(lambda session: session.source_port_ids),
         }
     memo.indexes["ports"].update(topology.ports)
     memo.indexes["subnets"].update(topology.subnets)
     memo.indexes["virtual_ips"].update(topology.virtual_ips)
     memo.indexes["rules"].update(topology.security_group_rules)
+    memo.indexes["mirror_rules"].update(topology.mirror_filter_rules)
+    memo.indexes["mirror_sessions"].update(topology.mirror_sessions)
 
 
 def _port_groups(port: Port) -> tuple[Hashable, ...]:

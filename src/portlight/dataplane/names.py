@@ -66,6 +66,11 @@ class HostNames:
         """Return the link name of the host end of a port."""
         return f"pl{self.tag}p{base36(number)}"
 
+    @property
+    def mirror_device(self) -> tuple[str, str]:
+        """The two ends of the helper device of mirroring."""
+        return f"pl{self.tag}m0", f"pl{self.tag}m1"
+
     def network_of(self, link: str) -> int | None:
         """Return the network number of a bridge of ours; None for any other link."""
         return self._number(link, "n")

@@ -34,6 +34,8 @@ class PortFlag(IntFlag):
     """The port's network has virtual IPs."""
     PEER = 8
     """The link is a veth: frames may go straight into the guest."""
+    MIRRORED = 16
+    """The port has an entry in `mirror_sources`."""
 
 
 class ForwardingFlag(IntFlag):
@@ -77,6 +79,17 @@ class ClaimFlag(IntFlag):
     SPLIT_BRAIN = 4
 
 
+class MirrorOutcome(IntEnum):
+    """What became of copies (docs/design/mirroring.md section 4)."""
+
+    COPIED = 1
+    TRUNCATED = 2
+    OVER_BUDGET = 3
+    NO_TARGET = 4
+    REFUSED = 5
+    FAILED = 6
+
+
 class FlowFlag(IntFlag):
     """The state of a flow."""
 
@@ -93,8 +106,9 @@ class FlowFlag(IntFlag):
 class Settings:
     """The one element of `settings`."""
 
-    FORMAT: ClassVar[str] = "=I4x"
-    epoch: int
+    FORMAT: ClassVar[str] = "=II"
+    epoch: int = 0
+    mirror_ifindex: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +243,42 @@ class Counter:
     FORMAT: ClassVar[str] = "=QQ"
     packets: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorWayKey:
+    """A key of `mirror_ways`."""
+
+    FORMAT: ClassVar[str] = "=II"
+    session: int
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorWay:
+    """A value of `mirror_ways`; the outer addresses are bytes."""
+
+    FORMAT: ClassVar[str] = "=QII4s4s6s6sHH"
+    bytes_per_second: int
+    ifindex: int
+    vni: int
+    source: bytes
+    target: bytes
+    source_mac: bytes
+    target_mac: bytes
+    packet_length: int
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorCounterKey:
+    """A key of `mirror_counters`."""
+
+    FORMAT: ClassVar[str] = "=IIBB2x"
+    session: int
+    port: int
+    direction: int
+    outcome: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

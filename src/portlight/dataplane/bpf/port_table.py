@@ -207,6 +207,7 @@ def _encode(number: int, wanted: PortAttachment, special: AbstractSet[int]) -> P
         (PortFlag.SECURED, plan.secured),
         (PortFlag.PEER, wanted.is_veth),
         (PortFlag.VIRTUAL_IPS, plan.network in special),
+        (PortFlag.MIRRORED, plan.mirrored),
     ):
         flags |= flag if is_set else PortFlag(0)
     return PortEntry(
@@ -231,6 +232,7 @@ def _attachment(index: int, entry: PortEntry, *, is_service: bool = False) -> Po
         secured=bool(entry.flags & PortFlag.SECURED),
         egress=entry.egress,
         ingress=entry.ingress,
+        mirrored=bool(entry.flags & PortFlag.MIRRORED),
     )
     return PortAttachment(
         plan=plan,

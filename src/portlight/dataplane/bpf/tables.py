@@ -5,6 +5,7 @@ classifiers, members, bindings, ports, virtual IPs; remove in the reverse order;
 once, so that established flows are judged again.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,11 @@ from portlight.dataplane.bpf.classifier_table import ClassifierTable
 from portlight.dataplane.bpf.counters import CounterTable
 from portlight.dataplane.bpf.maps import BpfMap
 from portlight.dataplane.bpf.member_table import MemberTable
+from portlight.dataplane.bpf.mirror_tables import (
+    MirrorCounterTable,
+    MirrorSourceTable,
+    MirrorWayTable,
+)
 from portlight.dataplane.bpf.port_table import PortTable
 from portlight.dataplane.bpf.virtual_ip_table import VirtualIpTable
 
@@ -31,6 +37,9 @@ MAP_NAMES = (
     "vip_members",
     "counters",
     "claims",
+    "mirror_sources",
+    "mirror_ways",
+    "mirror_counters",
 )
 _FIRST = bytes(4)
 
@@ -58,6 +67,9 @@ class Tables:
         self.virtual_ips.tell(self.ports)
         self.counters = CounterTable(maps["counters"])
         self.claims = ClaimReader(maps["claims"])
+        self.mirror_sources = MirrorSourceTable(maps["mirror_sources"])
+        self.mirror_ways = MirrorWayTable(maps["mirror_ways"])
+        self.mirror_counters = MirrorCounterTable(maps["mirror_counters"])
 
     def __enter__(self) -> Self:
         return self
@@ -78,14 +90,29 @@ class Tables:
     @property
     def epoch(self) -> int:
         """Return the present epoch of the rules."""
-        raw = self._maps["settings"].lookup(_FIRST)
-        return decode_record(Settings, raw).epoch if raw is not None else 0
+        return self._settings().epoch
 
     def bump_epoch(self) -> int:
         """Have every flow judged again at its next packet; return the new epoch."""
         epoch = (self.epoch + 1) % (1 << 32)
-        self._maps["settings"].update(_FIRST, encode_record(Settings(epoch=epoch)))
+        self._write(replace(self._settings(), epoch=epoch))
         return epoch
+
+    @property
+    def mirror_ifindex(self) -> int:
+        """Return the index of the helper device of mirroring; 0 when there is none."""
+        return self._settings().mirror_ifindex
+
+    def set_mirror_ifindex(self, ifindex: int) -> None:
+        """Tell the programs where to send clones; 0 ends mirroring."""
+        self._write(replace(self._settings(), mirror_ifindex=ifindex))
+
+    def _settings(self) -> Settings:
+        raw = self._maps["settings"].lookup(_FIRST)
+        return decode_record(Settings, raw) if raw is not None else Settings()
+
+    def _write(self, settings: Settings) -> None:
+        self._maps["settings"].update(_FIRST, encode_record(settings))
 
     def _close_maps(self) -> None:
         for opened in self._maps.values():

@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +93,9 @@ class Fabric:
         self._links: Mapping[str, FabricLink] = {}
         self._stale_links: set[int] | None = None
         """Indexes of links that must be read again; None for all."""
-        self.stale_filters: set[int] | None = None
-        """Indexes whose filters must be read again; None for all."""
+        self._rereads = 0
+        self._filter_changes: Counter[int] = Counter()
+        """How often the kernel told of a change of the filters of a link."""
 
     def close(self) -> None:
         """Let go of the namespace; everything in it goes on."""
@@ -116,7 +118,12 @@ class Fabric:
     def reread(self) -> None:
         """Forget everything, programs too (the slow, sure look)."""
         self._stale_links = None
-        self.stale_filters = None
+        self._rereads += 1
+
+    def filter_edition(self, index: int) -> tuple[int, int]:
+        """Return what stays the same as long as the filters of a link do."""
+        self.take_events()
+        return self._rereads, self._filter_changes[index]
 
     def links(self) -> Mapping[str, FabricLink]:
         """Return every link of the fabric by name, as of now.
@@ -159,8 +166,7 @@ class Fabric:
             changed = _changed_indexes(raw)
             if self._stale_links is not None:
                 self._stale_links |= changed[_LINK_MESSAGES]
-            if self.stale_filters is not None:
-                self.stale_filters |= changed[_TC_MESSAGES]
+            self._filter_changes.update(changed[_TC_MESSAGES])
 
 
 def _event_socket() -> socket.socket:

@@ -35,73 +35,77 @@ class LoadedProgram:
         return f"{self.name}:{self.id}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortPrograms:
-    """The two programs that every host end carries."""
+Hooks = tuple[tuple[int, LoadedProgram | None], ...]
+"""Each hook of a link with its program; None: nothing is there."""
 
-    from_port: LoadedProgram
-    to_port: LoadedProgram
+
+def port_hooks(from_port: LoadedProgram, to_port: LoadedProgram) -> Hooks:
+    """Return what every host end of a port carries."""
+    return ((_INGRESS, from_port), (_EGRESS, to_port))
+
+
+def mirror_hooks(mirror: LoadedProgram) -> Hooks:
+    """Return what the helper device of mirroring carries."""
+    return ((_INGRESS, None), (_EGRESS, mirror))
 
 
 class ProgramHooks:
-    """Reads and writes the hooks of host ends, and remembers what it has read.
+    """Reads and writes the hooks of links of one kind, and remembers what it has read.
 
     What was read is trusted until the kernel tells of a change on that link.
     """
 
-    def __init__(self, fabric: Fabric, programs: PortPrograms) -> None:
+    def __init__(self, fabric: Fabric, hooks: Hooks) -> None:
         self._fabric = fabric
-        self._programs = programs
-        self._right: set[int] = set()
+        self._hooks = hooks
+        self._right: dict[int, object] = {}
+        """The edition of a link's filters that was found right."""
 
     def attached(self, index: int) -> bool:
-        """Whether exactly our two programs are on the link."""
-        self._forget_stale()
-        if index not in self._right and self._look(index):
-            self._right.add(index)
-        return index in self._right
+        """Whether exactly our programs are on the link."""
+        edition = self._fabric.filter_edition(index)
+        if self._right.get(index) == edition:
+            return True
+        if not self._look(index):
+            self._right.pop(index, None)
+            return False
+        self._right[index] = edition
+        return True
 
     def attach(self, index: int, *, is_new: bool = False) -> None:
-        """Put both programs on the link, in place of whatever is there (nothing if it is new)."""
-        self._right.discard(index)
+        """Put our programs on the link, in place of whatever is there (nothing if it is new)."""
         netlink = self._fabric.netlink
         try:
             netlink.tc("add", "clsact", index)
         except NetlinkError as error:
             if error.code != errno.EEXIST:
                 raise
-        for parent, program in self._hooks():
-            netlink.tc(
-                "replace-filter",
-                "bpf",
-                index,
-                handle=_HANDLE,
-                fd=program.fd,
-                name=program.label,
-                parent=parent,
-                prio=_PRIORITY,
-                protocol=_ALL_PROTOCOLS,
-                direct_action=True,
-            )
+        for parent, program in self._hooks:
+            if program is not None:
+                self._put(index, parent, program)
             for other in () if is_new else self._filters(index, parent):
-                if other["info"] != _SLOT:
+                if program is None or other["info"] != _SLOT:
                     netlink.tc("del-filter", index=index, parent=parent, info=other["info"])
 
-    def _hooks(self) -> tuple[tuple[int, LoadedProgram], ...]:
-        return ((_INGRESS, self._programs.from_port), (_EGRESS, self._programs.to_port))
-
-    def _forget_stale(self) -> None:
-        stale = self._fabric.stale_filters
-        if stale is None:
-            self._right.clear()
-        else:
-            self._right -= stale
-        self._fabric.stale_filters = set()
+    def _put(self, index: int, parent: int, program: LoadedProgram) -> None:
+        self._fabric.netlink.tc(
+            "replace-filter",
+            "bpf",
+            index,
+            handle=_HANDLE,
+            fd=program.fd,
+            name=program.label,
+            parent=parent,
+            prio=_PRIORITY,
+            protocol=_ALL_PROTOCOLS,
+            direct_action=True,
+        )
 
     def _look(self, index: int) -> bool:
         return all(
-            [_label(entry) for entry in self._filters(index, parent)] == [program.label]
-            for parent, program in self._hooks()
+            [_label(entry) for entry in self._filters(index, parent)]
+            == ([program.label] if program is not None else [])
+            for parent, program in self._hooks
         )
 
     def _filters(self, index: int, parent: int) -> list[Any]:

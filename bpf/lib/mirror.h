@@ -179,17 +179,25 @@ static __always_inline void send_clones(struct __sk_buff *skb, struct mirror_job
 		.skb = skb,
 		.job = job,
 		.helper = helper,
-		.segments = packets_of(skb, job->headers),
+		.segments = skb->gso_size && job->headers ?
+				    (skb->len - job->headers) / skb->gso_size : 0,
 		.at_once = segments_at_once(kept_bytes(&job->way)),
 	};
-	__u32 largest = job->headers + skb->gso_size;
+	__u32 largest = job->headers + skb->gso_size, packets = job->packets;
 
-	if (walk.segments < 2 || (job->headers && largest <= kept_bytes(&job->way))) {
+	if (packets < 2 || (job->headers && largest <= kept_bytes(&job->way))) {
 		bpf_clone_redirect(skb, helper, 0);
 		return;
 	}
-	if (job->headers)
-		bpf_loop((walk.segments + walk.at_once - 1) / walk.at_once, send_round, &walk, 0);
+	if (!job->headers)
+		return;
+	bpf_loop((walk.segments + walk.at_once - 1) / walk.at_once, send_round, &walk, 0);
+	if (walk.segments == packets)
+		return;
+	/* The last segment is shorter than the others. */
+	job->first = walk.segments;
+	job->segments = 1;
+	bpf_clone_redirect(skb, helper, 0);
 }
 
 static __always_inline void begin_job(struct mirror_job *job, const struct packet *packet,

@@ -6,9 +6,10 @@ from portlight.api.attributes import STANDARD, Attributes, at_creation, read_onl
 from portlight.api.resource import Resource
 from portlight.api.schema import TEXT, array, or_null
 from portlight.api.standard import grouped, related, render_standard
-from portlight.api.wire import Json, boolean, integer, only
+from portlight.api.wire import Json, boolean, either, integer, one_number, only
 from portlight.core.drafts import NetworkDraft
 from portlight.core.network import Network
+from portlight.core.networks import MAX_MTU, MIN_MTU
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.values.ids import NetworkId
@@ -17,7 +18,7 @@ _ATTRIBUTES: Attributes = {
     **STANDARD,
     "admin_state_up": settable("admin_state_up", boolean),
     "shared": settable("shared", boolean),
-    "mtu": settable("mtu", integer(0, 65_535)),
+    "mtu": settable("mtu", either(one_number(0), integer(MIN_MTU, MAX_MTU))),
     "port_security_enabled": settable("port_security_enabled", boolean),
     "router:external": at_creation(None, only(value=False, why="there is no external network")),
     "status": read_only(TEXT),

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from portlight.core.meta import Meta
 from portlight.values.addresses import IpPrefix
-from portlight.values.ids import SecurityGroupId, SecurityGroupRuleId
+from portlight.values.ids import AddressGroupId, SecurityGroupId, SecurityGroupRuleId
 from portlight.values.ranges import PortRange
 
 
@@ -55,7 +55,7 @@ class IcmpSelector:
 class SecurityGroupRule:
     """Allow packets of one direction and family that match every given selector.
 
-    At most one of `ports` and `icmp` is set, and of `remote_prefix` and `remote_group_id`.
+    At most one of `ports` and `icmp` is set, and at most one of the three remotes.
     """
 
     id: SecurityGroupRuleId
@@ -72,3 +72,4 @@ class SecurityGroupRule:
     icmp: IcmpSelector | None = None
     remote_prefix: IpPrefix | None = None
     remote_group_id: SecurityGroupId | None = None
+    remote_address_group_id: AddressGroupId | None = None

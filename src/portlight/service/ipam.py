@@ -20,7 +20,7 @@ from portlight.core.ipam import (
 )
 from portlight.core.network import Subnet
 from portlight.core.port import FixedIp
-from portlight.store.protocol import AlreadyExistsError, Writing
+from portlight.store.protocol import Writing
 from portlight.values.addresses import IpAddress, MacAddress
 from portlight.values.ids import PortId
 
@@ -52,7 +52,7 @@ def take_lowest(tx: Writing, subnets: Sequence[Subnet], port_id: PortId) -> Fixe
         free = tx.lowest_free(subnet.id)
         if free is None:
             continue
-        tx.hold_address(subnet.id, free.first, port_id)
+        tx.hold_addresses(subnet.id, {free.first: port_id})
         tx.replace_free(subnet.id, (free,), without(free, free.first))
         return FixedIp(subnet_id=subnet.id, address=free.first)
     raise NoFreeAddressError(subnets[0].network_id, [subnet.id for subnet in subnets])
@@ -75,12 +75,12 @@ def take_exact(tx: Writing, subnet: Subnet, address: IpAddress, port_id: PortId)
 
     The port itself may hold it already (as a former address that it gets back).
     """
-    try:
-        tx.hold_address(subnet.id, address, port_id)
-    except AlreadyExistsError as error:
-        if tx.holder(subnet.id, address) != port_id:
-            raise IpAddressInUseError(subnet.network_id, address) from error
+    held_by = tx.holder(subnet.id, address)
+    if held_by is not None:
+        if held_by != port_id:
+            raise IpAddressInUseError(subnet.network_id, address)
         return FixedIp(subnet_id=subnet.id, address=address)
+    tx.hold_addresses(subnet.id, {address: port_id})
     around = tx.free_around(subnet.id, address)
     if around is not None and address in around:
         tx.replace_free(subnet.id, (around,), without(around, address))

@@ -54,6 +54,13 @@ def create(work: Work, draft: VirtualIpDraft) -> VirtualIp:
     return _reserve(work, draft, port)
 
 
+def create_any_port(work: Work, draft: PortDraft) -> Port:
+    """Make a port, or that of a virtual IP when its `device_owner` says so."""
+    if draft.device_owner == OWNER_VIRTUAL_IP:
+        return create_port(work, draft)
+    return ports.create(work, draft)
+
+
 def create_port(work: Work, draft: PortDraft) -> Port:
     """Make the port of a virtual IP, and the virtual IP with it (the Neutron way)."""
     port = ports.create(work, draft)

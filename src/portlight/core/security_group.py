@@ -9,6 +9,10 @@ from portlight.values.ids import AddressGroupId, SecurityGroupId, SecurityGroupR
 from portlight.values.ranges import PortRange
 
 
+SMALLEST_ROOM = 1_024
+"""Rules for which every group has room."""
+
+
 class Direction(StrEnum):
     """From the port's view: ingress is toward the guest."""
 
@@ -41,6 +45,8 @@ class SecurityGroup:
     stateful: bool = True
     established_flows: EstablishedFlows = EstablishedFlows.CUT
     is_default: bool = False
+    room: int = SMALLEST_ROOM
+    """What its rules take of a port's PORT_ROOM: see `core/group_room.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,5 +77,7 @@ class SecurityGroupRule:
     """Destination ports, for TCP, UDP, SCTP, DCCP and UDP-Lite."""
     icmp: IcmpSelector | None = None
     remote_prefix: IpPrefix | None = None
+    remote_spelling: str | None = None
+    """The remote prefix as the client wrote it, when its host bits are not zero."""
     remote_group_id: SecurityGroupId | None = None
     remote_address_group_id: AddressGroupId | None = None

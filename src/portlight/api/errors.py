@@ -57,6 +57,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors.PreconditionFailedError: Row(
         HTTPStatus.PRECONDITION_FAILED, "RevisionNumberConstraintFailed"
     ),
+    errors.UnavailableError: Row(HTTPStatus.SERVICE_UNAVAILABLE, "HTTPServiceUnavailable"),
     # networks, subnets, addresses
     errors_network.SubnetOverlapError: Row(_INVALID, "InvalidInput"),
     errors_network.InvalidIpForSubnetError: Row(_INVALID, "InvalidIpForSubnet"),
@@ -128,6 +129,7 @@ _REQUEST_NAMES: Mapping[HTTPStatus, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "HTTPRequestEntityTooLarge",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "HTTPUnsupportedMediaType",
     HTTPStatus.INTERNAL_SERVER_ERROR: "HTTPInternalServerError",
+    HTTPStatus.SERVICE_UNAVAILABLE: "HTTPServiceUnavailable",
 }
 
 

@@ -69,3 +69,14 @@ class PreconditionFailedError(DomainError):
         super().__init__(f"{identifier} has revision {revision}, not the one of the request.")
         self.identifier = identifier
         self.revision = revision
+
+
+class UnavailableError(DomainError):
+    """Something that the answer needs is away for now; the same request may succeed later.
+
+    The details are for the log: they name hosts and files of ours.
+    """
+
+    def __init__(self, details: str) -> None:
+        super().__init__("The service cannot reach its database now. Try again later.")
+        self.details = details

@@ -13,6 +13,7 @@ from portlight.core.ipam import (
     is_auto_address,
     is_in_pools,
     joined,
+    lowest,
     merged,
     step,
     touches_below,
@@ -43,19 +44,24 @@ def close_pools(tx: Writing, subnet: Subnet) -> None:
     tx.replace_free(subnet.id, tx.free_ranges(subnet.id), ())
 
 
-def take_lowest(tx: Writing, subnets: Sequence[Subnet], port_id: PortId) -> FixedIp:
-    """Hold the lowest free address of the first subnet that has one, for the port.
+def take_lowest(tx: Writing, subnets: Sequence[Subnet], ports: Sequence[PortId]) -> list[FixedIp]:
+    """Hold the lowest free addresses of the first subnets that have some, one for each port.
 
     Raise NoFreeAddressError when all are full. `subnets` is not empty.
     """
+    taken: list[FixedIp] = []
     for subnet in subnets:
-        free = tx.lowest_free(subnet.id)
-        if free is None:
-            continue
-        tx.hold_addresses(subnet.id, {free.first: port_id})
-        tx.replace_free(subnet.id, (free,), without(free, free.first))
-        return FixedIp(subnet_id=subnet.id, address=free.first)
-    raise NoFreeAddressError(subnets[0].network_id, [subnet.id for subnet in subnets])
+        while len(taken) < len(ports):
+            free = tx.lowest_free(subnet.id)
+            if free is None:
+                break
+            chosen, rest = lowest(free, len(ports) - len(taken))
+            tx.hold_addresses(subnet.id, dict(zip(chosen, ports[len(taken) :], strict=False)))
+            tx.replace_free(subnet.id, (free,), rest)
+            taken += [FixedIp(subnet_id=subnet.id, address=address) for address in chosen]
+    if len(taken) < len(ports):
+        raise NoFreeAddressError(subnets[0].network_id, [subnet.id for subnet in subnets])
+    return taken
 
 
 def take_auto(tx: Writing, subnet: Subnet, mac: MacAddress, port_id: PortId) -> FixedIp:
@@ -67,7 +73,7 @@ def take_any(tx: Writing, subnet: Subnet, mac: MacAddress, port_id: PortId) -> F
     """Hold an address of the subnet in the way that the subnet gives them out."""
     if is_auto_address(subnet):
         return take_auto(tx, subnet, mac, port_id)
-    return take_lowest(tx, (subnet,), port_id)
+    return take_lowest(tx, (subnet,), (port_id,))[0]
 
 
 def take_exact(tx: Writing, subnet: Subnet, address: IpAddress, port_id: PortId) -> FixedIp:

@@ -47,7 +47,7 @@ SUBNETS: Final[Kind[Subnet, SubnetId, SubnetDraft, SubnetDraft]] = Kind(
 PORTS: Final[Kind[Port, PortId, PortDraft, PortDraft]] = Kind(
     entity=Port,
     name="port",
-    create=one_by_one(virtual_ips.create_any_port),
+    create=virtual_ips.create_ports,
     update=ports.update,
     delete=virtual_ips.delete_port,
 )

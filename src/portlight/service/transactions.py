@@ -1,4 +1,4 @@
-"""Running a unit of work: retried when another process was faster, announced when it is kept."""
+"""Running a unit of work: in one transaction, announced when it is kept."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from portlight.core.errors import ConflictError
 from portlight.service.caller import Caller
 from portlight.service.ids import IdSource
 from portlight.service.work import View, Work
-from portlight.store.protocol import AlreadyExistsError, Reading, Store, StoreBusyError
+from portlight.store.protocol import AlreadyExistsError, Reading, Store
 from portlight.values.ids import HostName
 
 ATTEMPTS = 3
@@ -50,12 +50,12 @@ class Transactions:
         """Return what a writing use case says, once it is kept; then wake those who wait."""
         moment = self._clock() if now is None else now
         for _ in range(ATTEMPTS - 1):
-            # When someone else took the same thing between two of our looks, look again.
-            with suppress(AlreadyExistsError, StoreBusyError):
+            # A random identifier that is taken: another one will do.
+            with suppress(AlreadyExistsError):
                 return self._finish(self._once(caller, use, moment), wakes=wakes)
         try:
             return self._finish(self._once(caller, use, moment), wakes=wakes)
-        except (AlreadyExistsError, StoreBusyError) as error:
+        except AlreadyExistsError as error:
             raise ConflictError(f"The request lost against another one: {error}") from error
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from portlight.core.errors import UnavailableError
 from portlight.values.addresses import AddressRange, IpAddress
 from portlight.values.ids import PortId, SubnetId
 
@@ -20,11 +21,18 @@ Where = Mapping[str, Collection[str]]
 
 
 class AlreadyExistsError(Exception):
-    """An entity breaks a uniqueness of its kind, or an address is held by another port."""
+    """An entity breaks a uniqueness of its kind, or an address is held by another port.
+
+    The transaction is over with it: there are databases that take no further statement.
+    """
 
 
-class StoreBusyError(Exception):
-    """Another writer was faster; the same transaction may succeed when it is tried again."""
+class StoreBusyError(UnavailableError):
+    """Others did not let this transaction in; nothing of it is kept, and it may be tried again."""
+
+
+class StoreUnavailableError(UnavailableError):
+    """The database went away, or has no room; what was not acknowledged may not be kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

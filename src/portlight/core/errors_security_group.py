@@ -77,9 +77,8 @@ class TooManyRulesError(ConflictError):
 
     def __init__(self, group_id: SecurityGroupId, room: int, limit: int) -> None:
         super().__init__(
-            f"The security groups of one port have room for {limit} rules, and addresses of address "
-            f"groups, together (each group takes at least 1024); the largest, {group_id}, "
-            f"takes {room}."
+            f"The security groups of one port have room for {limit} rules and addresses of "
+            f"address groups together; group {group_id} alone takes {room}."
         )
         self.group_id = group_id
         self.room = room

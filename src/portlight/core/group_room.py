@@ -16,7 +16,7 @@ from portlight.core.security_group import SMALLEST_ROOM, SecurityGroup
 
 PORT_ROOM = 32_768
 """Rules (and addresses of their address groups) of one port: what a classifier holds for sure."""
-MAX_GROUPS = 32
+MAX_GROUPS = 64
 """Groups of one port: as many remote groups as an address can be a member of."""
 
 

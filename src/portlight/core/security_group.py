@@ -8,8 +8,7 @@ from portlight.values.addresses import IpPrefix
 from portlight.values.ids import AddressGroupId, SecurityGroupId, SecurityGroupRuleId
 from portlight.values.ranges import PortRange
 
-
-SMALLEST_ROOM = 1_024
+SMALLEST_ROOM = 512
 """Rules for which every group has room."""
 
 

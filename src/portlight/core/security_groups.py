@@ -25,7 +25,6 @@ from portlight.core.errors_security_group import (
 from portlight.core.meta import Meta
 from portlight.core.protocols import ICMP, ICMPV6, WITH_PORTS, protocol_number
 from portlight.core.security_group import (
-    Direction,
     EstablishedFlows,
     EtherType,
     IcmpSelector,

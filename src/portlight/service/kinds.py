@@ -1,7 +1,10 @@
 """The kinds of entity that people create, each with its use cases."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from portlight.core.address_group import AddressGroup
+from portlight.core.default_rule import DefaultRule
 from portlight.core.drafts import (
     InstanceDraft,
     NetworkDraft,
@@ -12,15 +15,31 @@ from portlight.core.drafts import (
     SubnetDraft,
     VirtualIpDraft,
 )
+from portlight.core.drafts_groups import AddressGroupDraft, DefaultRuleChange, DefaultRuleDraft
+from portlight.core.errors import NotFoundError
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.virtual_ip import VirtualIp
-from portlight.service import instances, networks, ports, security_groups, subnets, virtual_ips
+from portlight.service import (
+    address_groups,
+    default_rules,
+    instances,
+    networks,
+    ports,
+    security_groups,
+    subnets,
+    virtual_ips,
+)
 from portlight.service.caller import Caller
 from portlight.service.collection import ANY, Collection, Kind, Where, one_by_one
+from portlight.service.policy import check_action
+from portlight.service.work import LABELS
+from portlight.values.addresses import IpPrefix
 from portlight.values.ids import (
+    AddressGroupId,
+    DefaultRuleId,
     InstanceId,
     NetworkId,
     PortId,
@@ -69,6 +88,22 @@ SECURITY_GROUP_RULES: Final[
     update=security_groups.update_rule,
     delete=security_groups.delete_rule,
 )
+ADDRESS_GROUPS: Final[Kind[AddressGroup, AddressGroupId, AddressGroupDraft, AddressGroupDraft]] = (
+    Kind(
+        entity=AddressGroup,
+        name="address_group",
+        create=one_by_one(address_groups.create),
+        update=address_groups.update,
+        delete=address_groups.delete,
+    )
+)
+DEFAULT_RULES: Final[Kind[DefaultRule, DefaultRuleId, DefaultRuleDraft, DefaultRuleChange]] = Kind(
+    entity=DefaultRule,
+    name="default_security_group_rule",
+    create=one_by_one(default_rules.create),
+    update=default_rules.update,
+    delete=default_rules.delete,
+)
 VIRTUAL_IPS: Final[Kind[VirtualIp, VirtualIpId, VirtualIpDraft, VirtualIpDraft]] = Kind(
     entity=VirtualIp,
     name="virtual_ip",
@@ -99,3 +134,36 @@ class SecurityGroups(
                 caller, lambda work: security_groups.ensure_default(work, caller.project_id)
             )
         return super().find(caller, where)
+
+
+class AddressGroups(Collection[AddressGroup, AddressGroupId, AddressGroupDraft, AddressGroupDraft]):
+    """Address groups; their addresses change by verbs."""
+
+    def add_addresses(
+        self, caller: Caller, identifier: AddressGroupId, addresses: Sequence[IpPrefix]
+    ) -> AddressGroup:
+        """Put addresses into a group, all or none."""
+        return self._do.run(caller, lambda work: address_groups.add(work, identifier, addresses))
+
+    def remove_addresses(
+        self, caller: Caller, identifier: AddressGroupId, addresses: Sequence[IpPrefix]
+    ) -> AddressGroup:
+        """Take addresses out of a group, all or none."""
+        return self._do.run(caller, lambda work: address_groups.remove(work, identifier, addresses))
+
+
+class DefaultRules(Collection[DefaultRule, DefaultRuleId, DefaultRuleDraft, DefaultRuleChange]):
+    """The templates of new groups: of no project, and seen by everybody."""
+
+    def get(self, caller: Caller, identifier: DefaultRuleId) -> DefaultRule:
+        """Return one; raise NotFoundError when it is not there."""
+        found = self.find(caller, {"id": [identifier]})
+        if not found:
+            raise NotFoundError(LABELS[DefaultRule], identifier)
+        return found[0]
+
+    def find(self, caller: Caller, where: Where = ANY) -> list[DefaultRule]:
+        """Return all of them."""
+        check_action(caller, "get_default_security_group_rule")
+        with self._do.read() as tx:
+            return tx.find(DefaultRule, where)

@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from portlight.core.address_group import AddressGroup
 from portlight.core.changes import Birth, given
+from portlight.core.default_rule import DefaultRule
 from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import NotFoundError, PreconditionFailedError
 from portlight.core.instance import Instance
@@ -28,6 +30,8 @@ LABELS: Mapping[type, str] = {
     Port: "Port",
     SecurityGroup: "SecurityGroup",
     SecurityGroupRule: "SecurityGroupRule",
+    AddressGroup: "AddressGroup",
+    DefaultRule: "DefaultSecurityGroupRule",
     VirtualIp: "VirtualIp",
     Instance: "Instance",
 }

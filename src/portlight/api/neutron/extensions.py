@@ -9,6 +9,7 @@ from portlight.api.wire import Json
 _UPDATED = "2026-01-01T00:00:00-00:00"
 
 _NAMES = {
+    "address-group": ("Address group", "Named lists of addresses that rules refer to"),
     "allowed-address-pairs": ("Allowed Address Pairs", "Further source addresses of a port"),
     "binding": ("Port Binding", "The host of a port"),
     "extra_dhcp_opt": ("Neutron Extra DHCP options", "DHCP options of one port"),
@@ -19,7 +20,27 @@ _NAMES = {
     "port-security": ("Port Security", "A switch for source binding and groups"),
     "project-id": ("project_id field enabled", "project_id beside tenant_id"),
     "revision-if-match": ("If-Match constraints based on revision_number", "If-Match"),
+    "port-security-groups-filtering": (
+        "Port filtering on security groups",
+        "Ports can be listed by security group",
+    ),
     "security-group": ("security-group", "Security groups and their rules"),
+    "security-groups-default-rules": (
+        "Default rules for security groups",
+        "The template of the rules that a new group starts with",
+    ),
+    "security-groups-normalized-cidr": (
+        "Normalized CIDR field for security group rules",
+        "The remote prefix without host bits",
+    ),
+    "security-groups-remote-address-group": (
+        "Remote address group id field for security group rules",
+        "An address group as the remote side of a rule",
+    ),
+    "security-groups-rules-belongs-to-default-sg": (
+        "Security group rule belongs to the project's default security group",
+        "A flag of the rules of default groups",
+    ),
     "sorting": ("Sorting support", "sort_key and sort_dir"),
     "standard-attr-description": ("standard-attr-description", "Descriptions"),
     "standard-attr-revisions": ("Resource revision numbers", "revision_number"),

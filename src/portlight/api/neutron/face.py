@@ -6,6 +6,8 @@ from http import HTTPStatus
 from starlette.routing import Route
 
 from portlight.api.errors import neutron_body
+from portlight.api.neutron.address_groups import ADDRESS_GROUPS, address_group_verb_routes
+from portlight.api.neutron.default_rules import DEFAULT_RULES
 from portlight.api.neutron.extensions import list_extensions, show_extension
 from portlight.api.neutron.networks import NETWORKS
 from portlight.api.neutron.ports import PORTS
@@ -39,6 +41,9 @@ def neutron_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *routes_of(face, SECURITY_GROUPS, BASE),
         *tag_routes(face, SECURITY_GROUPS, BASE),
         *routes_of(face, SECURITY_GROUP_RULES, BASE),
+        *routes_of(face, DEFAULT_RULES, BASE),
+        *routes_of(face, ADDRESS_GROUPS, BASE),
+        *address_group_verb_routes(face, BASE),
     ]
 
 
@@ -49,7 +54,15 @@ def _versions(call: Call) -> Reply:
 
 
 def _version(call: Call) -> Reply:
-    plurals = (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES)
+    plurals = (
+        NETWORKS,
+        SUBNETS,
+        PORTS,
+        SECURITY_GROUPS,
+        SECURITY_GROUP_RULES,
+        DEFAULT_RULES,
+        ADDRESS_GROUPS,
+    )
     resources: list[Json] = [
         {
             "name": one.name,

@@ -4,16 +4,19 @@ A class without a row of its own has the row of its nearest ancestor. `NotFoundE
 name from the kind that it names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from portlight.api.schema import TEXT, WHOLE, Schema, array, shape
 from portlight.core import (
     errors,
     errors_address_group,
     errors_network,
     errors_port,
     errors_security_group,
+    errors_sharing,
+    errors_subnet_pool,
 )
 
 
@@ -32,6 +35,8 @@ class Refusal:
     status: HTTPStatus
     wire_name: str
     message: str
+    blockers: tuple[errors.Blocker, ...] = ()
+    """All that stands in the way, where the words may name only the first."""
 
 
 class RequestError(errors.DomainError):
@@ -60,6 +65,8 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors.ForbiddenError: Row(HTTPStatus.FORBIDDEN, "PolicyNotAuthorized"),
     errors.UnauthenticatedError: Row(HTTPStatus.UNAUTHORIZED, "Unauthorized"),
     errors.QuotaExceededError: Row(_CONFLICT, "OverQuota"),
+    errors.QuotaBelowUsageError: Row(_INVALID, "HTTPBadRequest"),
+    errors.InUseError: Row(_CONFLICT, "Conflict"),
     errors.PreconditionFailedError: Row(
         HTTPStatus.PRECONDITION_FAILED, "RevisionNumberConstraintFailed"
     ),
@@ -81,6 +88,36 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_network.IpAddressInUseError: Row(_CONFLICT, "IpAddressAlreadyAllocated"),
     errors_network.NoFreeAddressError: Row(_CONFLICT, "IpAddressGenerationFailure"),
     errors_network.MacAddressInUseError: Row(_CONFLICT, "MacAddressInUse"),
+    errors_network.SubnetServiceTypeError: Row(_INVALID, "InvalidSubnetServiceType"),
+    errors_network.NoServiceSubnetError: Row(
+        _CONFLICT, "IpAddressGenerationFailureNoMatchingSubnet"
+    ),
+    errors_network.DnsDomainError: Row(_INVALID, "HTTPBadRequest"),
+    errors_network.AvailabilityZoneNotFoundError: Row(
+        HTTPStatus.NOT_FOUND, "AvailabilityZoneNotFound"
+    ),
+    errors_network.HostAliveError: Row(_CONFLICT, "AgentInUse"),
+    # subnet pools, address scopes
+    errors_subnet_pool.EmptySubnetPoolError: Row(_INVALID, "EmptySubnetPoolPrefixList"),
+    errors_subnet_pool.PrefixVersionMismatchError: Row(_INVALID, "PrefixVersionMismatch"),
+    errors_subnet_pool.PrefixBoundsError: Row(_INVALID, "IllegalSubnetPoolPrefixBounds"),
+    errors_subnet_pool.PrefixUpdateError: Row(_INVALID, "IllegalSubnetPoolPrefixUpdate"),
+    errors_subnet_pool.SubnetPoolUpdateError: Row(_INVALID, "IllegalSubnetPoolUpdate"),
+    errors_subnet_pool.SubnetPoolInUseError: Row(_INVALID, "SubnetPoolDeleteError"),
+    errors_subnet_pool.PrefixTooShortError: Row(_INVALID, "MinPrefixSubnetAllocationError"),
+    errors_subnet_pool.PrefixTooLongError: Row(_INVALID, "MaxPrefixSubnetAllocationError"),
+    errors_subnet_pool.NoFreePrefixError: Row(_CONFLICT, "SubnetAllocationError"),
+    errors_subnet_pool.PrefixQuotaExceededError: Row(_CONFLICT, "SubnetPoolQuotaExceeded"),
+    errors_subnet_pool.SubnetPoolAffinityError: Row(_INVALID, "NetworkSubnetPoolAffinityError"),
+    errors_subnet_pool.AddressScopeAffinityError: Row(_INVALID, "NetworkAddressScopeAffinityError"),
+    errors_subnet_pool.AddressScopePrefixConflictError: Row(
+        _CONFLICT, "AddressScopePrefixConflict"
+    ),
+    errors_subnet_pool.AddressScopeFamilyError: Row(
+        _INVALID, "IllegalSubnetPoolIpVersionAssociationToAddressScope"
+    ),
+    errors_subnet_pool.AddressScopeInUseError: Row(_CONFLICT, "AddressScopeInUse"),
+    errors_subnet_pool.AddressScopeUpdateError: Row(_INVALID, "AddressScopeUpdateError"),
     # ports, virtual IPs, instances
     errors_port.PortInUseError: Row(_CONFLICT, "PortInUse"),
     errors_port.ServicePortError: Row(_CONFLICT, "ServicePortInUse"),
@@ -100,6 +137,11 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_port.NotAMemberError: Row(_CONFLICT, "NotAMember"),
     errors_port.PortNotAttachedError: Row(_CONFLICT, "PortNotAttached"),
     errors_port.InstanceStoppedError: Row(_CONFLICT, "InstanceStopped"),
+    # sharing
+    errors_sharing.RbacObjectTypeError: Row(_INVALID, "InvalidInput"),
+    errors_sharing.RbacForeignObjectError: Row(_INVALID, "InvalidInput"),
+    errors_sharing.DuplicateRbacPolicyError: Row(_CONFLICT, "DuplicateRbacPolicy"),
+    errors_sharing.RbacPolicyInUseError: Row(_CONFLICT, "RbacPolicyInUse"),
     # security groups
     errors_security_group.SecurityGroupInUseError: Row(_CONFLICT, "SecurityGroupInUse"),
     errors_security_group.DefaultSecurityGroupError: Row(
@@ -159,16 +201,30 @@ def refusal_of(error: errors.DomainError) -> Refusal:
         return Refusal(status=error.status, wire_name=name, message=str(error))
     row = row_of(type(error))
     name = _not_found_name(error) if isinstance(error, errors.NotFoundError) else row.wire_name
-    return Refusal(status=row.status, wire_name=name, message=str(error))
+    blockers = error.blockers if isinstance(error, errors.InUseError) else ()
+    return Refusal(status=row.status, wire_name=name, message=str(error), blockers=blockers)
 
 
-def neutron_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal as Neutron does."""
-    return {"NeutronError": {"type": refusal.wire_name, "message": refusal.message, "detail": ""}}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBody:
+    """How a face dresses a refusal, and the schema of that."""
+
+    dress: Callable[[Refusal], dict[str, object]]
+    schema: Schema
+
+    def __call__(self, refusal: Refusal) -> dict[str, object]:
+        """Return the body of the answer."""
+        return self.dress(refusal)
 
 
-def identity_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal as Keystone does."""
+def _as_neutron(refusal: Refusal) -> dict[str, object]:
+    # one line for each blocker
+    detail = "\n".join(str(blocker) for blocker in refusal.blockers)
+    body = {"type": refusal.wire_name, "message": refusal.message, "detail": detail}
+    return {"NeutronError": body}
+
+
+def _as_keystone(refusal: Refusal) -> dict[str, object]:
     return {
         "error": {
             "code": int(refusal.status),
@@ -178,15 +234,42 @@ def identity_body(refusal: Refusal) -> dict[str, object]:
     }
 
 
-def native_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal for the native API."""
-    return {
-        "error": {
-            "code": int(refusal.status),
-            "type": refusal.wire_name,
-            "message": refusal.message,
-        }
+def _natively(refusal: Refusal) -> dict[str, object]:
+    body: dict[str, object] = {
+        "code": int(refusal.status),
+        "type": refusal.wire_name,
+        "message": refusal.message,
     }
+    if refusal.blockers:
+        body["blockers"] = [{"kind": one.kind, "id": one.id} for one in refusal.blockers]
+    return {"error": body}
+
+
+neutron_body = ErrorBody(
+    dress=_as_neutron,
+    schema=shape(
+        {"NeutronError": shape({"type": TEXT, "message": TEXT, "detail": TEXT})},
+        title="neutron_error",
+    ),
+)
+identity_body = ErrorBody(
+    dress=_as_keystone,
+    schema=shape(
+        {"error": shape({"code": WHOLE, "message": TEXT, "title": TEXT})}, title="identity_error"
+    ),
+)
+native_body = ErrorBody(
+    dress=_natively,
+    schema=shape(
+        {
+            "error": shape(
+                {"code": WHOLE, "type": TEXT, "message": TEXT},
+                optional={"blockers": array(shape({"kind": TEXT, "id": TEXT}))},
+            )
+        },
+        title="native_error",
+    ),
+)
 
 
 def _not_found_name(error: errors.NotFoundError) -> str:

@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
-from portlight.core.errors import ConflictError, InvalidRequestError, named
+from portlight.core.errors import Blocker, ConflictError, InUseError, InvalidRequestError, named
 from portlight.values.ids import AddressGroupId
 
 
-class AddressGroupInUseError(ConflictError):
+class AddressGroupInUseError(InUseError):
     """Rules, or default rules, refer to the group."""
 
-    def __init__(self, group_id: AddressGroupId, users: Sequence[str]) -> None:
+    def __init__(self, group_id: AddressGroupId, blockers: Sequence[Blocker]) -> None:
         super().__init__(
             f"Address group {group_id} is in use on one or more security group rules: "
-            f"{named(users)}."
+            f"{named(blockers)}.",
+            blockers,
         )
         self.group_id = group_id
-        self.users = tuple(users)
 
 
 class AddressesAlreadyExistError(InvalidRequestError):

@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 
-from portlight.core.errors import ConflictError, InvalidRequestError, named
+from portlight.core.errors import (
+    Blocker,
+    ConflictError,
+    InUseError,
+    InvalidRequestError,
+    NotFoundError,
+    named,
+)
 from portlight.values.addresses import AddressRange, IpAddress, IpPrefix, MacAddress
-from portlight.values.ids import NetworkId, SubnetId
+from portlight.values.ids import HostId, HostName, NetworkId, SubnetId
 
 
 class SubnetOverlapError(InvalidRequestError):
@@ -15,6 +22,53 @@ class SubnetOverlapError(InvalidRequestError):
         self.cidr = cidr
         self.subnet_id = subnet_id
         self.other = other
+
+
+class SubnetServiceTypeError(InvalidRequestError):
+    """No port can have this as its `device_owner`."""
+
+    def __init__(self, service_type: str) -> None:
+        super().__init__(
+            "service_types",
+            f"Subnet service type {service_type} does not correspond to a valid device owner",
+        )
+        self.service_type = service_type
+
+
+class NoServiceSubnetError(ConflictError):
+    """Every subnet of the network is for ports of other owners."""
+
+    def __init__(self, network_id: NetworkId, device_owner: str) -> None:
+        super().__init__(
+            f"No valid service subnet for the given device owner, network {network_id}, "
+            f"service type {device_owner}."
+        )
+        self.network_id = network_id
+        self.device_owner = device_owner
+
+
+class AvailabilityZoneNotFoundError(NotFoundError):
+    """No host is in the zone."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__("AvailabilityZone", zone)
+
+
+class HostAliveError(ConflictError):
+    """The agent of the host that is to be forgotten still reports."""
+
+    def __init__(self, host_id: HostId, name: HostName) -> None:
+        super().__init__(f"Agent {host_id} of host {name} is alive. Stop it first.")
+        self.host_id = host_id
+        self.name = name
+
+
+class DnsDomainError(InvalidRequestError):
+    """The text is no fully qualified domain name."""
+
+    def __init__(self, domain: str, rule: str) -> None:
+        super().__init__("dns_domain", f"'{domain}' is not a valid FQDN: {rule}")
+        self.domain = domain
 
 
 class InvalidIpForSubnetError(InvalidRequestError):
@@ -101,40 +155,40 @@ class GatewayInUseError(ConflictError):
         self.port_id = port_id
 
 
-class NetworkInUseError(ConflictError):
+class NetworkInUseError(InUseError):
     """The network still has ports."""
 
-    def __init__(self, network_id: NetworkId, users: Sequence[str]) -> None:
+    def __init__(self, network_id: NetworkId, blockers: Sequence[Blocker]) -> None:
         super().__init__(
             f"Unable to complete operation on network {network_id}. There are one or more ports "
-            f"still in use on the network, id for these ports are {named(users)}."
+            f"still in use on the network: {named(blockers)}.",
+            blockers,
         )
         self.network_id = network_id
-        self.users = tuple(users)
 
 
-class NetworkSharedInUseError(ConflictError):
+class NetworkSharedInUseError(InUseError):
     """Other projects have ports on the network, so it cannot become private."""
 
-    def __init__(self, network_id: NetworkId, projects: Sequence[str]) -> None:
+    def __init__(self, network_id: NetworkId, blockers: Sequence[Blocker]) -> None:
         super().__init__(
             f"Unable to reconfigure sharing settings for network {network_id}. "
-            f"Multiple tenants are using it: {named(projects)}."
+            f"Multiple tenants are using it: {named(blockers)}.",
+            blockers,
         )
         self.network_id = network_id
-        self.projects = tuple(projects)
 
 
-class SubnetInUseError(ConflictError):
+class SubnetInUseError(InUseError):
     """Ports still have addresses of the subnet."""
 
-    def __init__(self, subnet_id: SubnetId, users: Sequence[str]) -> None:
+    def __init__(self, subnet_id: SubnetId, blockers: Sequence[Blocker]) -> None:
         super().__init__(
             f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP "
-            f"allocation from this subnet: {named(users)}."
+            f"allocation from this subnet: {named(blockers)}.",
+            blockers,
         )
         self.subnet_id = subnet_id
-        self.users = tuple(users)
 
 
 class IpAddressInUseError(ConflictError):

@@ -14,9 +14,10 @@ from portlight.core.default_rule import DefaultRule
 from portlight.core.drafts_groups import AddressGroupDraft
 from portlight.core.errors_address_group import AddressGroupInUseError
 from portlight.core.security_group import SecurityGroupRule
+from portlight.service import rbac
 from portlight.service.group_room import settle_users
 from portlight.service.policy import check_action
-from portlight.service.work import Work, check_revision, load_own, owner_of
+from portlight.service.work import Work, blocker_of, check_revision, load_own, owner_of
 from portlight.values.addresses import IpPrefix
 from portlight.values.ids import AddressGroupId
 
@@ -59,12 +60,13 @@ def delete(work: Work, group_id: AddressGroupId) -> None:
     group = load_own(work, AddressGroup, group_id, "delete_address_group")
     where = {"remote_address_group_id": [group_id]}
     users = [
-        f"rule {rule.id} of security group {rule.security_group_id}"
+        blocker_of(rule, f"of security group {rule.security_group_id}")
         for rule in work.tx.find(SecurityGroupRule, where)
     ]
-    users += [f"default rule {rule.id}" for rule in work.tx.find(DefaultRule, where)]
+    users += [blocker_of(rule) for rule in work.tx.find(DefaultRule, where)]
     if users:
         raise AddressGroupInUseError(group_id, users)
+    rbac.discard(work, group)
     work.tx.delete(group)
 
 

@@ -20,7 +20,7 @@ from portlight.core.errors_port import (
 from portlight.core.instance import Instance
 from portlight.core.instances import MAX_INTERFACES, build_instance, check_interface, rename
 from portlight.core.network import Network, Subnet
-from portlight.core.port import OWNER_DHCP, Port
+from portlight.core.port import OWNER_DHCP, OWNER_INSTANCE, Port
 from portlight.service import ports, virtual_ips
 from portlight.service.policy import check_action
 from portlight.service.work import Work, check_revision, load, load_own, owner_of
@@ -121,6 +121,7 @@ def _fresh(work: Work, owner: ProjectId, request: InterfaceRequest) -> Port:
     network = _network(work, request)
     wanted = FixedIpRequest(subnet_id=request.subnet_id, address=request.address)
     chosen = request.subnet_id is not None or request.address is not None
+    work.claims.add((Port, owner))
     return ports.create(
         work,
         PortDraft(
@@ -129,6 +130,7 @@ def _fresh(work: Work, owner: ProjectId, request: InterfaceRequest) -> Port:
             fixed_ips=(wanted,) if chosen else UNSET,
             security_groups=request.security_groups,
         ),
+        owner=OWNER_INSTANCE,
     )
 
 

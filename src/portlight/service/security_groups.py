@@ -13,6 +13,7 @@ from portlight.core.drafts import (
     SecurityGroupRuleDraft,
     Unset,
 )
+from portlight.core.errors import Blocker
 from portlight.core.errors_security_group import (
     DefaultSecurityGroupError,
     DuplicateRuleInRequestError,
@@ -31,9 +32,10 @@ from portlight.core.security_groups import (
     check_same_project,
     meaning,
 )
+from portlight.service import rbac
 from portlight.service.group_room import settle
 from portlight.service.policy import check_action, check_owner
-from portlight.service.work import Work, check_revision, load, load_own, owner_of
+from portlight.service.work import Work, blocker_of, check_revision, load, load_own, owner_of
 from portlight.store.protocol import Reading
 from portlight.values.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
 
@@ -85,14 +87,15 @@ def delete(work: Work, group_id: SecurityGroupId) -> None:
     where = {"remote_group_id": [group_id]}
     users = _ports_in(work, group_id)
     users += [
-        f"rule {rule.id} of security group {rule.security_group_id}"
+        blocker_of(rule, f"of security group {rule.security_group_id}")
         for rule in work.tx.find(SecurityGroupRule, where)
         if rule.security_group_id != group_id
     ]
-    users += [f"default rule {rule.id}" for rule in work.tx.find(DefaultRule, where)]
+    users += [blocker_of(rule) for rule in work.tx.find(DefaultRule, where)]
     _check_unused(group_id, users)
     for rule in work.tx.find(SecurityGroupRule, {"security_group_id": [group_id]}):
         work.tx.delete(rule)
+    rbac.discard(work, group)
     work.tx.delete(group)
 
 
@@ -162,11 +165,11 @@ def check_groups(
     return tuple(group.id for group in groups)
 
 
-def _ports_in(work: Work, group_id: SecurityGroupId) -> list[str]:
-    return [f"port {port.id}" for port in work.tx.find(Port, {"security_group_id": [group_id]})]
+def _ports_in(work: Work, group_id: SecurityGroupId) -> list[Blocker]:
+    return [blocker_of(port) for port in work.tx.find(Port, {"security_group_id": [group_id]})]
 
 
-def _check_unused(group_id: SecurityGroupId, users: Sequence[str]) -> None:
+def _check_unused(group_id: SecurityGroupId, users: Sequence[Blocker]) -> None:
     if users:
         raise SecurityGroupInUseError(group_id, users)
 

@@ -4,7 +4,7 @@ One lock: writers and readers take turns. A failed transaction is undone step by
 """
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,15 +15,18 @@ from portlight.core.default_rule import FIRST_RULES
 from portlight.core.topology import KIND_OF
 from portlight.store.protocol import (
     AlreadyExistsError,
+    Alternative,
+    Chosen,
     E,
     LoggedChange,
     Reading,
+    Usage,
     Where,
     Writing,
 )
-from portlight.store.shapes import SHAPES, Shape, shape_of
+from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, shape_of, values_of
 from portlight.values.addresses import AddressRange, IpAddress
-from portlight.values.ids import PortId, SubnetId
+from portlight.values.ids import PortId, ProjectId, SubnetId
 
 IndexKey = tuple[type, str, str]
 
@@ -32,7 +35,7 @@ IndexKey = tuple[type, str, str]
 class _Tables:
     entities: dict[type, dict[str, Any]] = field(default_factory=lambda: {k: {} for k in SHAPES})
     index: dict[IndexKey, set[str]] = field(default_factory=lambda: defaultdict(set))
-    free: dict[SubnetId, dict[int, AddressRange]] = field(default_factory=lambda: defaultdict(dict))
+    free: dict[str, dict[int, AddressRange]] = field(default_factory=lambda: defaultdict(dict))
     held: dict[SubnetId, dict[IpAddress, PortId]] = field(default_factory=lambda: defaultdict(dict))
     numbers: dict[str, int] = field(default_factory=dict)
     log: list[LoggedChange] = field(default_factory=list)
@@ -83,12 +86,33 @@ class _MemoryTransaction:
     def get(self, kind: type[E], identifier: str) -> E | None:
         return cast("E | None", self._tables.entities[kind].get(identifier))
 
-    def find(self, kind: type[E], where: Where | None = None) -> list[E]:
+    def find(
+        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+    ) -> list[E]:
         rows = self._tables.entities[kind]
-        return [rows[identifier] for identifier in sorted(self._matching(kind, where or {}))]
+        found = self._matching(kind, where or {})
+        if any_of:
+            found &= set().union(*(self._matching(kind, self._plain(one)) for one in any_of))
+        return [rows[identifier] for identifier in sorted(found)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         return len(self._matching(kind, where or {}))
+
+    def used(self, kind: type[object], project_id: ProjectId) -> int:
+        return self.count(kind, {"project_id": [project_id]})
+
+    def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
+        found = Counter(
+            (str(shape.columns["project_id"](entity)), shape.table)
+            for kind, shape in SHAPES.items()
+            if shape.is_counted
+            for entity in self._tables.entities[kind].values()
+        )
+        return [
+            Usage(kind=KIND_OF_TABLE[table], project_id=ProjectId(owner), used=used)
+            for (owner, table), used in sorted(found.items())
+            if project_id in (None, owner)
+        ]
 
     def changes(self, after: int) -> list[LoggedChange]:
         return [change for change in self._tables.log if change.sequence > after]
@@ -96,23 +120,26 @@ class _MemoryTransaction:
     def sequence_span(self) -> tuple[int, int]:
         return self._tables.pruned, self._tables.newest
 
-    def lowest_free(self, subnet_id: SubnetId) -> AddressRange | None:
-        ranges = self._tables.free[subnet_id]
+    def lowest_free(self, space: str) -> AddressRange | None:
+        ranges = self._tables.free[space]
         return ranges[min(ranges)] if ranges else None
 
-    def free_around(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        ranges = self._tables.free[subnet_id]
+    def free_around(self, space: str, address: IpAddress) -> AddressRange | None:
+        ranges = self._tables.free[space]
         below = [first for first in ranges if first <= int(address)]
         return ranges[max(below)] if below else None
 
-    def free_from(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        return self._tables.free[subnet_id].get(int(address))
+    def free_from(self, space: str, address: IpAddress) -> AddressRange | None:
+        return self._tables.free[space].get(int(address))
 
-    def free_ranges(self, subnet_id: SubnetId) -> Sequence[AddressRange]:
-        return [free for _, free in sorted(self._tables.free[subnet_id].items())]
+    def free_ranges(self, space: str) -> Sequence[AddressRange]:
+        return [free for _, free in sorted(self._tables.free[space].items())]
 
     def holders(self, subnet_id: SubnetId) -> Mapping[IpAddress, PortId]:
         return dict(self._tables.held[subnet_id])
+
+    def count_held(self, subnet_id: SubnetId) -> int:
+        return len(self._tables.held[subnet_id])
 
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         return self._tables.held[subnet_id].get(address)
@@ -164,15 +191,15 @@ class _MemoryTransaction:
             self._undo.append(lambda: held.__setitem__(address, port_id))
 
     def replace_free(
-        self, subnet_id: SubnetId, gone: Iterable[AddressRange], new: Iterable[AddressRange]
+        self, space: str, gone: Iterable[AddressRange], new: Iterable[AddressRange]
     ) -> None:
-        free = self._tables.free[subnet_id]
+        free = self._tables.free[space]
         before = dict(free)
         for old in gone:
             free.pop(int(old.first), None)
         for fresh in new:
             free[int(fresh.first)] = fresh
-        self._undo.append(lambda: self._tables.free.__setitem__(subnet_id, before))
+        self._undo.append(lambda: self._tables.free.__setitem__(space, before))
 
     def prune_changes(self, keep: int) -> None:
         # Never undone: forgetting is allowed at any time.
@@ -204,6 +231,17 @@ class _MemoryTransaction:
                 raise KeyError(key)
             found = hits if found is None else found & hits
         return set(rows) if found is None else found
+
+    def _plain(self, alternative: Alternative) -> Where:
+        return {
+            key: self._chosen(wanted) if isinstance(wanted, Chosen) else wanted
+            for key, wanted in alternative.items()
+        }
+
+    def _chosen(self, wanted: Chosen) -> set[str]:
+        rows, shape = self._tables.entities[wanted.kind], SHAPES[wanted.kind]
+        found = self._matching(wanted.kind, wanted.where)
+        return set().union(*(values_of(shape, rows[one], wanted.key) for one in found))
 
     def _check_unique(self, entity: object, shape: Shape) -> None:
         identifier = shape.identifier(entity)

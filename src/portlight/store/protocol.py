@@ -12,12 +12,35 @@ from typing import Protocol, TypeVar
 
 from portlight.core.errors import UnavailableError
 from portlight.values.addresses import AddressRange, IpAddress
-from portlight.values.ids import PortId, SubnetId
+from portlight.values.ids import PortId, ProjectId, SubnetId
 
 E = TypeVar("E")
 
 Where = Mapping[str, Collection[str]]
 """Conditions of a search: an entity has one of the values under every key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The values that a key has among the entities of another kind: a condition by a look-up."""
+
+    kind: type
+    key: str
+    """A column of its shape, or `id`."""
+    where: Where
+
+
+Alternative = Mapping[str, Collection[str] | Chosen]
+"""One of several ways to be found: conditions on keys, with at least one and few values each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How many entities of a counted kind a project has."""
+
+    kind: type
+    project_id: ProjectId
+    used: int
 
 
 class AlreadyExistsError(Exception):
@@ -51,14 +74,23 @@ class Reading(Protocol):
     def get(self, kind: type[E], identifier: str) -> E | None:
         """Return the entity, or None."""
 
-    def find(self, kind: type[E], where: Where | None = None) -> list[E]:
+    def find(
+        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+    ) -> list[E]:
         """Return the entities that have one of the values under every key, by id.
 
-        The keys of a kind are those of its shape (`store/shapes.py`), and `id`.
+        The keys of a kind are those of its shape (`store/shapes.py`), and `id`. With `any_of`, only
+        those that also meet at least one of the alternatives.
         """
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         """Return how many entities `find` would give."""
+
+    def used(self, kind: type[object], project_id: ProjectId) -> int:
+        """Return how many entities of a counted kind a project has, at the same cost for any."""
+
+    def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
+        """Return what a project has of each counted kind, or what every project has."""
 
     def changes(self, after: int) -> list[LoggedChange]:
         """Return the logged changes after a sequence number, oldest first."""
@@ -66,20 +98,27 @@ class Reading(Protocol):
     def sequence_span(self) -> tuple[int, int]:
         """Return the oldest number after which `changes` is complete, and the newest number."""
 
-    def lowest_free(self, subnet_id: SubnetId) -> AddressRange | None:
-        """Return the free range with the lowest addresses."""
+    def lowest_free(self, space: str) -> AddressRange | None:
+        """Return the free range with the lowest addresses.
 
-    def free_around(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
+        A space is anything that has free ranges of its own: a subnet, by its id, or the free
+        prefixes of one length of a subnet pool.
+        """
+
+    def free_around(self, space: str, address: IpAddress) -> AddressRange | None:
         """Return the free range with the highest first address that is not above this one."""
 
-    def free_from(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
+    def free_from(self, space: str, address: IpAddress) -> AddressRange | None:
         """Return the free range that starts at exactly this address."""
 
-    def free_ranges(self, subnet_id: SubnetId) -> Sequence[AddressRange]:
+    def free_ranges(self, space: str) -> Sequence[AddressRange]:
         """Return all free ranges, lowest first."""
 
     def holders(self, subnet_id: SubnetId) -> Mapping[IpAddress, PortId]:
         """Return who holds which address of a subnet."""
+
+    def count_held(self, subnet_id: SubnetId) -> int:
+        """Return how many addresses of a subnet are held."""
 
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         """Return the port that holds the address."""
@@ -110,9 +149,9 @@ class Writing(Reading, Protocol):
         """Forget the holder. Ranges stay as they are."""
 
     def replace_free(
-        self, subnet_id: SubnetId, gone: Iterable[AddressRange], new: Iterable[AddressRange]
+        self, space: str, gone: Iterable[AddressRange], new: Iterable[AddressRange]
     ) -> None:
-        """Replace free ranges of a subnet by others."""
+        """Replace free ranges of a space by others."""
 
     def prune_changes(self, keep: int) -> None:
         """Forget all but the newest `keep` logged changes."""

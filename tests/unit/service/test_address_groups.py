@@ -119,10 +119,10 @@ def test_a_group_in_use_stays_and_the_refusal_names_the_rules() -> None:
     with pytest.raises(AddressGroupInUseError) as caught:
         world.cloud.address_groups.delete(MEMBER, addresses.id)
 
-    assert caught.value.users == (
-        f"rule {rule.id} of security group {group.id}",
-        f"default rule {default.id}",
-    )
+    assert [str(blocker) for blocker in caught.value.blockers] == [
+        f"SecurityGroupRule {rule.id} (of security group {group.id})",
+        f"DefaultSecurityGroupRule {default.id}",
+    ]
     world.cloud.security_group_rules.delete(MEMBER, rule.id)
     world.cloud.default_rules.delete(ADMIN, default.id)
     world.cloud.address_groups.delete(MEMBER, addresses.id)

@@ -117,5 +117,5 @@ def test_a_group_that_the_template_names_stays() -> None:
     draft = DefaultRuleDraft(direction=Direction.INGRESS, remote_group=group.id)
     rule = world.cloud.default_rules.create(ADMIN, draft)
 
-    with pytest.raises(SecurityGroupInUseError, match=f"default rule {rule.id}"):
+    with pytest.raises(SecurityGroupInUseError, match=f"DefaultSecurityGroupRule {rule.id}"):
         world.cloud.security_groups.delete(MEMBER, group.id)

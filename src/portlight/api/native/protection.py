@@ -1,5 +1,7 @@
 """What a security group protects, on the wire: ports, and the instances behind them (row H161)."""
 
+from portlight.api.operation import operation
+from portlight.api.schema import TEXT, array, shape
 from portlight.api.shell import Call, Reply
 from portlight.api.standard import related
 from portlight.api.wire import Json
@@ -7,7 +9,22 @@ from portlight.core.instance import Instance
 from portlight.core.port import Port
 from portlight.values.ids import SecurityGroupId
 
+_INSTANCE = shape({"id": TEXT, "name": TEXT})
+_PORT = shape(
+    {
+        "id": TEXT,
+        "name": TEXT,
+        "network_id": TEXT,
+        "device_id": TEXT,
+        "ip_addresses": array(TEXT),
+    }
+)
+_PROTECTION = shape(
+    {"security_group_id": TEXT, "instances": array(_INSTANCE), "ports": array(_PORT)}
+)
 
+
+@operation(answer=shape({"protection": _PROTECTION}))
 def show_protection(call: Call) -> Reply:
     """Show the ports in a group, as far as the caller may see them, and their instances."""
     cloud, caller = call.cloud, call.caller

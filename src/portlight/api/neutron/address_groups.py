@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 
 from starlette.routing import Route
 
-from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation
+from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only
 from portlight.api.errors import BadRequestError
+from portlight.api.operation import operation
 from portlight.api.resource import Resource
+from portlight.api.resource_schema import entity_schema
+from portlight.api.schema import TRUTH, shape
 from portlight.api.shell import Call, Face, Reply, route
 from portlight.api.standard import render_standard
 from portlight.api.wire import Json, list_of, loose_prefix
@@ -25,21 +28,25 @@ _STANDARD: Attributes = {name: STANDARD[name] for name in STANDARD if name != "t
 _ATTRIBUTES: Attributes = {
     **_STANDARD,
     "addresses": at_creation("addresses", _ADDRESSES),
-    "shared": READ_ONLY,
+    "shared": read_only(TRUTH),
 }
+_CHANGE = shape({"addresses": _ADDRESSES.schema})
+_ANSWER = shape({"address_group": entity_schema("address_group", _ATTRIBUTES)})
 
 
-def _render(_cloud: Cloud, _caller: Caller, groups: Sequence[AddressGroup]) -> list[Json]:
-    return [_render_one(group) for group in groups]
-
-
-def _render_one(group: AddressGroup) -> Json:
-    standard = render_standard(group.id, group.meta)
-    return {
-        **{name: standard[name] for name in _STANDARD},
-        "addresses": [str(address) for address in group.addresses],
-        "shared": False,
-    }
+def _render(cloud: Cloud, caller: Caller, groups: Sequence[AddressGroup]) -> list[Json]:
+    shared = cloud.shared_with(caller, AddressGroup)
+    rendered = []
+    for group in groups:
+        standard = render_standard(group.id, group.meta)
+        rendered.append(
+            {
+                **{name: standard[name] for name in _STANDARD},
+                "addresses": [str(address) for address in group.addresses],
+                "shared": group.id in shared,
+            }
+        )
+    return rendered
 
 
 ADDRESS_GROUPS: Resource[AddressGroup, AddressGroupId, AddressGroupDraft, AddressGroupDraft] = (
@@ -60,9 +67,21 @@ def address_group_verb_routes(face: Face, base: str) -> list[Route]:
     """Return the routes that add and remove addresses."""
     one = f"{base}/address-groups/{{id}}"
     return [
-        route(face, f"{one}/add_addresses", PUT=lambda call: _change(call, _add)),
-        route(face, f"{one}/remove_addresses", PUT=lambda call: _change(call, _remove)),
+        route(face, f"{one}/add_addresses", PUT=_add_addresses),
+        route(face, f"{one}/remove_addresses", PUT=_remove_addresses),
     ]
+
+
+@operation(body=_CHANGE, answer=_ANSWER)
+def _add_addresses(call: Call) -> Reply:
+    """Put addresses into an address group."""
+    return _change(call, _add)
+
+
+@operation(body=_CHANGE, answer=_ANSWER)
+def _remove_addresses(call: Call) -> Reply:
+    """Take addresses out of an address group."""
+    return _change(call, _remove)
 
 
 def _add(call: Call, group: AddressGroupId, addresses: Sequence[IpPrefix]) -> AddressGroup:
@@ -79,4 +98,5 @@ def _change(call: Call, verb: Verb) -> Reply:
         raise BadRequestError("The body must be an object with the one key 'addresses'.")
     addresses = _ADDRESSES("addresses", document["addresses"])
     changed = verb(call, AddressGroupId(call.path["id"]), addresses)
-    return Reply(document={"address_group": _render_one(changed)})
+    (rendered,) = _render(call.cloud, call.caller, [changed])
+    return Reply(document={"address_group": rendered})

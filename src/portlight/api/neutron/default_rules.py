@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from portlight.api.attributes import READ_ONLY, Attribute, Attributes, at_creation
+from portlight.api.attributes import Attribute, Attributes, at_creation, read_only
 from portlight.api.neutron.security_group_rules import SELECTORS
 from portlight.api.parser import parser
 from portlight.api.resource import Resource
+from portlight.api.schema import TEXT
 from portlight.api.wire import Json, boolean, identifier, nullable, text
 from portlight.core.default_rule import PARENT, DefaultRule
 from portlight.core.drafts_groups import DefaultRuleChange, DefaultRuleDraft
@@ -21,7 +22,7 @@ def _remote_group(field: str, raw: object) -> str:
 
 _OWNER = Attribute(parse=identifier, draft="project_id", on_update=False, is_rendered=False)
 _ATTRIBUTES: Attributes = {
-    "id": READ_ONLY,
+    "id": read_only(TEXT),
     **{name: one for name, one in SELECTORS.items() if name != "remote_group_id"},
     "remote_group_id": at_creation("remote_group", nullable(_remote_group)),
     "description": at_creation("description", text()),

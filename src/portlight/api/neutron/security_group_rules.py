@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation
+from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only
 from portlight.api.parser import Parse, parser, refuse
 from portlight.api.resource import Resource
+from portlight.api.schema import TEXT, TRUTH, or_null
 from portlight.api.standard import related, render_standard
 from portlight.api.wire import (
     Json,
@@ -32,7 +33,10 @@ def _protocol(field: str, raw: object) -> str:
     return str(raw).lower()
 
 
-_STANDARD = {**{name: STANDARD[name] for name in STANDARD if name != "name"}, "tags": READ_ONLY}
+_STANDARD = {
+    **{name: STANDARD[name] for name in STANDARD if name != "name"},
+    "tags": read_only(STANDARD["tags"].shown),
+}
 
 SELECTORS: Attributes = {
     "direction": at_creation("direction", one_of(Direction), required=True),
@@ -50,8 +54,8 @@ _ATTRIBUTES: Attributes = {
     **_STANDARD,
     "security_group_id": at_creation("security_group_id", identifier, required=True),
     **SELECTORS,
-    "normalized_cidr": READ_ONLY,
-    "belongs_to_default_sg": READ_ONLY,
+    "normalized_cidr": read_only(or_null(TEXT)),
+    "belongs_to_default_sg": read_only(TRUTH),
 }
 
 

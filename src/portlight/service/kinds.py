@@ -18,7 +18,6 @@ from portlight.core.drafts import (
 from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
 from portlight.core.drafts_groups import AddressGroupDraft, DefaultRuleChange, DefaultRuleDraft
 from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
-from portlight.core.errors import NotFoundError
 from portlight.core.host import Host, HostDraft
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
@@ -43,8 +42,7 @@ from portlight.service import (
 )
 from portlight.service.caller import Caller
 from portlight.service.collection import ANY, Collection, Kind, Where, one_by_one
-from portlight.service.policy import check_action
-from portlight.service.work import LABELS
+from portlight.store.protocol import Window
 from portlight.values.addresses import IpPrefix
 from portlight.values.ids import (
     AddressGroupId,
@@ -203,7 +201,9 @@ class SecurityGroups(
 ):
     """Groups; the default one of the caller's project is made when somebody first looks."""
 
-    def find(self, caller: Caller, where: Where = ANY) -> list[SecurityGroup]:
+    def find(
+        self, caller: Caller, where: Where = ANY, window: Window | None = None
+    ) -> list[SecurityGroup]:
         """Return those that the caller may see, with his project's default group."""
         with self._do.read() as tx:
             is_there = security_groups.default_of(tx, caller.project_id) is not None
@@ -211,7 +211,7 @@ class SecurityGroups(
             self._do.run(
                 caller, lambda work: security_groups.ensure_default(work, caller.project_id)
             )
-        return super().find(caller, where)
+        return super().find(caller, where, window)
 
 
 class AddressGroups(Collection[AddressGroup, AddressGroupId, AddressGroupDraft, AddressGroupDraft]):
@@ -228,20 +228,3 @@ class AddressGroups(Collection[AddressGroup, AddressGroupId, AddressGroupDraft, 
     ) -> AddressGroup:
         """Take addresses out of a group, all or none."""
         return self._do.run(caller, lambda work: address_groups.remove(work, identifier, addresses))
-
-
-class DefaultRules(Collection[DefaultRule, DefaultRuleId, DefaultRuleDraft, DefaultRuleChange]):
-    """The templates of new groups: of no project, and seen by everybody."""
-
-    def get(self, caller: Caller, identifier: DefaultRuleId) -> DefaultRule:
-        """Return one; raise NotFoundError when it is not there."""
-        found = self.find(caller, {"id": [identifier]})
-        if not found:
-            raise NotFoundError(LABELS[DefaultRule], identifier)
-        return found[0]
-
-    def find(self, caller: Caller, where: Where = ANY) -> list[DefaultRule]:
-        """Return all of them."""
-        check_action(caller, "get_default_security_group_rule")
-        with self._do.read() as tx:
-            return tx.find(DefaultRule, where)

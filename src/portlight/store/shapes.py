@@ -132,7 +132,7 @@ SHAPES: Mapping[type, Shape] = {
         },
         unique=(("meaning",),),
     ),
-    AddressGroup: Shape(table="address_groups", columns=_OWNED),
+    AddressGroup: Shape(table="address_groups", is_counted=True, columns=_OWNED),
     DefaultRule: Shape(
         table="default_rules",
         columns={

@@ -89,7 +89,9 @@ def furnish(stage: Stage) -> None:
     ids["instance"] = stage.make("/portlight/v1/instances", name="guest")
     ids["scope"] = stage.make("/v2.0/address-scopes", name="scope", ip_version=4)
     ids["pool"] = stage.make("/v2.0/subnetpools", name="pool", prefixes=["10.200.0.0/16"])
+    ids["addresses"] = stage.make("/v2.0/address-groups", name="office", addresses=["192.0.2.0/24"])
     for object_type, key in (
+        ("address_group", "addresses"),
         ("network", "network"),
         ("security_group", "group"),
         ("subnetpool", "pool"),
@@ -143,6 +145,22 @@ def a_pool(**fields: object) -> Callable[[Stage], Json]:
 
 def a_scope(**fields: object) -> Callable[[Stage], Json]:
     return lambda _: {"address_scope": {"name": "scope", "ip_version": 6, **fields}}
+
+
+def mortal_addresses(stage: Stage) -> None:
+    stage.ids["mortal_addresses"] = stage.make("/v2.0/address-groups", name="mortal")
+
+
+def a_default_rule(_: Stage) -> Json:
+    port = uuid.uuid4().int % 60_000 + 1
+    fields = {"protocol": "udp", "port_range_min": port, "port_range_max": port}
+    return {"default_security_group_rule": {"direction": "ingress", **fields}}
+
+
+def make_default_rule(stage: Stage) -> None:
+    path = "/v2.0/default-security-group-rules"
+    made = stage.by("admin", "POST", path, a_default_rule(stage))
+    stage.ids["default_rule"] = made.json()["default_security_group_rule"]["id"]
 
 
 def lonely_network(stage: Stage) -> None:

@@ -38,12 +38,13 @@ DOCUMENT: dict[str, Any] = build_document(ROUTES, version="1")
 RULES_OVER_SEVERAL_VALUES = {
     r"GET /.*": "a marker is an id of the list, and each sort_dir has its sort_key",
     r"(POST|PUT) /v2.0/subnets.*": "gateway, pools and routes fit the prefix",
-    r"(POST|PUT) /v2.0/networks.*": "IPv6 needs an MTU of 1,280; a DNS domain is a name of RFC 1035",
+    r"(POST|PUT) /v2.0/networks.*": "IPv6 needs an MTU of 1,280; DNS domains are names",
     r"(POST|PUT) /v2.0/subnetpools.*": "prefixes are of one family, and lengths fit them",
     r"POST /v2.0/agents": "an agent is made by starting it; Neutron refuses this with 400, too",
     r"(POST|PUT) /portlight/v1/virtual-ips.*": "members and address belong to the subnet",
     r"POST /portlight/v1/instances.*": "the address of an interface lies in its network",
-    r"POST /v2.0/security-group-rules": "ports go with the protocol, prefixes with the family",
+    r"POST /v2.0/(default-)?security-group-rules": "ports go with the protocol, prefixes too",
+    r"PUT /v2.0/address-groups/.*/add_addresses": "what is in the group is not added again",
     r"(POST|PUT) /v2.0/ports.*": "addresses lie in a subnet of the network",
 }
 """Where good values can be refused with 400 for what they say together, and why."""

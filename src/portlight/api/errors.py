@@ -4,10 +4,11 @@ A class without a row of its own has the row of its nearest ancestor. `NotFoundE
 name from the kind that it names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from portlight.api.schema import TEXT, WHOLE, Schema, array, shape
 from portlight.core import (
     errors,
     errors_network,
@@ -164,15 +165,26 @@ def refusal_of(error: errors.DomainError) -> Refusal:
     return Refusal(status=row.status, wire_name=name, message=str(error), blockers=blockers)
 
 
-def neutron_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal as Neutron does; `detail` lists every blocker."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBody:
+    """How a face dresses a refusal, and the schema of that."""
+
+    dress: Callable[[Refusal], dict[str, object]]
+    schema: Schema
+
+    def __call__(self, refusal: Refusal) -> dict[str, object]:
+        """Return the body of the answer."""
+        return self.dress(refusal)
+
+
+def _as_neutron(refusal: Refusal) -> dict[str, object]:
+    # one line for each blocker
     detail = "\n".join(str(blocker) for blocker in refusal.blockers)
     body = {"type": refusal.wire_name, "message": refusal.message, "detail": detail}
     return {"NeutronError": body}
 
 
-def identity_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal as Keystone does."""
+def _as_keystone(refusal: Refusal) -> dict[str, object]:
     return {
         "error": {
             "code": int(refusal.status),
@@ -182,8 +194,7 @@ def identity_body(refusal: Refusal) -> dict[str, object]:
     }
 
 
-def native_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal for the native API; `blockers` lists all of them."""
+def _natively(refusal: Refusal) -> dict[str, object]:
     body: dict[str, object] = {
         "code": int(refusal.status),
         "type": refusal.wire_name,
@@ -192,6 +203,33 @@ def native_body(refusal: Refusal) -> dict[str, object]:
     if refusal.blockers:
         body["blockers"] = [{"kind": one.kind, "id": one.id} for one in refusal.blockers]
     return {"error": body}
+
+
+neutron_body = ErrorBody(
+    dress=_as_neutron,
+    schema=shape(
+        {"NeutronError": shape({"type": TEXT, "message": TEXT, "detail": TEXT})},
+        title="neutron_error",
+    ),
+)
+identity_body = ErrorBody(
+    dress=_as_keystone,
+    schema=shape(
+        {"error": shape({"code": WHOLE, "message": TEXT, "title": TEXT})}, title="identity_error"
+    ),
+)
+native_body = ErrorBody(
+    dress=_natively,
+    schema=shape(
+        {
+            "error": shape(
+                {"code": WHOLE, "type": TEXT, "message": TEXT},
+                optional={"blockers": array(shape({"kind": TEXT, "id": TEXT}))},
+            )
+        },
+        title="native_error",
+    ),
+)
 
 
 def _not_found_name(error: errors.NotFoundError) -> str:

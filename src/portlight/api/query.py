@@ -10,12 +10,23 @@ from typing import cast
 from urllib.parse import urlencode
 
 from portlight.api.errors import BadRequestError
+from portlight.api.schema import TEXT, Schema, array, one_word
 from portlight.api.wire import Json
 
 Query = Mapping[str, list[str]]
 Matcher = Callable[[Json, Sequence[str]], bool]
 
-_CONTROLS = frozenset({"fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"})
+_LIMIT_DIGITS = 9
+
+CONTROLS: Mapping[str, Schema] = {
+    "fields": array(TEXT),
+    "sort_key": array(TEXT),
+    "sort_dir": array(one_word("asc", "desc")),
+    "limit": {"type": "integer", "minimum": 0, "maximum": 10**_LIMIT_DIGITS - 1},
+    "marker": TEXT,
+    "page_reverse": TEXT,
+}
+"""Parameters of every list that are no filters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +67,7 @@ def tag_matchers() -> dict[str, Matcher]:
 
 def where_of(listing: Listing, query: Query) -> dict[str, list[str]]:
     """Return the filters that the store can apply; raise BadRequestError on unknown ones."""
-    known = listing.attributes | listing.matchers.keys() | _CONTROLS
+    known = listing.attributes | listing.matchers.keys() | CONTROLS.keys()
     unknown = sorted(key for key in query if key not in known)
     if unknown:
         raise BadRequestError(f"{unknown} is invalid attribute for filter")
@@ -82,7 +93,7 @@ def _matches(listing: Listing, query: Query, item: Json) -> bool:
         if key in listing.matchers:
             if not listing.matchers[key](item, values):
                 return False
-        elif key not in _CONTROLS and not (key in item and _equals(item[key], values)):
+        elif key not in CONTROLS and not (key in item and _equals(item[key], values)):
             # a field that the caller may not see matches nothing
             return False
     return True
@@ -145,7 +156,7 @@ def _limit(query: Query) -> int | None:
     if "limit" not in query:
         return None
     spelling = query["limit"][-1]
-    if not spelling.isdecimal():
+    if not spelling.isdecimal() or len(spelling) > _LIMIT_DIGITS:
         raise BadRequestError(f"Limit must be an integer 0 or greater and not '{spelling}'")
     return int(spelling) or None
 

@@ -12,7 +12,10 @@ from starlette.routing import Route
 
 from portlight.api.attributes import Attributes, parse_create, parse_update
 from portlight.api.errors import BadRequestError
+from portlight.api.operation import Operation
 from portlight.api.query import Listing, Matcher, Query, pick, select, tag_matchers, where_of
+from portlight.api.resource_operations import describe
+from portlight.api.schema import Schema
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.service.caller import Caller
@@ -40,6 +43,8 @@ class Resource(Generic[O, I, D, C]):
     where: Mapping[str, str] = field(default_factory=dict)
     """Attribute to the store's filter, beside id, name and project."""
     matchers: Mapping[str, Matcher] = field(default_factory=dict)
+    filters: Mapping[str, Schema] = field(default_factory=dict)
+    """What a filter takes, where that is not any text."""
     check: Callable[[Json], None] = lambda _document: None
     """Checks of the document as a whole, after its attributes were parsed."""
 
@@ -63,19 +68,20 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
         },
     )
     collection = f"{base}/{resource.plural.replace('_', '-')}"
+    told = describe(resource.name, resource.plural, resource.attributes, listing, resource.filters)
     return [
         route(
             face,
             collection,
-            GET=lambda call: _list(resource, listing, call),
-            POST=lambda call: _create(resource, call),
+            GET=Operation(lambda call: _list(resource, listing, call), told.list),
+            POST=Operation(lambda call: _create(resource, call), told.create),
         ),
         route(
             face,
             collection + "/{id}",
-            GET=lambda call: _show(resource, call),
-            PUT=lambda call: _update(resource, call),
-            DELETE=lambda call: _delete(resource, call),
+            GET=Operation(lambda call: _show(resource, call), told.show),
+            PUT=Operation(lambda call: _update(resource, call), told.update),
+            DELETE=Operation(lambda call: _delete(resource, call), told.delete),
         ),
     ]
 

@@ -3,9 +3,21 @@
 from http import HTTPStatus
 
 from portlight.api.errors import RequestError
+from portlight.api.operation import operation
+from portlight.api.schema import MOMENT, TEXT, array, shape
 from portlight.api.shell import Call, Reply
 from portlight.api.wire import Json
 
+_EXTENSION = shape(
+    {
+        "alias": TEXT,
+        "name": TEXT,
+        "description": TEXT,
+        "updated": MOMENT,
+        "links": array(TEXT),
+    },
+    title="extension",
+)
 _UPDATED = "2026-01-01T00:00:00-00:00"
 
 _NAMES = {
@@ -48,11 +60,13 @@ _EXTENSIONS: dict[str, Json] = {
 }
 
 
+@operation(answer=shape({"extensions": array(_EXTENSION)}))
 def list_extensions(_call: Call) -> Reply:
     """List what works beyond the core of the API."""
     return Reply(document={"extensions": list(_EXTENSIONS.values())})
 
 
+@operation(answer=shape({"extension": _EXTENSION}))
 def show_extension(call: Call) -> Reply:
     """Show one extension by its alias."""
     alias = call.path["alias"]

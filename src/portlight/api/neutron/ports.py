@@ -4,34 +4,35 @@ from collections.abc import Sequence
 from typing import cast
 
 from portlight.api.attributes import (
-    READ_ONLY,
     STANDARD,
     Attribute,
     Attributes,
     at_creation,
+    read_only,
     settable,
 )
 from portlight.api.errors import BadRequestError
 from portlight.api.parser import narrowed, refuse
 from portlight.api.resource import Resource
+from portlight.api.schema import MOMENT, TEXT, WHOLE, array, one_word, or_null, shape
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
     Json,
     address,
     boolean,
     identifier,
-    integer,
     list_of,
     loose_prefix,
     mac,
     nullable,
+    one_number,
     only,
     record,
     text,
     timestamp,
 )
 from portlight.core.drafts import DroppedDhcpOption, FixedIpRequest, PortDraft
-from portlight.core.port import AddressPair, ExtraDhcpOption, FixedIp, Port
+from portlight.core.port import AddressPair, ExtraDhcpOption, FixedIp, Port, PortStatus
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
@@ -67,9 +68,11 @@ _OPTIONS = list_of(
         _dhcp_option,
         {"opt_name": text(64)},
         opt_value=nullable(text()),
-        ip_version=integer(4, 6),
+        ip_version=one_number(4, 6),
     )
 )
+
+_RETIRED = shape({"subnet_id": TEXT, "ip_address": TEXT, "until": MOMENT})
 
 _ATTRIBUTES: Attributes = {
     **STANDARD,
@@ -88,11 +91,11 @@ _ATTRIBUTES: Attributes = {
     "binding:host_id": settable("host", text()),
     "binding:vnic_type": settable(None, only("normal", why="only 'normal' is")),
     "binding:profile": settable(None, only({}, why="only an empty profile is")),
-    "binding:vif_type": READ_ONLY,
-    "binding:vif_details": READ_ONLY,
-    "status": READ_ONLY,
-    "device_index": READ_ONLY,
-    "retired_ips": READ_ONLY,
+    "binding:vif_type": read_only(TEXT),
+    "binding:vif_details": read_only({"type": "object"}),
+    "status": read_only(one_word(*PortStatus)),
+    "device_index": read_only(or_null(WHOLE)),
+    "retired_ips": read_only(array(_RETIRED)),
 }
 
 
@@ -183,6 +186,7 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
         "mac_address": "mac",
         "security_groups": "security_group_id",
     },
+    filters={"fixed_ips": {"type": "string", "pattern": "^(ip_address|subnet_id)(=|$)"}},
     matchers={
         "fixed_ips": _has_fixed_ip,
         "vpc_id": lambda item, values: item["network_id"] in values,

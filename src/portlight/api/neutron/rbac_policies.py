@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from portlight.api.attributes import READ_ONLY, Attribute, Attributes, at_creation
+from portlight.api.attributes import Attribute, Attributes, at_creation, read_only
 from portlight.api.parser import parser
 from portlight.api.resource import Resource
+from portlight.api.schema import TEXT
 from portlight.api.wire import Json, identifier, one_of, text
 from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
 from portlight.core.rbac import EVERYONE, RbacAction, RbacPolicy
@@ -22,7 +23,7 @@ def _target(field: str, raw: object) -> str:
 
 
 _ATTRIBUTES: Attributes = {
-    "id": READ_ONLY,
+    "id": read_only(TEXT),
     "object_type": at_creation("object_type", text(), required=True),
     "object_id": at_creation("object_id", identifier, required=True),
     "action": at_creation("action", one_of(RbacAction), required=True),

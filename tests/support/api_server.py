@@ -17,10 +17,11 @@ from portlight.api.app import build_app
 from portlight.client.client import Client, connect
 from portlight.client.credentials import Credentials
 from portlight.service.bootstrap import bootstrap
+from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.store.memory import MemoryStore
 from portlight.values.addresses import MacAddress
-from portlight.values.ids import HostName
+from portlight.values.ids import HostName, ProjectId
 
 Json = dict[str, Any]
 
@@ -58,12 +59,19 @@ class ApiServer:
     user: str = "portlight"
     _http: dict[str, httpx.Client] = field(default_factory=dict)
 
-    def log_in(self, user: str = "portlight", project: str | None = None) -> httpx.Response:
+    def log_in(
+        self, user: str = "portlight", project: str | None = None, project_id: str | None = None
+    ) -> httpx.Response:
         domain = {"name": "Default"}
         known = {"name": user, "domain": domain, "password": PASSWORD}
+        scope = (
+            {"name": project or user, "domain": domain}
+            if project_id is None
+            else {"id": project_id}
+        )
         auth = {
             "identity": {"methods": ["password"], "password": {"user": known}},
-            "scope": {"project": {"name": project or user, "domain": domain}},
+            "scope": {"project": scope},
         }
         return httpx.post(
             f"{self.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False
@@ -77,6 +85,26 @@ class ApiServer:
                 base_url=self.url, headers={"X-Auth-Token": token}, trust_env=False, timeout=20
             )
         return self._http[user]
+
+    def a_project(self, name: str) -> str:
+        """Make a project; return its id."""
+        return self.cloud.identity.create_project(self._admin(), name).id
+
+    def someone(self, project_id: str, *roles: str) -> httpx.Client:
+        """Make a user with these roles on a project; return a client with his token for it."""
+        name = f"user-{uuid.uuid4().hex[:8]}"
+        admin, project = self._admin(), ProjectId(project_id)
+        user = self.cloud.identity.create_user(admin, name, PASSWORD, project)
+        for role in roles:
+            self.cloud.identity.assign_role(admin, user.id, project, role)
+        token = self.log_in(name, project_id=project_id).headers["x-subject-token"]
+        return httpx.Client(
+            base_url=self.url, headers={"X-Auth-Token": token}, trust_env=False, timeout=20
+        )
+
+    def _admin(self) -> Caller:
+        token = self.http("admin").headers["x-auth-token"]
+        return self.cloud.authenticate_token(token)[0]
 
     def must(
         self, method: str, path: str, body: Json | None = None, user: str = "portlight"

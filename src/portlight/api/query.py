@@ -38,6 +38,8 @@ class Listing:
     """Attribute to the store's name for it."""
     matchers: Mapping[str, Matcher]
     """Filters that are not an equality of one attribute."""
+    key: str = "id"
+    """What no two items share: it settles the order, and is the marker of pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ def select(listing: Listing, query: Query, items: Sequence[Json], url: str) -> P
     """Filter, sort and cut rendered documents, and keep only the fields that were asked for."""
     found = [item for item in items if _matches(listing, query, item)]
     ordered = _sorted(listing, query, found)
-    page = _paginate(query, ordered, url)
+    page = _paginate(listing, query, ordered, url)
     fields = {name for value in query.get("fields", ()) for name in value.split(",")}
     return Page(items=[pick(item, fields) for item in page.items], links=page.links)
 
@@ -124,7 +126,7 @@ def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
     if not keys and "limit" not in query and "marker" not in query:
         return items
     # pages need a total order: ties are settled by id, and sorts are stable
-    ordered = sorted(items, key=lambda item: str(item["id"]))
+    ordered = sorted(items, key=lambda item: str(item[listing.key]))
     for key, direction in reversed(list(zip(keys, directions, strict=True))):
         ordered.sort(key=lambda item, key=key: _rank(item.get(key)), reverse=direction == "desc")  # type: ignore[misc]
     return ordered
@@ -136,18 +138,22 @@ def _rank(value: object) -> tuple[bool, float, str]:
     return (value is not None, 0.0, "" if value is None else str(value))
 
 
-def _paginate(query: Query, items: list[Json], url: str) -> Page:
+def _paginate(listing: Listing, query: Query, items: list[Json], url: str) -> Page:
     limit = _limit(query)
     backward = _truth(query.get("page_reverse", ["false"])[-1]) is True
     ordered = items[::-1] if backward else items
-    start = _after_marker(query, ordered)
+    start = _after_marker(listing, query, ordered)
     window = ordered[start:] if limit is None else ordered[start : start + limit]
     links: list[Json] = []
     if limit is not None and window:
         first, last = (window[0], window[-1])
         has_more, has_before = start + len(window) < len(ordered), start > 0
-        forward_link = _link("previous" if backward else "next", query, url, last, backward)
-        backward_link = _link("next" if backward else "previous", query, url, first, not backward)
+        forward_link = _link(
+            "previous" if backward else "next", query, url, str(last[listing.key]), backward
+        )
+        backward_link = _link(
+            "next" if backward else "previous", query, url, str(first[listing.key]), not backward
+        )
         links = [forward_link] * has_more + [backward_link] * has_before
     return Page(items=window[::-1] if backward else window, links=links)
 
@@ -161,19 +167,19 @@ def _limit(query: Query) -> int | None:
     return int(spelling) or None
 
 
-def _after_marker(query: Query, items: list[Json]) -> int:
+def _after_marker(listing: Listing, query: Query, items: list[Json]) -> int:
     if "marker" not in query:
         return 0
     marker = query["marker"][-1]
     for index, item in enumerate(items):
-        if item["id"] == marker:
+        if item[listing.key] == marker:
             return index + 1
     raise BadRequestError(f"The marker '{marker}' is not in this list.")
 
 
-def _link(relation: str, query: Query, url: str, item: Json, backward: bool) -> Json:  # noqa: FBT001 -- private
+def _link(relation: str, query: Query, url: str, marker: str, backward: bool) -> Json:  # noqa: FBT001 -- private
     kept = {key: values for key, values in query.items() if key not in ("marker", "page_reverse")}
-    target = {**kept, "marker": [str(item["id"])]}
+    target = {**kept, "marker": [marker]}
     if backward:
         target["page_reverse"] = ["True"]
     return {"rel": relation, "href": f"{url}?{urlencode(target, doseq=True)}"}

@@ -98,20 +98,27 @@ class Reading(Protocol):
     def sequence_span(self) -> tuple[int, int]:
         """Return the oldest number after which `changes` is complete, and the newest number."""
 
-    def lowest_free(self, subnet_id: SubnetId) -> AddressRange | None:
-        """Return the free range with the lowest addresses."""
+    def lowest_free(self, space: str) -> AddressRange | None:
+        """Return the free range with the lowest addresses.
 
-    def free_around(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
+        A space is anything that has free ranges of its own: a subnet, by its id, or the free
+        prefixes of one length of a subnet pool.
+        """
+
+    def free_around(self, space: str, address: IpAddress) -> AddressRange | None:
         """Return the free range with the highest first address that is not above this one."""
 
-    def free_from(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
+    def free_from(self, space: str, address: IpAddress) -> AddressRange | None:
         """Return the free range that starts at exactly this address."""
 
-    def free_ranges(self, subnet_id: SubnetId) -> Sequence[AddressRange]:
+    def free_ranges(self, space: str) -> Sequence[AddressRange]:
         """Return all free ranges, lowest first."""
 
     def holders(self, subnet_id: SubnetId) -> Mapping[IpAddress, PortId]:
         """Return who holds which address of a subnet."""
+
+    def count_held(self, subnet_id: SubnetId) -> int:
+        """Return how many addresses of a subnet are held."""
 
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         """Return the port that holds the address."""
@@ -142,9 +149,9 @@ class Writing(Reading, Protocol):
         """Forget the holder. Ranges stay as they are."""
 
     def replace_free(
-        self, subnet_id: SubnetId, gone: Iterable[AddressRange], new: Iterable[AddressRange]
+        self, space: str, gone: Iterable[AddressRange], new: Iterable[AddressRange]
     ) -> None:
-        """Replace free ranges of a subnet by others."""
+        """Replace free ranges of a space by others."""
 
     def prune_changes(self, keep: int) -> None:
         """Forget all but the newest `keep` logged changes."""

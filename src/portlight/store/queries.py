@@ -69,6 +69,9 @@ HOLDER = Statement(
 HOLDERS = Statement(
     select(_held.c.address, _held.c.port_id).where(_held.c.subnet_id == bindparam("subnet_id"))
 )
+COUNT_HELD = Statement(
+    select(func.count()).select_from(_held).where(_held.c.subnet_id == bindparam("subnet_id"))
+)
 HOLD_ADDRESS = Statement(insert(_held))
 DROP_ADDRESS = Statement(
     delete(_held).where(

@@ -92,25 +92,29 @@ class SqlReading:
         values = {name: int(value) for name, value in self._session.rows(queries.NUMBERS, {})}
         return values.get(PRUNED, 0), values.get(CHANGES, 0)
 
-    def lowest_free(self, subnet_id: SubnetId) -> AddressRange | None:
-        return self._one_range(queries.LOWEST_FREE, {"subnet_id": subnet_id})
+    def lowest_free(self, space: str) -> AddressRange | None:
+        return self._one_range(queries.LOWEST_FREE, {"subnet_id": space})
 
-    def free_around(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        place = {"subnet_id": subnet_id, "address": _digits(address)}
+    def free_around(self, space: str, address: IpAddress) -> AddressRange | None:
+        place = {"subnet_id": space, "address": _digits(address)}
         return self._one_range(queries.FREE_AROUND, place)
 
-    def free_from(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        place = {"subnet_id": subnet_id, "address": _digits(address)}
+    def free_from(self, space: str, address: IpAddress) -> AddressRange | None:
+        place = {"subnet_id": space, "address": _digits(address)}
         return self._one_range(queries.FREE_FROM, place)
 
-    def free_ranges(self, subnet_id: SubnetId) -> Sequence[AddressRange]:
-        rows = self._session.rows(queries.FREE_OF, {"subnet_id": subnet_id})
+    def free_ranges(self, space: str) -> Sequence[AddressRange]:
+        rows = self._session.rows(queries.FREE_OF, {"subnet_id": space})
         return [_range(first, last) for first, last in rows]
 
     def holders(self, subnet_id: SubnetId) -> Mapping[IpAddress, PortId]:
         rows = self._session.rows(queries.HOLDERS, {"subnet_id": subnet_id})
         # Every row of a subnet is of the subnet's own family; the digits tell which.
         return {_address(digits): PortId(port_id) for digits, port_id in rows}
+
+    def count_held(self, subnet_id: SubnetId) -> int:
+        row = self._session.first(queries.COUNT_HELD, {"subnet_id": subnet_id})
+        return 0 if row is None else int(row[0])
 
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         place = {"subnet_id": subnet_id, "address": _digits(address)}
@@ -182,12 +186,12 @@ class SqlWriting(SqlReading):
         self._session.run(queries.DROP_ADDRESS, place)
 
     def replace_free(
-        self, subnet_id: SubnetId, gone: Iterable[AddressRange], new: Iterable[AddressRange]
+        self, space: str, gone: Iterable[AddressRange], new: Iterable[AddressRange]
     ) -> None:
-        old = [{"of_subnet": subnet_id, "at_first": _digits(free.first)} for free in gone]
+        old = [{"of_subnet": space, "at_first": _digits(free.first)} for free in gone]
         fresh = [
             {
-                "subnet_id": subnet_id,
+                "subnet_id": space,
                 "first": _digits(free.first),
                 "last": _digits(free.last),
             }

@@ -21,12 +21,19 @@ _EXTENSION = shape(
 _UPDATED = "2026-01-01T00:00:00-00:00"
 
 _NAMES = {
+    "address-scope": ("Address scope", "Spaces in which no prefix means two places"),
+    "agent": ("agent", "The hosts, as agents"),
     "allowed-address-pairs": ("Allowed Address Pairs", "Further source addresses of a port"),
+    "availability_zone": ("Availability Zone", "Where hosts are"),
+    "availability_zone_filter": ("Availability Zone Filter Extension", "Filters on zones"),
     "binding": ("Port Binding", "The host of a port"),
+    "default-subnetpools": ("Default Subnetpools", "A pool for subnets that name none"),
     "extra_dhcp_opt": ("Neutron Extra DHCP options", "DHCP options of one port"),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
     "net-mtu": ("Network MTU", "The MTU of a network can be read"),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set"),
+    "network-ip-availability": ("Network IP Availability", "How many addresses are used"),
+    "network_availability_zone": ("Network Availability Zone", "Zones of networks"),
     "pagination": ("Pagination support", "limit, marker and page_reverse"),
     "port-security": ("Port Security", "A switch for source binding and groups"),
     "project-id": ("project_id field enabled", "project_id beside tenant_id"),
@@ -39,12 +46,17 @@ _NAMES = {
     "revision-if-match": ("If-Match constraints based on revision_number", "If-Match"),
     "security-groups-shared-filtering": ("Security group filtering on the shared field", "shared"),
     "security-group": ("security-group", "Security groups and their rules"),
+    "service-type": ("Neutron Service Type Management", "Providers of services: none"),
     "sorting": ("Sorting support", "sort_key and sort_dir"),
     "standard-attr-description": ("standard-attr-description", "Descriptions"),
     "standard-attr-revisions": ("Resource revision numbers", "revision_number"),
     "standard-attr-tag": ("Tag support for resources", "Tags of every resource"),
     "standard-attr-timestamp": ("Resource timestamps", "created_at and updated_at"),
     "stateful-security-group": ("Stateful security group", "Groups without connection tracking"),
+    "subnet-service-types": ("Subnet service types", "Subnets for ports of some owners"),
+    "subnet_allocation": ("Subnet Allocation", "Subnets from subnet pools"),
+    "subnet_onboard": ("Subnet Onboard", "Subnets that join a subnet pool"),
+    "subnetpool-prefix-ops": ("Subnet Pool Prefix Operations", "A pool that grows and shrinks"),
     "tag-ports-during-bulk-creation": ("Tag Ports During Bulk Creation", "Tags in POST"),
 }
 

@@ -15,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables, and fill the new columns of those that were there."""
+    _addressing()
     _observations()
     _sharing()
     _quotas()
@@ -22,6 +23,19 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Do nothing: the backup copy is the way back."""
+
+
+def _addressing() -> None:
+    op.add_column("subnets", sa.Column("subnetpool_id", sa.Text))
+    op.create_index("subnets_subnetpool_id", "subnets", ["subnetpool_id"])
+    _entity_table(
+        "subnetpools",
+        ("project_id", "name", "default_of", "address_scope_id"),
+        (("default_of",),),
+    )
+    _entity_table("address_scopes", ("project_id", "name"))
+    _entity_table("prefix_uses", ())
+    _entity_table("agents", ("project_id", "name"), (("name",),))
 
 
 def _sharing() -> None:

@@ -47,7 +47,7 @@ class ServerProcess:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
-        wait_for(f"{self.listen} answers", self._answers, seconds=START_SECONDS)
+        wait_for(f"{self.listen} answers", self._answers, seconds=START_SECONDS, every=0.2)
         if not self._token:
             self._token = self.log_in()
 
@@ -116,8 +116,8 @@ class ServerProcess:
 @contextmanager
 def running(server: ServerProcess) -> Iterator[ServerProcess]:
     """Start a server; end it however the test ends."""
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()

@@ -37,6 +37,8 @@ TICK_SECONDS = 1.0
 WATCH_SECONDS = 0.05
 """How often we look for what other processes committed: an agent that waits here learns it then."""
 TROUBLED_SECONDS = 1.0
+UNANSWERED_SECONDS = 60
+"""A worker that is silent for so long is replaced. On a busy machine it takes a while to start."""
 log = logging.getLogger("portlight.serve")
 
 
@@ -106,6 +108,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         ssl_certfile=_text(settings.tls_certificate),
         ssl_keyfile=_text(settings.tls_key),
         timeout_graceful_shutdown=2,
+        timeout_worker_healthcheck=UNANSWERED_SECONDS,
     )
 
 

@@ -19,6 +19,7 @@ from portlight.api.parser import (
     refuse,
 )
 from portlight.api.schema import TEXT, TRUTH, Schema, or_null, titled
+from portlight.core.errors import InvalidRequestError
 from portlight.values.addresses import (
     AddressRange,
     IpAddress,
@@ -202,6 +203,19 @@ def nullable(parse: Parser[T]) -> Parser[T | None]:
         return None if raw is None else parse(field, raw)
 
     return Parser(accept, or_null(parse.schema), or_null(parse.shown))
+
+
+def either(first: Parser[T], second: Parser[T]) -> Parser[T]:
+    """Accept what one of the two accepts; the second one says what is wrong."""
+
+    def accept(field: str, raw: object) -> T:
+        try:
+            return first(field, raw)
+        except InvalidRequestError:
+            return second(field, raw)
+
+    choice = {"anyOf": [first.schema, second.schema]}
+    return Parser(accept, choice, {"anyOf": [first.shown, second.shown]})
 
 
 def list_of(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]:

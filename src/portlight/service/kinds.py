@@ -37,6 +37,7 @@ from portlight.service import (
 )
 from portlight.service.caller import Caller
 from portlight.service.collection import ANY, Collection, Kind, Where, one_by_one
+from portlight.store.protocol import Window
 from portlight.values.addresses import IpPrefix
 from portlight.values.ids import (
     AddressScopeId,
@@ -177,7 +178,9 @@ class SecurityGroups(
 ):
     """Groups; the default one of the caller's project is made when somebody first looks."""
 
-    def find(self, caller: Caller, where: Where = ANY) -> list[SecurityGroup]:
+    def find(
+        self, caller: Caller, where: Where = ANY, window: Window | None = None
+    ) -> list[SecurityGroup]:
         """Return those that the caller may see, with his project's default group."""
         with self._do.read() as tx:
             is_there = security_groups.default_of(tx, caller.project_id) is not None
@@ -185,4 +188,4 @@ class SecurityGroups(
             self._do.run(
                 caller, lambda work: security_groups.ensure_default(work, caller.project_id)
             )
-        return super().find(caller, where)
+        return super().find(caller, where, window)

@@ -21,7 +21,9 @@ from portlight.store.protocol import (
     Reading,
     Usage,
     Where,
+    Window,
     Writing,
+    cut,
 )
 from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, shape_of, values_of
 from portlight.values.addresses import AddressRange, IpAddress
@@ -83,13 +85,17 @@ class _MemoryTransaction:
         return cast("E | None", self._tables.entities[kind].get(identifier))
 
     def find(
-        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+        self,
+        kind: type[E],
+        where: Where | None = None,
+        any_of: Sequence[Alternative] = (),
+        window: Window | None = None,
     ) -> list[E]:
         rows = self._tables.entities[kind]
         found = self._matching(kind, where or {})
         if any_of:
             found &= set().union(*(self._matching(kind, self._plain(one)) for one in any_of))
-        return [rows[identifier] for identifier in sorted(found)]
+        return [rows[identifier] for identifier in cut(found, window)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         return len(self._matching(kind, where or {}))

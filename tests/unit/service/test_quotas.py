@@ -26,6 +26,7 @@ from portlight.core.drafts import (
     SecurityGroupRuleDraft,
     VirtualIpDraft,
 )
+from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
 from portlight.core.drafts_sharing import QuotaDraft, RbacPolicyDraft
 from portlight.core.errors import (
     ForbiddenError,
@@ -41,6 +42,7 @@ from portlight.service.caller import Caller
 from portlight.service.quotas import RESOURCE_OF
 from portlight.store.shapes import SHAPES
 from portlight.store.sql import open_store, sqlite_url
+from portlight.values.addresses import parse_prefix
 from portlight.values.ids import ProjectId
 
 P1 = ProjectId("p1")
@@ -83,6 +85,12 @@ MAKERS: dict[str, Callable[[World], object]] = {
     "port": lambda world: a_port(world, world.cloud.networks.find(MEMBER)[0]),
     "security_group": lambda world: world.cloud.security_groups.create(
         MEMBER, SecurityGroupDraft(name="web")
+    ),
+    "subnetpool": lambda world: world.cloud.subnet_pools.create(
+        MEMBER, SubnetPoolDraft(name="pool", prefixes=(parse_prefix("10.8.0.0/16"),))
+    ),
+    "address_scope": lambda world: world.cloud.address_scopes.create(
+        MEMBER, AddressScopeDraft(name="scope", ip_version=4)
     ),
     "security_group_rule": a_group_rule,
     "rbac_policy": a_policy,

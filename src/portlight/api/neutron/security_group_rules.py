@@ -27,6 +27,8 @@ _PORT: Parse = nullable(integer(-1, MAX_PORT))
 
 @parser({"type": ["string", "integer"]}, shown={"type": "string"})
 def _protocol(field: str, raw: object) -> str:
+    if isinstance(raw, float) and raw.is_integer():  # JSON writes 6 as 6.0, too
+        raw = int(raw)
     if isinstance(raw, bool) or not isinstance(raw, str | int):
         refuse(field, f"'{raw}' is neither a protocol name nor a number")
     return str(raw).lower()

@@ -23,8 +23,10 @@ from portlight.core.errors import InvalidRequestError
 from portlight.values.addresses import (
     AddressRange,
     IpAddress,
+    IpInterface,
     IpPrefix,
     MacAddress,
+    parse_interface,
     parse_ip,
     parse_mac,
     parse_prefix,
@@ -153,6 +155,15 @@ def loose_prefix(field: str, raw: object) -> IpPrefix:
     """Accept an address or a network; host bits are cleared, as Neutron does for rules."""
     try:
         return parse_prefix(_unzoned(raw), strict=False)
+    except ValueError:
+        refuse(field, f"'{raw}' is not a valid IP subnet")
+
+
+@parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
+def spelled_prefix(field: str, raw: object) -> IpInterface:
+    """Accept an address or a network; its spelling is kept, host bits included."""
+    try:
+        return parse_interface(_unzoned(raw))
     except ValueError:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 

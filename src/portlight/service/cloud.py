@@ -82,6 +82,8 @@ class Cloud:
         self.ports = Collection(self._do, kinds.PORTS)
         self.security_groups = kinds.SecurityGroups(self._do, kinds.SECURITY_GROUPS)
         self.security_group_rules = Collection(self._do, kinds.SECURITY_GROUP_RULES)
+        self.address_groups = kinds.AddressGroups(self._do, kinds.ADDRESS_GROUPS)
+        self.default_rules = Collection(self._do, kinds.DEFAULT_RULES)
         self.rbac_policies = Collection(self._do, kinds.RBAC_POLICIES)
         self.virtual_ips = Collection(self._do, kinds.VIRTUAL_IPS)
         self.instances = Collection(self._do, kinds.INSTANCES)

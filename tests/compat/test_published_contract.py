@@ -38,7 +38,7 @@ DOCUMENT: dict[str, Any] = build_document(ROUTES, version="1")
 RULES_OVER_SEVERAL_VALUES = {
     r"GET /.*": "a marker is an id of the list, and each sort_dir has its sort_key",
     r"(POST|PUT) /v2.0/subnets.*": "gateway, pools and routes fit the prefix",
-    r"(POST|PUT) /v2.0/networks.*": "IPv6 needs an MTU of 1,280; DNS domains are names",
+    r"(POST|PUT) /v2.0/networks.*": "IPv6 needs an MTU of 1,280; a domain is a DNS name",
     r"(POST|PUT) /v2.0/subnetpools.*": "prefixes are of one family, and lengths fit them",
     r"POST /v2.0/agents": "an agent is made by starting it; Neutron refuses this with 400, too",
     r"(POST|PUT) /portlight/v1/virtual-ips.*": "members and address belong to the subnet",

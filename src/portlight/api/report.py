@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from starlette.routing import Route
 
 from portlight.api.operation import Description, Operation
-from portlight.api.query import Listing, Matcher, pick, select, where_of
-from portlight.api.resource import fields_of
+from portlight.api.query import Listing, Matcher, fields_of, pick, select, where_of
 from portlight.api.resource_schema import FIELDS, listing_parameters, page_schema
 from portlight.api.schema import Schema, shape, titled
 from portlight.api.shell import Call, Face, Reply, route

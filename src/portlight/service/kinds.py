@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from portlight.core.address_group import AddressGroup
+from portlight.core.default_rule import DefaultRule
 from portlight.core.drafts import (
     InstanceDraft,
     NetworkDraft,
@@ -14,6 +16,7 @@ from portlight.core.drafts import (
     VirtualIpDraft,
 )
 from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
+from portlight.core.drafts_groups import AddressGroupDraft, DefaultRuleChange, DefaultRuleDraft
 from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
 from portlight.core.host import Host, HostDraft
 from portlight.core.instance import Instance
@@ -24,7 +27,9 @@ from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
 from portlight.service import (
+    address_groups,
     address_scopes,
+    default_rules,
     hosts,
     instances,
     networks,
@@ -37,9 +42,12 @@ from portlight.service import (
 )
 from portlight.service.caller import Caller
 from portlight.service.collection import ANY, Collection, Kind, Where, one_by_one
+from portlight.store.protocol import Window
 from portlight.values.addresses import IpPrefix
 from portlight.values.ids import (
+    AddressGroupId,
     AddressScopeId,
+    DefaultRuleId,
     HostId,
     InstanceId,
     NetworkId,
@@ -114,6 +122,22 @@ SECURITY_GROUP_RULES: Final[
     update=security_groups.update_rule,
     delete=security_groups.delete_rule,
 )
+ADDRESS_GROUPS: Final[Kind[AddressGroup, AddressGroupId, AddressGroupDraft, AddressGroupDraft]] = (
+    Kind(
+        entity=AddressGroup,
+        name="address_group",
+        create=one_by_one(address_groups.create),
+        update=address_groups.update,
+        delete=address_groups.delete,
+    )
+)
+DEFAULT_RULES: Final[Kind[DefaultRule, DefaultRuleId, DefaultRuleDraft, DefaultRuleChange]] = Kind(
+    entity=DefaultRule,
+    name="default_security_group_rule",
+    create=one_by_one(default_rules.create),
+    update=default_rules.update,
+    delete=default_rules.delete,
+)
 RBAC_POLICIES: Final[Kind[RbacPolicy, RbacPolicyId, RbacPolicyDraft, RbacPolicyChange]] = Kind(
     entity=RbacPolicy,
     name="rbac_policy",
@@ -177,7 +201,9 @@ class SecurityGroups(
 ):
     """Groups; the default one of the caller's project is made when somebody first looks."""
 
-    def find(self, caller: Caller, where: Where = ANY) -> list[SecurityGroup]:
+    def find(
+        self, caller: Caller, where: Where = ANY, window: Window | None = None
+    ) -> list[SecurityGroup]:
         """Return those that the caller may see, with his project's default group."""
         with self._do.read() as tx:
             is_there = security_groups.default_of(tx, caller.project_id) is not None
@@ -185,4 +211,20 @@ class SecurityGroups(
             self._do.run(
                 caller, lambda work: security_groups.ensure_default(work, caller.project_id)
             )
-        return super().find(caller, where)
+        return super().find(caller, where, window)
+
+
+class AddressGroups(Collection[AddressGroup, AddressGroupId, AddressGroupDraft, AddressGroupDraft]):
+    """Address groups; their addresses change by verbs."""
+
+    def add_addresses(
+        self, caller: Caller, identifier: AddressGroupId, addresses: Sequence[IpPrefix]
+    ) -> AddressGroup:
+        """Put addresses into a group, all or none."""
+        return self._do.run(caller, lambda work: address_groups.add(work, identifier, addresses))
+
+    def remove_addresses(
+        self, caller: Caller, identifier: AddressGroupId, addresses: Sequence[IpPrefix]
+    ) -> AddressGroup:
+        """Take addresses out of a group, all or none."""
+        return self._do.run(caller, lambda work: address_groups.remove(work, identifier, addresses))

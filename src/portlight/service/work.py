@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from portlight.core.address_group import AddressGroup
 from portlight.core.changes import Birth, given
+from portlight.core.default_rule import DefaultRule
 from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import Blocker, NotFoundError, PreconditionFailedError
 from portlight.core.host import Host
@@ -18,7 +20,7 @@ from portlight.service.caller import Caller
 from portlight.service.ids import IdSource
 from portlight.service.policy import PARENT_OWNER_TOO, check_action, check_owner
 from portlight.service.sharing import O, Owned, owns_parent, seen_by, sees
-from portlight.store.protocol import Reading, Writing
+from portlight.store.protocol import Reading, Window, Writing
 from portlight.store.shapes import SHAPES
 from portlight.values.ids import HostName, ProjectId
 
@@ -31,6 +33,8 @@ LABELS: Mapping[type, str] = {
     Port: "Port",
     SecurityGroup: "SecurityGroup",
     SecurityGroupRule: "SecurityGroupRule",
+    AddressGroup: "AddressGroup",
+    DefaultRule: "DefaultSecurityGroupRule",
     SubnetPool: "SubnetPool",
     AddressScope: "AddressScope",
     Host: "Agent",
@@ -105,10 +109,17 @@ def load_own(work: Work, kind: type[O], identifier: str, action: str) -> O:
     return entity
 
 
-def search(view: View, kind: type[O], where: Mapping[str, Collection[str]]) -> list[O]:
-    """Return the entities that the caller may see, by time of creation."""
+def search(
+    view: View,
+    kind: type[O],
+    where: Mapping[str, Collection[str]],
+    window: Window | None = None,
+) -> list[O]:
+    """Return the entities that the caller may see: by time of creation, or a window by id."""
     seen = () if view.caller.is_admin else seen_by(kind, view.caller.project_id)
-    found = view.tx.find(kind, where, seen)
+    found = view.tx.find(kind, where, seen, window)
+    if window is not None:
+        return found
     return sorted(found, key=lambda entity: entity.meta.created_at)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
+from portlight.core.default_rule import FIRST_RULES
 from portlight.core.topology import KIND_OF
 from portlight.store.protocol import (
     AlreadyExistsError,
@@ -21,7 +22,9 @@ from portlight.store.protocol import (
     Reading,
     Usage,
     Where,
+    Window,
     Writing,
+    cut,
 )
 from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, shape_of, values_of
 from portlight.values.addresses import AddressRange, IpAddress
@@ -48,6 +51,9 @@ class MemoryStore:
     def __init__(self) -> None:
         self._tables = _Tables()
         self._lock = threading.RLock()
+        with self.writing() as tx:
+            # As the migrations do.
+            tx.insert(*FIRST_RULES)
 
     @contextmanager
     def reading(self) -> Generator[Reading]:
@@ -83,13 +89,17 @@ class _MemoryTransaction:
         return cast("E | None", self._tables.entities[kind].get(identifier))
 
     def find(
-        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+        self,
+        kind: type[E],
+        where: Where | None = None,
+        any_of: Sequence[Alternative] = (),
+        window: Window | None = None,
     ) -> list[E]:
         rows = self._tables.entities[kind]
         found = self._matching(kind, where or {})
         if any_of:
             found &= set().union(*(self._matching(kind, self._plain(one)) for one in any_of))
-        return [rows[identifier] for identifier in sorted(found)]
+        return [rows[identifier] for identifier in cut(found, window)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         return len(self._matching(kind, where or {}))

@@ -43,6 +43,17 @@ class Usage:
     used: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A part of what a search finds, in the order of the ids."""
+
+    limit: int | None = None
+    """At most so many; None: all."""
+    after: str | None = None
+    """The id after which it begins, in this order; an entity of this id need not be there."""
+    descending: bool = False
+
+
 class AlreadyExistsError(Exception):
     """An entity breaks a uniqueness of its kind, or an address is held by another port.
 
@@ -68,6 +79,17 @@ class LoggedChange:
     id: str
 
 
+def cut(identifiers: Iterable[str], window: Window | None) -> list[str]:
+    """Return the ids of a window, in its order: what every store's `find` means by it."""
+    if window is None:
+        return sorted(identifiers)
+    ordered = sorted(identifiers, reverse=window.descending)
+    after = window.after
+    if after is not None:
+        ordered = [one for one in ordered if (one < after if window.descending else one > after)]
+    return ordered if window.limit is None else ordered[: window.limit]
+
+
 class Reading(Protocol):
     """A moment of the store."""
 
@@ -75,12 +97,16 @@ class Reading(Protocol):
         """Return the entity, or None."""
 
     def find(
-        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+        self,
+        kind: type[E],
+        where: Where | None = None,
+        any_of: Sequence[Alternative] = (),
+        window: Window | None = None,
     ) -> list[E]:
         """Return the entities that have one of the values under every key, by id.
 
         The keys of a kind are those of its shape (`store/shapes.py`), and `id`. With `any_of`, only
-        those that also meet at least one of the alternatives.
+        those that also meet at least one of the alternatives; with `window`, only that part.
         """
 
     def count(self, kind: type[object], where: Where | None = None) -> int:

@@ -23,6 +23,8 @@ from portlight.store.protocol import (
     LoggedChange,
     Usage,
     Where,
+    Window,
+    cut,
 )
 from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, check_key, shape_of, values_of
 from portlight.store.statements import Session, Statement, padded, parameter_names
@@ -47,16 +49,26 @@ class SqlReading:
         return None if row is None else self._decoded.entity(kind, identifier, row[0])
 
     def find(
-        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+        self,
+        kind: type[E],
+        where: Where | None = None,
+        any_of: Sequence[Alternative] = (),
+        window: Window | None = None,
     ) -> list[E]:
         search, rest = _split(SHAPES[kind], where or {})
         if search is None:
             return []
         forms, values = written(any_of)
-        query = queries.documents(SHAPES[kind].table, search.keys, forms)
-        rows = self._session.rows(query, {**search.values, **values})
+        # what SQL does not judge must be judged before it is cut
+        form, place = _cut(None if rest else window)
+        query = queries.documents(SHAPES[kind].table, search.keys, forms, form)
+        rows = self._session.rows(query, {**search.values, **values, **place})
         entities = [self._decoded.entity(kind, row[0], row[1]) for row in rows]
-        return [entity for entity in entities if _matches(entity, rest)] if rest else entities
+        if not rest:
+            return entities
+        shape = SHAPES[kind]
+        found = {shape.identifier(one): one for one in entities if _matches(one, rest)}
+        return [found[identifier] for identifier in cut(found, window)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         search, rest = _split(SHAPES[kind], where or {})
@@ -292,6 +304,18 @@ class _Search:
 
     keys: queries.Keys
     values: Mapping[str, str]
+
+
+def _cut(window: Window | None) -> tuple[queries.Cut, Mapping[str, str | int]]:
+    if window is None:
+        return queries.NO_CUT, {}
+    form = queries.Cut(
+        has_after=window.after is not None,
+        has_limit=window.limit is not None,
+        descending=window.descending,
+    )
+    given = {"after_id": window.after, "at_most": window.limit}
+    return form, {name: value for name, value in given.items() if value is not None}
 
 
 def _row(shape: Shape, entity: object) -> dict[str, Any]:

@@ -157,16 +157,26 @@ def _render_binding(port: Port) -> Json:
 
 def _has_fixed_ip(item: Json, values: Sequence[str]) -> bool:
     """Match `fixed_ips=ip_address=…` and `fixed_ips=subnet_id=…`: one address satisfies all."""
-    wanted: dict[str, set[str]] = {}
+    wanted = _fixed_ips_wanted(values)
+    fixed_ips = cast("list[Json]", item["fixed_ips"])
+    return any(all(one[key] in allowed for key, allowed in wanted.items()) for one in fixed_ips)
+
+
+def _fixed_ips_wanted(values: Sequence[str]) -> dict[str, list[str]]:
+    wanted: dict[str, list[str]] = {}
     for value in values:
         key, _, detail = value.partition("=")
         if key not in ("ip_address", "subnet_id"):
             raise BadRequestError(
                 f"fixed_ips is filtered by ip_address=… or subnet_id=…, not '{value}'"
             )
-        wanted.setdefault(key, set()).add(detail)
-    fixed_ips = cast("list[Json]", item["fixed_ips"])
-    return any(all(one[key] in allowed for key, allowed in wanted.items()) for one in fixed_ips)
+        wanted.setdefault(key, []).append(detail)
+    return wanted
+
+
+def _narrow_fixed_ips(values: Sequence[str]) -> dict[str, list[str]]:
+    keys = {"ip_address": "address", "subnet_id": "subnet_id"}
+    return {keys[key]: wanted for key, wanted in _fixed_ips_wanted(values).items()}
 
 
 PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
@@ -178,12 +188,12 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
     change=PortDraft,
     use=lambda cloud: cloud.ports,
     render=_render,
+    renders_alone=True,
     where={
         "network_id": "network_id",
         "vpc_id": "network_id",
         "device_id": "device_id",
         "device_owner": "device_owner",
-        "mac_address": "mac",
         "security_groups": "security_group_id",
     },
     filters={"fixed_ips": {"type": "string", "pattern": "^(ip_address|subnet_id)(=|$)"}},
@@ -191,5 +201,9 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
         "fixed_ips": _has_fixed_ip,
         "vpc_id": lambda item, values: item["network_id"] in values,
         "mac_address": lambda item, values: item["mac_address"] in [v.lower() for v in values],
+    },
+    narrow={
+        "fixed_ips": _narrow_fixed_ips,
+        "mac_address": lambda values: {"mac": [value.lower() for value in values]},
     },
 )

@@ -4,13 +4,16 @@ A role counts on things of the caller's own project; `admin` counts everywhere.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from portlight.core.errors import ForbiddenError
 from portlight.core.identity import ADMIN, MANAGER, MEMBER, READER
 from portlight.service.caller import Caller
 
+OWN: Final = "own"
+"""Not a role: the user whom a thing of identity belongs to, whatever his roles."""
 _ADMINS: Final = frozenset({ADMIN})
+_MANAGERS: Final = frozenset({ADMIN, MANAGER})
 _WRITERS: Final = frozenset({ADMIN, MANAGER, MEMBER})
 _READERS: Final = frozenset({ADMIN, MANAGER, MEMBER, READER})
 
@@ -55,10 +58,28 @@ POLICY: Mapping[str, frozenset[str]] = {
     "attach_interface": _WRITERS,
     "detach_interface": _WRITERS,
     "any_project": _ADMINS,
+    "create_domain": _ADMINS,
+    "update_domain": _ADMINS,
+    "delete_domain": _ADMINS,
     "create_project": _ADMINS,
+    "update_project": _ADMINS,
+    "delete_project": _ADMINS,
     "create_user": _ADMINS,
     "update_user": _ADMINS,
-    "assign_role": _ADMINS,
+    "delete_user": _ADMINS,
+    "list_user_projects": _ADMINS | {OWN},
+    "create_role": _ADMINS,
+    "update_role": _ADMINS,
+    "delete_role": _ADMINS,
+    # a manager: member and reader, in his own project
+    "create_grant": _MANAGERS,
+    "delete_grant": _MANAGERS,
+    "create_application_credential": frozenset({OWN}),
+    "delete_application_credential": _ADMINS | {OWN},
+    "create_credential": _ADMINS | {OWN},
+    "delete_credential": _ADMINS | {OWN},
+    "validate_token": _ADMINS | {OWN},
+    "revoke_token": _ADMINS | {OWN},
 }
 """Action to the roles of which one is needed. `kind:field` guards one field of a draft."""
 
@@ -66,9 +87,21 @@ NETWORK_OWNER_ONLY: Final = ("mac", "port_security_enabled", "allowed_address_pa
 """Fields of a port that only the owner of its network (or an admin) sets: they loosen it."""
 
 
-def check_action(caller: Caller, action: str) -> None:
-    """Raise ForbiddenError when none of the caller's roles allows the action."""
-    if caller.roles.isdisjoint(POLICY[action]):
+class Holder(Protocol):
+    """Whoever asks: a caller, or the holder of a token of any scope."""
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The names of his roles."""
+
+
+def check_action(caller: Holder, action: str, *, own: bool = False) -> None:
+    """Raise ForbiddenError when none of the caller's roles allows the action.
+
+    `own`: the thing is the caller's own, where the table speaks of that.
+    """
+    allowed = POLICY[action]
+    if caller.roles.isdisjoint(allowed) and not (own and OWN in allowed):
         raise ForbiddenError(action)
 
 

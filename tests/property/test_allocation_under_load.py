@@ -40,7 +40,7 @@ def test_a_thousand_parallel_creates_with_failures_give_no_duplicate_and_no_gap(
     world = a_world(store)
     network = a_network(world)
     a_subnet(world, network, "10.0.0.0/20")
-    taken = world.cloud.create_port(MEMBER, PortDraft(network_id=network.id))
+    taken = world.cloud.ports.create(MEMBER, PortDraft(network_id=network.id))
     # The first address asked for is free, the second is not: the first must come back.
     failing = PortDraft(
         network_id=network.id,
@@ -54,7 +54,7 @@ def test_a_thousand_parallel_creates_with_failures_give_no_duplicate_and_no_gap(
         if number % 5:
             return a_port(world, network)
         try:
-            world.cloud.create_port(MEMBER, failing)
+            world.cloud.ports.create(MEMBER, failing)
         except DomainError:
             return None
         raise AssertionError("10.0.0.2 was given twice")
@@ -86,7 +86,7 @@ def test_parallel_creates_and_deletes_leave_every_address_free_or_held_once(
         with lock:
             victim = None if create or not alive else alive.pop()
         if victim is not None:
-            world.cloud.delete_port(MEMBER, victim.id)
+            world.cloud.ports.delete(MEMBER, victim.id)
             return
         port = a_port(world, network)
         with lock:
@@ -117,9 +117,9 @@ from portlight.core.drafts import NetworkDraft, PortDraft
 from portlight.store.sql import open_store, sqlite_url
 from tests.support.clouds import MEMBER, World
 world = World(store=open_store(sqlite_url(Path(sys.argv[1]))))
-for network in world.cloud.list_networks(MEMBER):
+for network in world.cloud.networks.find(MEMBER):
     while True:
-        port = world.cloud.create_port(MEMBER, PortDraft(network_id=network.id))
+        port = world.cloud.ports.create(MEMBER, PortDraft(network_id=network.id))
         print(port.id, port.fixed_ips[0].address, flush=True)
 """
 
@@ -132,7 +132,7 @@ def test_every_acknowledged_write_survives_a_kill_and_nothing_is_half_done(
     world = World(store=open_store(sqlite_url(file)), ids=CountingIds(10**6))
     network = a_network(world)
     subnet = a_subnet(world, network, "10.0.0.0/16")
-    world.cloud.list_security_groups(MEMBER)
+    world.cloud.security_groups.find(MEMBER)
     world.store.close()
 
     root = Path(__file__).parents[2]
@@ -152,11 +152,11 @@ def test_every_acknowledged_write_survives_a_kill_and_nothing_is_half_done(
     writer.stdout.close()
 
     again = World(store=open_store(sqlite_url(file)), ids=CountingIds(2 * 10**6))
-    ports = {port.id: port for port in again.cloud.list_ports(MEMBER)}
+    ports = {port.id: port for port in again.cloud.ports.find(MEMBER)}
     assert len(acknowledged) >= 50
     for identifier, address in acknowledged:
         assert addresses_of(ports[identifier]) == [address]  # type: ignore[index]
     with again.store.reading() as tx:
         assert set(tx.holders(subnet.id).values()) == set(ports)
-    again.cloud.create_port(MEMBER, PortDraft(network_id=network.id))
+    again.cloud.ports.create(MEMBER, PortDraft(network_id=network.id))
     again.store.close()

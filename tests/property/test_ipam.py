@@ -71,12 +71,12 @@ def take_step(tx: Writing, subnet: Subnet, held: set[IpAddress], one: tuple[str,
     )
     if kind == "lowest":
         try:
-            got = ipam.take_lowest(tx, [subnet], port).address
+            (taken,) = ipam.take_lowest(tx, [subnet], [port])
         except NoFreeAddressError:
             assert not pooled
             return
-        assert got == pooled[0]
-        held.add(got)
+        assert taken.address == pooled[0]
+        held.add(taken.address)
     elif kind == "exact":
         try:
             ipam.take_exact(tx, subnet, address, PortId(f"port-{number}-{len(held)}"))

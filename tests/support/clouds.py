@@ -81,18 +81,18 @@ READER = a_caller("p1", "reader")
 
 
 def a_network(world: World, draft: NetworkDraft | None = None, *, by: Caller = MEMBER) -> Network:
-    return world.cloud.create_network(by, draft or NetworkDraft(name="net"))
+    return world.cloud.networks.create(by, draft or NetworkDraft(name="net"))
 
 
 def a_subnet(
     world: World, network: Network, cidr: str = "10.0.0.0/24", *, dhcp: bool = False
 ) -> Subnet:
     draft = SubnetDraft(network_id=network.id, cidr=parse_prefix(cidr), enable_dhcp=dhcp)
-    return world.cloud.create_subnet(MEMBER, draft)
+    return world.cloud.subnets.create(MEMBER, draft)
 
 
 def a_port(world: World, network: Network) -> Port:
-    return world.cloud.create_port(MEMBER, PortDraft(network_id=network.id))
+    return world.cloud.ports.create(MEMBER, PortDraft(network_id=network.id))
 
 
 def addresses_of(port: Port) -> list[str]:

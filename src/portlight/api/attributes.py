@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from portlight.api.errors import BadRequestError
-from portlight.api.wire import Json, Parse, identifier, set_of, text
+from portlight.api.parser import Parse
+from portlight.api.wire import Json, identifier, set_of, text
 
 MAX_TAGS = 50
 TAG_LENGTH = 255

@@ -1,15 +1,15 @@
 """What every rendered resource carries, and batched look-ups for rendering."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from portlight.api.wire import Json, timestamp
 from portlight.core.meta import Meta
 from portlight.service.caller import Caller
-from portlight.service.cloud import Cloud
+from portlight.service.collection import C, Collection, D, I
+from portlight.service.work import O
 
 E = TypeVar("E")
-Find = Callable[[Cloud, Caller, Mapping[str, Collection[str]]], Sequence[E]]
 
 _MAX_LISTED_IDS = 500
 
@@ -29,12 +29,14 @@ def render_standard(identifier: str, meta: Meta) -> Json:
     }
 
 
-def related(find: Find[E], cloud: Cloud, caller: Caller, key: str, ids: Sequence[str]) -> list[E]:
+def related(
+    collection: Collection[O, I, D, C], caller: Caller, key: str, ids: Sequence[str]
+) -> list[O]:
     """Return what belongs to these ids in one look-up; perhaps more, when the ids are many."""
     if not ids:
         return []
     where = {key: list(ids)} if len(ids) <= _MAX_LISTED_IDS else {}
-    return list(find(cloud, caller, where))
+    return collection.find(caller, where)
 
 
 def grouped(entities: Iterable[E], owner: Callable[[E], str]) -> dict[str, list[E]]:

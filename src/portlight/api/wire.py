@@ -1,6 +1,6 @@
 """Parsers of single wire values: JSON in, domain values out, or a refusal that names the field.
 
-Pure. Each parser takes the field's name (for the refusal) and the raw JSON value.
+Pure. Each carries the JSON schema of what it accepts (`parser.py`).
 """
 
 import re
@@ -8,9 +8,18 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import NoReturn, TypeVar, cast
+from typing import TypeVar
 
-from portlight.core.errors import InvalidRequestError
+from portlight.api.parser import (
+    Parse,
+    Parser,
+    Schema,
+    any_case,
+    decimal_pattern,
+    or_null,
+    parser,
+    refuse,
+)
 from portlight.values.addresses import (
     AddressRange,
     IpAddress,
@@ -22,22 +31,28 @@ from portlight.values.addresses import (
 )
 
 Json = dict[str, object]
-Parse = Callable[[str, object], object]
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 NAME_LENGTH = 255
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
+LIST_LENGTH = 4096
+NUMBER_LENGTH = 20
+_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}"
+_UUID_TEXT = re.compile(_UUID)
+_LENGTH_TEXT = re.compile(r"[^%/]+/(0|[1-9][0-9]{0,2})")
 _TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False}
+_IP: Schema = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+_CIDR: Schema = {"type": "string", "format": "cidr"}
+_MAC: Schema = {
+    "type": "string",
+    "pattern": "^[0-9a-fA-F]{2}((:[0-9a-fA-F]{2}){5}|(-[0-9a-fA-F]{2}){5})$",
+}
 
 
-def refuse(field: str, rule: str) -> NoReturn:
-    """Raise the refusal of a field's value."""
-    raise InvalidRequestError(field, rule)
-
-
-def text(limit: int = NAME_LENGTH) -> Parse:
+def text(limit: int = NAME_LENGTH) -> Parser[str]:
     """Accept a string of at most `limit` characters."""
 
+    @parser({"type": "string", "maxLength": limit, "pattern": "^[^\\x00]*$"})
     def parse(field: str, raw: object) -> str:
         if not isinstance(raw, str):
             refuse(field, f"'{raw}' is not a valid string")
@@ -50,6 +65,16 @@ def text(limit: int = NAME_LENGTH) -> Parse:
     return parse
 
 
+@parser(
+    {
+        "anyOf": [
+            {"type": "boolean"},
+            {"enum": [0, 1]},
+            {"type": "string", "pattern": any_case(list(_TRUTHS))},
+        ]
+    },
+    shown={"type": "boolean"},
+)
 def boolean(field: str, raw: object) -> bool:
     """Accept a JSON boolean, and the spellings that Neutron accepts for one."""
     # a list or an object is no spelling of anything, and cannot be looked up
@@ -59,14 +84,14 @@ def boolean(field: str, raw: object) -> bool:
     return _TRUTHS[spelling]
 
 
-def integer(low: int, high: int) -> Parse:
+def integer(low: int, high: int) -> Parser[int]:
     """Accept a whole number (or its decimal spelling) from `low` to `high`."""
+    number: Schema = {"type": "integer", "minimum": low, "maximum": high}
+    spelled: Schema = {"type": "string", "pattern": decimal_pattern(low, high)}
 
+    @parser({"anyOf": [number, spelled]}, shown=number)
     def parse(field: str, raw: object) -> int:
-        try:
-            number = int(raw) if isinstance(raw, int | str) and not isinstance(raw, bool) else None
-        except ValueError:
-            number = None
+        number = _whole_number(raw)
         if number is None:
             refuse(field, f"'{raw}' is not an integer")
         if not low <= number <= high:
@@ -76,37 +101,42 @@ def integer(low: int, high: int) -> Parse:
     return parse
 
 
+@parser({"type": "string", "pattern": f"^({_UUID})$"}, shown={"type": "string"})
 def identifier(field: str, raw: object) -> str:
     """Accept the text of a UUID."""
-    if not isinstance(raw, str) or not _UUID.fullmatch(raw):
+    if not isinstance(raw, str) or not _UUID_TEXT.fullmatch(raw):
         refuse(field, f"'{raw}' is not a valid UUID")
     return raw.lower()
 
 
+@parser(_IP)
 def address(field: str, raw: object) -> IpAddress:
-    """Accept an IPv4 or IPv6 address."""
+    """Accept an IPv4 or IPv6 address, without a zone."""
     try:
-        return parse_ip(_string(raw))
+        return parse_ip(_unzoned(raw))
     except ValueError:
         refuse(field, f"'{raw}' is not a valid IP address")
 
 
+@parser(_CIDR)
 def prefix(field: str, raw: object) -> IpPrefix:
     """Accept a network in CIDR form, without host bits."""
     try:
-        return parse_prefix(_with_length(_string(raw)))
+        return parse_prefix(_with_length(raw))
     except ValueError:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
+@parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
 def loose_prefix(field: str, raw: object) -> IpPrefix:
     """Accept an address or a network; host bits are cleared, as Neutron does for rules."""
     try:
-        return parse_prefix(_string(raw), strict=False)
+        return parse_prefix(_unzoned(raw), strict=False)
     except ValueError:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
+@parser(_MAC)
 def mac(field: str, raw: object) -> MacAddress:
     """Accept an EUI-48 address."""
     try:
@@ -115,12 +145,16 @@ def mac(field: str, raw: object) -> MacAddress:
         refuse(field, f"'{raw}' is not a valid MAC address")
 
 
-def one_of(kind: type[StrEnum]) -> Parse:
+def one_of(kind: type[E]) -> Parser[E]:
     """Accept the value of a member of `kind`, in any case."""
     members = {member.value.lower(): member for member in kind}
+    values: Schema = {"type": "string", "enum": [member.value for member in kind]}
+    spelled: Schema = {"type": "string", "pattern": any_case(list(members))}
 
-    def parse(field: str, raw: object) -> StrEnum:
-        member = members.get(raw.lower()) if isinstance(raw, str) else None
+    @parser({"anyOf": [values, spelled]}, shown=values)
+    def parse(field: str, raw: object) -> E:
+        # beyond ASCII there are letters whose small form is an ASCII letter
+        member = members.get(raw.lower()) if isinstance(raw, str) and raw.isascii() else None
         if member is None:
             refuse(field, f"'{raw}' is not in {[one.value for one in kind]}")
         return member
@@ -128,26 +162,36 @@ def one_of(kind: type[StrEnum]) -> Parse:
     return parse
 
 
-def only(value: object, why: str) -> Parse:
+def only(value: T, why: str) -> Parser[T]:
     """Accept this very value: the field exists on the wire, but there is no choice."""
 
-    def parse(field: str, raw: object) -> object:
-        if raw != value:
+    @parser({"const": value})
+    def parse(field: str, raw: object) -> T:
+        # 0 equals False, but is another JSON value
+        if raw != value or type(raw) is not type(value):
             refuse(field, f"'{raw}' is not supported; {why}")
-        return raw
+        return value
 
     return parse
 
 
-def nullable(parse: Parse) -> Parse:
+def nullable(parse: Parser[T]) -> Parser[T | None]:
     """Accept null beside what `parse` accepts."""
-    return lambda field, raw: None if raw is None else parse(field, raw)
+
+    def accept(field: str, raw: object) -> T | None:
+        return None if raw is None else parse(field, raw)
+
+    return Parser(accept, or_null(parse.schema), or_null(parse.shown))
 
 
-def list_of(parse: Parse, limit: int = 4096) -> Parse:
+def list_of(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]:
     """Accept a list (null is the empty one); give a tuple."""
 
-    def parse_list(field: str, raw: object) -> tuple[object, ...]:
+    @parser(
+        or_null({"type": "array", "items": parse.schema, "maxItems": limit}),
+        shown={"type": "array", "items": parse.shown},
+    )
+    def parse_list(field: str, raw: object) -> tuple[T, ...]:
         if raw is None:
             return ()
         if not isinstance(raw, list):
@@ -159,16 +203,29 @@ def list_of(parse: Parse, limit: int = 4096) -> Parse:
     return parse_list
 
 
-def set_of(parse: Parse, limit: int) -> Parse:
+def set_of(parse: Parser[T], limit: int) -> Parser[frozenset[T]]:
     """Accept a list in which the order and repetitions mean nothing."""
     parse_list = list_of(parse, limit)
-    return lambda field, raw: frozenset(cast("tuple[object, ...]", parse_list(field, raw)))
+
+    def accept(field: str, raw: object) -> frozenset[T]:
+        return frozenset(parse_list(field, raw))
+
+    return Parser(accept, parse_list.schema, parse_list.shown)
 
 
-def record(build: Callable[..., T], required: Mapping[str, Parse], **optional: Parse) -> Parse:
+def record(build: Callable[..., T], required: Mapping[str, Parse], **optional: Parse) -> Parser[T]:
     """Accept an object with these members, and give `build(member=value, …)`."""
     known = {**required, **optional}
 
+    @parser(
+        {
+            "type": "object",
+            "properties": {name: one.schema for name, one in known.items()},
+            "required": sorted(required),
+            "additionalProperties": False,
+        },
+        shown={"type": "object", "properties": {name: one.shown for name, one in known.items()}},
+    )
     def parse(field: str, raw: object) -> T:
         if not isinstance(raw, dict):
             refuse(field, f"'{raw}' is not an object")
@@ -202,6 +259,17 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _whole_number(raw: object) -> int | None:
+    """Return the number; None when it is none. JSON writes 7 as 7.0, too; true is no number."""
+    if isinstance(raw, float):
+        return int(raw) if raw.is_integer() else None
+    if isinstance(raw, str):
+        # the one spelling of a number: no blanks, signs, zeros or underscores that int() allows
+        number = int(raw) if raw.lstrip("-").isdecimal() and len(raw) <= NUMBER_LENGTH else None
+        return number if str(number) == raw else None
+    return raw if isinstance(raw, int) and not isinstance(raw, bool) else None
+
+
 def _string(raw: object) -> str:
     # int would be read as a packed address
     if not isinstance(raw, str):
@@ -209,7 +277,16 @@ def _string(raw: object) -> str:
     return raw
 
 
-def _with_length(spelling: str) -> str:
+def _unzoned(raw: object) -> str:
+    spelling = _string(raw)
+    # a zone (`fe80::1%eth0`) means something on one host only; a mask is no length
+    if "%" in spelling or ("/" in spelling and not _LENGTH_TEXT.fullmatch(spelling)):
+        raise ValueError("a zone or a mask")
+    return spelling
+
+
+def _with_length(raw: object) -> str:
+    spelling = _unzoned(raw)
     if "/" not in spelling:
         raise ValueError("no prefix length")
     return spelling

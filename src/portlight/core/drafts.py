@@ -70,6 +70,14 @@ class FixedIpRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedDhcpOption:
+    """A DHCP option that the port shall have no more."""
+
+    name: str
+    ip_version: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PortDraft:
     """Create or change a port."""
 
@@ -89,7 +97,8 @@ class PortDraft:
     device_id: str | Unset = UNSET
     device_owner: str | Unset = UNSET
     delete_on_termination: bool | Unset = UNSET
-    extra_dhcp_options: tuple[ExtraDhcpOption, ...] | Unset = UNSET
+    extra_dhcp_options: tuple[ExtraDhcpOption | DroppedDhcpOption, ...] | Unset = UNSET
+    """Merged by name and IP version with those that the port has."""
     host: str | Unset = UNSET
 
 
@@ -121,6 +130,13 @@ class SecurityGroupRuleDraft:
     port_range_max: int | None = None
     remote_prefix: IpPrefix | None = None
     remote_group_id: SecurityGroupId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityGroupRuleChange:
+    """What can change of a rule."""
+
+    description: str | Unset = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,16 @@ def without(free: AddressRange, address: IpAddress) -> tuple[AddressRange, ...]:
     return tuple(left)
 
 
+def lowest(
+    free: AddressRange, count: int
+) -> tuple[tuple[IpAddress, ...], tuple[AddressRange, ...]]:
+    """Return the lowest addresses of a free range, `count` or all, and what is left of it."""
+    size = int(free.last) - int(free.first) + 1
+    taken = tuple(step(free.first, by) for by in range(min(count, size)))
+    rest = (AddressRange(first=step(free.first, count), last=free.last),) if count < size else ()
+    return taken, rest
+
+
 def joined(
     below: AddressRange | None, address: IpAddress, above: AddressRange | None
 ) -> AddressRange:

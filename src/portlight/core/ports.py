@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from portlight.core.changes import Birth, first_meta, given, next_meta
-from portlight.core.drafts import PortDraft
+from portlight.core.drafts import DroppedDhcpOption, PortDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_port import (
     AddressPairAndPortSecurityRequiredError,
@@ -18,6 +18,7 @@ from portlight.core.network import Network
 from portlight.core.port import (
     OWNER_INSTANCE,
     OWNER_VIRTUAL_IP,
+    ExtraDhcpOption,
     FixedIp,
     Port,
     PortStatus,
@@ -60,7 +61,7 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
         device_id=given(draft.device_id, ""),
         device_owner=given(draft.device_owner, ""),
         delete_on_termination=given(draft.delete_on_termination, default=False),
-        extra_dhcp_options=given(draft.extra_dhcp_options, ()),
+        extra_dhcp_options=_merged_options((), given(draft.extra_dhcp_options, ())),
         host=_host(given(draft.host, "")),
     )
     if port.security_groups and not port.port_security_enabled:
@@ -84,7 +85,9 @@ def change_port(port: Port, draft: PortDraft, *, parts: PortParts, now: float) -
         device_id=given(draft.device_id, port.device_id),
         device_owner=given(draft.device_owner, port.device_owner),
         delete_on_termination=given(draft.delete_on_termination, port.delete_on_termination),
-        extra_dhcp_options=given(draft.extra_dhcp_options, port.extra_dhcp_options),
+        extra_dhcp_options=_merged_options(
+            port.extra_dhcp_options, given(draft.extra_dhcp_options, ())
+        ),
         host=_host(given(draft.host, port.host or "")),
     )
     if changed.security_groups and not changed.port_security_enabled:
@@ -176,6 +179,19 @@ def _retired(port: Port, fixed_ips: tuple[FixedIp, ...], now: float) -> tuple[Re
 
 def _sorted_groups(groups: Sequence[SecurityGroupId]) -> tuple[SecurityGroupId, ...]:
     return tuple(sorted(set(groups)))
+
+
+def _merged_options(
+    present: Sequence[ExtraDhcpOption], changes: Sequence[ExtraDhcpOption | DroppedDhcpOption]
+) -> tuple[ExtraDhcpOption, ...]:
+    options = {(option.name, option.ip_version): option for option in present}
+    for change in changes:
+        key = change.name, change.ip_version
+        if isinstance(change, ExtraDhcpOption):
+            options[key] = change
+        else:
+            options.pop(key, None)
+    return tuple(options.values())
 
 
 def _host(name: str) -> HostName | None:

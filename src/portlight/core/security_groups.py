@@ -4,7 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from portlight.core.changes import Birth, check_text, first_meta, given, next_meta
-from portlight.core.drafts import SecurityGroupDraft, SecurityGroupRuleDraft
+from portlight.core.drafts import (
+    SecurityGroupDraft,
+    SecurityGroupRuleChange,
+    SecurityGroupRuleDraft,
+)
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_security_group import (
     DefaultSecurityGroupError,
@@ -126,8 +130,11 @@ def build_rule(draft: SecurityGroupRuleDraft, birth: Birth) -> SecurityGroupRule
     )
 
 
-def describe_rule(rule: SecurityGroupRule, description: str, *, now: float) -> SecurityGroupRule:
+def change_rule(
+    rule: SecurityGroupRule, change: SecurityGroupRuleChange, *, now: float
+) -> SecurityGroupRule:
     """Return the rule with another description, the only thing of it that can change."""
+    description = given(change.description, rule.meta.description)
     check_text("description", description)
     return replace(rule, meta=replace(next_meta(rule.meta, None, now), description=description))
 

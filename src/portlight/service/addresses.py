@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from portlight.core.drafts import FixedIpRequest
+from portlight.core.drafts import FixedIpRequest, Unset
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_network import (
     AutoAddressSubnetError,
@@ -15,9 +15,9 @@ from portlight.core.network import Network, Subnet
 from portlight.core.port import FixedIp, Port
 from portlight.service import ipam
 from portlight.service.work import Work
-from portlight.store.protocol import Writing
+from portlight.store.protocol import Reading, Writing
 from portlight.values.addresses import IpAddress, MacAddress
-from portlight.values.ids import PortId, SubnetId
+from portlight.values.ids import NetworkId, PortId, SubnetId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,22 +31,52 @@ class Seeker:
     """All subnets of the network, by time of creation."""
 
 
+def subnets_of(tx: Reading, network_id: NetworkId) -> tuple[Subnet, ...]:
+    """Return the subnets of a network, by time of creation."""
+    found = tx.find(Subnet, {"network_id": [network_id]})
+    return tuple(sorted(found, key=lambda subnet: subnet.meta.created_at))
+
+
 def seeker(work: Work, network: Network, port_id: PortId, mac: MacAddress) -> Seeker:
     """Return the port with the subnets of its network."""
-    subnets = work.tx.find(Subnet, {"network_id": [network.id]})
-    ordered = tuple(sorted(subnets, key=lambda subnet: subnet.meta.created_at))
-    return Seeker(port_id=port_id, mac=mac, network=network, subnets=ordered)
+    subnets = subnets_of(work.tx, network.id)
+    return Seeker(port_id=port_id, mac=mac, network=network, subnets=subnets)
 
 
-def take_default(tx: Writing, who: Seeker) -> tuple[FixedIp, ...]:
-    """Hold one address of each family, and the automatic one of every SLAAC subnet."""
-    found = []
+def take_for_all(
+    tx: Writing, seekers: Sequence[Seeker], asked: Sequence[Sequence[FixedIpRequest] | Unset]
+) -> list[tuple[FixedIp, ...]]:
+    """Hold the addresses of new ports: those asked for, or one of each family.
+
+    Who asks is served first, so that no other port gets what he asks for by chance.
+    """
+    found: dict[PortId, tuple[FixedIp, ...]] = {}
+    content: dict[NetworkId, list[Seeker]] = {}
+    for who, requests in zip(seekers, asked, strict=True):
+        if isinstance(requests, Unset):
+            content.setdefault(who.network.id, []).append(who)
+        else:
+            found[who.port_id] = take_requested(tx, who, requests)
+    for group in content.values():
+        found.update(take_default(tx, group))
+    return [found[who.port_id] for who in seekers]
+
+
+def take_default(tx: Writing, group: Sequence[Seeker]) -> dict[PortId, tuple[FixedIp, ...]]:
+    """Hold for ports of one network an address of each family, and the automatic ones."""
+    subnets = group[0].subnets
+    ports = [who.port_id for who in group]
+    columns: list[list[FixedIp]] = []
     for version in (4, 6):
-        plain = [s for s in who.subnets if s.cidr.version == version and not is_auto_address(s)]
+        plain = [s for s in subnets if s.cidr.version == version and not is_auto_address(s)]
         if plain:
-            found.append(ipam.take_lowest(tx, plain, who.port_id))
-    auto = [subnet for subnet in who.subnets if is_auto_address(subnet)]
-    return (*found, *(ipam.take_auto(tx, subnet, who.mac, who.port_id) for subnet in auto))
+            columns.append(ipam.take_lowest(tx, plain, ports))
+    columns += [
+        [ipam.take_auto(tx, subnet, who.mac, who.port_id) for who in group]
+        for subnet in subnets
+        if is_auto_address(subnet)
+    ]
+    return {port_id: tuple(column[n] for column in columns) for n, port_id in enumerate(ports)}
 
 
 def take_requested(

@@ -13,6 +13,7 @@ from portlight.core.ipam import (
     is_auto_address,
     is_in_pools,
     joined,
+    lowest,
     merged,
     step,
     touches_below,
@@ -20,7 +21,7 @@ from portlight.core.ipam import (
 )
 from portlight.core.network import Subnet
 from portlight.core.port import FixedIp
-from portlight.store.protocol import AlreadyExistsError, Writing
+from portlight.store.protocol import Writing
 from portlight.values.addresses import IpAddress, MacAddress
 from portlight.values.ids import PortId
 
@@ -43,19 +44,24 @@ def close_pools(tx: Writing, subnet: Subnet) -> None:
     tx.replace_free(subnet.id, tx.free_ranges(subnet.id), ())
 
 
-def take_lowest(tx: Writing, subnets: Sequence[Subnet], port_id: PortId) -> FixedIp:
-    """Hold the lowest free address of the first subnet that has one, for the port.
+def take_lowest(tx: Writing, subnets: Sequence[Subnet], ports: Sequence[PortId]) -> list[FixedIp]:
+    """Hold the lowest free addresses of the first subnets that have some, one for each port.
 
     Raise NoFreeAddressError when all are full. `subnets` is not empty.
     """
+    taken: list[FixedIp] = []
     for subnet in subnets:
-        free = tx.lowest_free(subnet.id)
-        if free is None:
-            continue
-        tx.hold_address(subnet.id, free.first, port_id)
-        tx.replace_free(subnet.id, (free,), without(free, free.first))
-        return FixedIp(subnet_id=subnet.id, address=free.first)
-    raise NoFreeAddressError(subnets[0].network_id, [subnet.id for subnet in subnets])
+        while len(taken) < len(ports):
+            free = tx.lowest_free(subnet.id)
+            if free is None:
+                break
+            chosen, rest = lowest(free, len(ports) - len(taken))
+            tx.hold_addresses(subnet.id, dict(zip(chosen, ports[len(taken) :], strict=False)))
+            tx.replace_free(subnet.id, (free,), rest)
+            taken += [FixedIp(subnet_id=subnet.id, address=address) for address in chosen]
+    if len(taken) < len(ports):
+        raise NoFreeAddressError(subnets[0].network_id, [subnet.id for subnet in subnets])
+    return taken
 
 
 def take_auto(tx: Writing, subnet: Subnet, mac: MacAddress, port_id: PortId) -> FixedIp:
@@ -67,7 +73,7 @@ def take_any(tx: Writing, subnet: Subnet, mac: MacAddress, port_id: PortId) -> F
     """Hold an address of the subnet in the way that the subnet gives them out."""
     if is_auto_address(subnet):
         return take_auto(tx, subnet, mac, port_id)
-    return take_lowest(tx, (subnet,), port_id)
+    return take_lowest(tx, (subnet,), (port_id,))[0]
 
 
 def take_exact(tx: Writing, subnet: Subnet, address: IpAddress, port_id: PortId) -> FixedIp:
@@ -75,12 +81,12 @@ def take_exact(tx: Writing, subnet: Subnet, address: IpAddress, port_id: PortId)
 
     The port itself may hold it already (as a former address that it gets back).
     """
-    try:
-        tx.hold_address(subnet.id, address, port_id)
-    except AlreadyExistsError as error:
-        if tx.holder(subnet.id, address) != port_id:
-            raise IpAddressInUseError(subnet.network_id, address) from error
+    held_by = tx.holder(subnet.id, address)
+    if held_by is not None:
+        if held_by != port_id:
+            raise IpAddressInUseError(subnet.network_id, address)
         return FixedIp(subnet_id=subnet.id, address=address)
+    tx.hold_addresses(subnet.id, {address: port_id})
     around = tx.free_around(subnet.id, address)
     if around is not None and address in around:
         tx.replace_free(subnet.id, (around,), without(around, address))

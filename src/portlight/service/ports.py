@@ -1,12 +1,12 @@
 """Use cases of ports."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 
 from portlight.core.changes import Birth, given, next_meta
 from portlight.core.drafts import UNSET, PortDraft, Unset
 from portlight.core.errors import InvalidRequestError
-from portlight.core.errors_network import MacAddressInUseError
 from portlight.core.errors_port import (
     PortInUseError,
     ServicePortError,
@@ -27,49 +27,61 @@ from portlight.core.ports import (
 )
 from portlight.core.virtual_ip import VirtualIp, VirtualIpState
 from portlight.core.virtual_ips import without_port
-from portlight.service import addresses, security_groups
-from portlight.service.addresses import seeker
+from portlight.service import addresses, port_macs, security_groups
+from portlight.service.addresses import Seeker, seeker
 from portlight.service.policy import NETWORK_OWNER_ONLY, check_action, check_owner
 from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
-from portlight.values.addresses import MacAddress
 from portlight.values.ids import InstanceId, NetworkId, PortId
 
-MAC_ATTEMPTS = 16
 _SERVICE_OWNERS = "network:"
 
 
 def create(work: Work, draft: PortDraft) -> Port:
-    """Make a port; with an instance's id as `device_id` it becomes an interface of it."""
+    """Make a port."""
+    return create_many(work, [draft])[0]
+
+
+def create_many(work: Work, drafts: Sequence[PortDraft]) -> list[Port]:
+    """Make ports; with an instance's id as `device_id` one becomes an interface of it."""
     check_action(work.caller, "create_port")
-    if isinstance(draft.network_id, Unset):
-        raise InvalidRequestError("network_id", "it is required")
-    if draft.device_owner == OWNER_DHCP:
-        raise InvalidRequestError("device_owner", f"{OWNER_DHCP} ports are made with their subnet")
-    network = load(work, Network, draft.network_id)
-    _check_fields(work, draft, network)
-    port = insert(work, _without_device(work, draft), network)
-    return _with_device(work, port, draft)
+    network_of = cache(partial(load, work, Network))
+    networks = [network_of(_network_id(draft)) for draft in drafts]
+    for draft, network in zip(drafts, networks, strict=True):
+        _check_fields(work, draft, network)
+    ports = insert_many(work, [_without_device(work, draft) for draft in drafts], networks)
+    return [_with_device(work, port, draft) for port, draft in zip(ports, drafts, strict=True)]
 
 
 def insert(work: Work, draft: PortDraft, network: Network) -> Port:
     """Make a port on a network, without asking who may."""
-    birth = work.birth(owner_of(work.caller, draft.project_id), "ports")
-    mac = _mac(work, network.id, draft.mac)
-    who = seeker(work, network, port_id_of(birth), mac)
-    fixed_ips = (
-        addresses.take_default(work.tx, who)
-        if isinstance(draft.fixed_ips, Unset)
-        else addresses.take_requested(work.tx, who, draft.fixed_ips)
+    return insert_many(work, [draft], [network])[0]
+
+
+def insert_many(work: Work, drafts: Sequence[PortDraft], networks: Sequence[Network]) -> list[Port]:
+    """Make ports, each on its network, without asking who may.
+
+    What several of them need is looked up once, and their rows are written together.
+    """
+    births = work.births([owner_of(work.caller, draft.project_id) for draft in drafts], "ports")
+    macs = port_macs.choose(
+        work, [(network.id, draft.mac) for network, draft in zip(networks, drafts, strict=True)]
     )
-    secured = given(draft.port_security_enabled, network.port_security_enabled)
-    is_service = given(draft.device_owner, "").startswith(_SERVICE_OWNERS)
-    groups = security_groups.groups_for_port(
-        work, draft.security_groups, birth.project_id, secured=secured and not is_service
-    )
-    parts = PortParts(mac=mac, fixed_ips=fixed_ips, security_groups=groups)
-    port = build_port(draft, network=network, parts=parts, birth=birth)
-    work.tx.insert(port)
-    return port
+    subnets_of = cache(partial(addresses.subnets_of, work.tx))
+    seekers = [
+        Seeker(port_id=port_id_of(birth), mac=mac, network=network, subnets=subnets_of(network.id))
+        for birth, mac, network in zip(births, macs, networks, strict=True)
+    ]
+    fixed_ips = addresses.take_for_all(work.tx, seekers, [draft.fixed_ips for draft in drafts])
+    groups_for_port = cache(partial(security_groups.groups_for_port, work))
+    ports = []
+    for draft, birth, who, ips in zip(drafts, births, seekers, fixed_ips, strict=True):
+        groups = groups_for_port(
+            draft.security_groups, birth.project_id, secured=_takes_groups(draft, who.network)
+        )
+        parts = PortParts(mac=who.mac, fixed_ips=ips, security_groups=groups)
+        ports.append(build_port(draft, network=who.network, parts=parts, birth=birth))
+    work.tx.insert(*ports)
+    return ports
 
 
 def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | None) -> Port:
@@ -79,7 +91,8 @@ def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | Non
     network = load(work, Network, port.network_id)
     _check_fields(work, draft, network)
     _check_unchangeable(port, draft)
-    mac = port.mac if draft.mac in (UNSET, port.mac) else _mac(work, network.id, draft.mac)
+    keeps_mac = draft.mac in (UNSET, port.mac)
+    mac = port.mac if keeps_mac else port_macs.choose(work, [(network.id, draft.mac)])[0]
     who = seeker(work, network, port.id, mac)
     if isinstance(draft.fixed_ips, Unset):
         fixed_ips = port.fixed_ips if mac == port.mac else addresses.follow_mac(work.tx, who, port)
@@ -177,27 +190,23 @@ def end_grace(work: Work) -> list[Port]:
     return changed
 
 
-def free_mac(work: Work, network_id: NetworkId) -> MacAddress:
-    """Return a random MAC address that no port of the network has."""
-    mac = work.ids.mac()
-    for _ in range(MAC_ATTEMPTS):
-        if not work.tx.count(Port, {"network_id": [network_id], "mac": [str(mac)]}):
-            return mac
-        mac = work.ids.mac()
-    raise MacAddressInUseError(network_id, mac)
-
-
 def port_id_of(birth: Birth) -> PortId:
     """Return the id that the port made from this birth will have."""
     return PortId(birth.id)
 
 
-def _mac(work: Work, network_id: NetworkId, asked: MacAddress | Unset) -> MacAddress:
-    if isinstance(asked, Unset):
-        return free_mac(work, network_id)
-    if work.tx.count(Port, {"network_id": [network_id], "mac": [str(asked)]}):
-        raise MacAddressInUseError(network_id, asked)
-    return asked
+def _network_id(draft: PortDraft) -> NetworkId:
+    if isinstance(draft.network_id, Unset):
+        raise InvalidRequestError("network_id", "it is required")
+    if draft.device_owner == OWNER_DHCP:
+        raise InvalidRequestError("device_owner", f"{OWNER_DHCP} ports are made with their subnet")
+    return draft.network_id
+
+
+def _takes_groups(draft: PortDraft, network: Network) -> bool:
+    """Whether a new port that asks for no groups gets its project's default one."""
+    is_service = given(draft.device_owner, "").startswith(_SERVICE_OWNERS)
+    return given(draft.port_security_enabled, network.port_security_enabled) and not is_service
 
 
 def _check_fields(work: Work, draft: PortDraft, network: Network) -> None:

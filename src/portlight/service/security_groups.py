@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from portlight.core.changes import next_meta
-from portlight.core.drafts import SecurityGroupDraft, SecurityGroupRuleDraft, Unset
+from portlight.core.drafts import (
+    SecurityGroupDraft,
+    SecurityGroupRuleChange,
+    SecurityGroupRuleDraft,
+    Unset,
+)
 from portlight.core.errors_security_group import DefaultSecurityGroupError, SecurityGroupInUseError
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
@@ -12,10 +17,10 @@ from portlight.core.security_groups import (
     build_default_group,
     build_rule,
     build_security_group,
+    change_rule,
     change_security_group,
     check_no_twin,
     check_same_project,
-    describe_rule,
     first_rules,
     meaning,
 )
@@ -97,10 +102,16 @@ def create_rules(work: Work, drafts: Sequence[SecurityGroupRuleDraft]) -> list[S
     return made
 
 
-def describe(work: Work, rule_id: SecurityGroupRuleId, description: str) -> SecurityGroupRule:
+def update_rule(
+    work: Work,
+    rule_id: SecurityGroupRuleId,
+    change: SecurityGroupRuleChange,
+    if_revision: int | None,
+) -> SecurityGroupRule:
     """Change the description of a rule."""
     rule = load_own(work, SecurityGroupRule, rule_id, "update_security_group_rule")
-    changed = describe_rule(rule, description, now=work.now)
+    check_revision(rule, rule_id, if_revision)
+    changed = change_rule(rule, change, now=work.now)
     work.tx.update(rule, changed)
     return changed
 

@@ -1,13 +1,13 @@
 """Use cases of subnets, and the DHCP port that a network has while one of them wants DHCP."""
 
-from portlight.core.drafts import PortDraft, SubnetDraft, Unset
+from portlight.core.drafts import UNSET, PortDraft, SubnetDraft, Unset
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_network import GatewayInUseError, SubnetInUseError
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_DHCP, FixedIp, Port
 from portlight.core.ports import PortParts, build_port, change_port
 from portlight.core.subnets import build_subnet, change_subnet
-from portlight.service import ipam, ports
+from portlight.service import ipam, port_macs, ports
 from portlight.service.policy import check_action, check_owner
 from portlight.service.work import Work, check_revision, load, load_own, owner_of
 from portlight.values.ids import ProjectId, SubnetId
@@ -100,7 +100,7 @@ def _dhcp_port(work: Work, network: Network) -> Port | None:
 
 def _create_dhcp_port(work: Work, network: Network, subnets: list[Subnet]) -> None:
     birth = work.birth(network.meta.project_id, "ports")
-    mac = ports.free_mac(work, network.id)
+    (mac,) = port_macs.choose(work, [(network.id, UNSET)])
     draft = PortDraft(
         device_id=f"dhcp-{network.id}",
         device_owner=OWNER_DHCP,

@@ -1,6 +1,6 @@
 """Use cases of virtual IPs (rows N4, N5, N23-N29)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from portlight.core.changes import next_meta
@@ -54,16 +54,19 @@ def create(work: Work, draft: VirtualIpDraft) -> VirtualIp:
     return _reserve(work, draft, port)
 
 
-def create_port(work: Work, draft: PortDraft) -> Port:
-    """Make the port of a virtual IP, and the virtual IP with it (the Neutron way)."""
-    port = ports.create(work, draft)
-    if len(port.fixed_ips) != 1:
-        raise InvalidRequestError("fixed_ips", "a virtual IP has exactly one address")
-    names = VirtualIpDraft(
-        project_id=port.meta.project_id, name=draft.name, description=draft.description
-    )
-    _reserve(work, names, port)
-    return port
+def create_ports(work: Work, drafts: Sequence[PortDraft]) -> list[Port]:
+    """Make ports; with one of `network:virtual_ip` its virtual IP too (the Neutron way)."""
+    made = ports.create_many(work, drafts)
+    for draft, port in zip(drafts, made, strict=True):
+        if draft.device_owner != OWNER_VIRTUAL_IP:
+            continue
+        if len(port.fixed_ips) != 1:
+            raise InvalidRequestError("fixed_ips", "a virtual IP has exactly one address")
+        names = VirtualIpDraft(
+            project_id=port.meta.project_id, name=draft.name, description=draft.description
+        )
+        _reserve(work, names, port)
+    return made
 
 
 def update(

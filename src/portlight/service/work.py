@@ -1,6 +1,6 @@
 """One unit of work: a transaction, the caller, and everything that comes from outside."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -67,12 +67,16 @@ class Work:
 
     def birth(self, project_id: ProjectId, sequence: str | None = None) -> Birth:
         """Return what a new entity needs, with a number when its kind has a sequence."""
-        return Birth(
-            id=self.ids.uuid(),
-            project_id=project_id,
-            now=self.now,
-            number=0 if sequence is None else self.tx.next_number(sequence),
-        )
+        return self.births([project_id], sequence)[0]
+
+    def births(self, projects: Sequence[ProjectId], sequence: str | None = None) -> list[Birth]:
+        """Return what new entities of these projects need, with numbers in this order."""
+        first = 0 if sequence is None else self.tx.next_number(sequence, len(projects))
+        by = 0 if sequence is None else 1
+        return [
+            Birth(id=self.ids.uuid(), project_id=project, now=self.now, number=first + by * index)
+            for index, project in enumerate(projects)
+        ]
 
 
 def owner_of(caller: Caller, project_id: ProjectId | Unset) -> ProjectId:

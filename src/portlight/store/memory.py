@@ -5,18 +5,25 @@ One lock: writers and readers take turns. A failed transaction is undone step by
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from portlight.core.topology import KIND_OF
-from portlight.store.protocol import AlreadyExistsError, E, LoggedChange, Reading, Writing
+from portlight.store.protocol import (
+    AlreadyExistsError,
+    E,
+    LoggedChange,
+    Reading,
+    Where,
+    Writing,
+)
 from portlight.store.shapes import SHAPES, Shape, shape_of
 from portlight.values.addresses import AddressRange, IpAddress
 from portlight.values.ids import PortId, SubnetId
 
-Where = Mapping[str, Collection[str]]
 IndexKey = tuple[type, str, str]
 
 
@@ -106,7 +113,11 @@ class _MemoryTransaction:
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         return self._tables.held[subnet_id].get(address)
 
-    def insert(self, entity: object) -> None:
+    def insert(self, *entities: object) -> None:
+        for entity in entities:
+            self._insert(entity)
+
+    def _insert(self, entity: object) -> None:
         shape, rows = shape_of(entity), self._tables.entities[type(entity)]
         identifier = shape.identifier(entity)
         if identifier in rows:
@@ -127,19 +138,20 @@ class _MemoryTransaction:
         self._put(identifier, entity, None)
         self._log(type(entity), identifier)
 
-    def next_number(self, sequence: str) -> int:
+    def next_number(self, sequence: str, count: int = 1) -> int:
         numbers = self._tables.numbers
         before = numbers.get(sequence, 0)
-        numbers[sequence] = before + 1
+        numbers[sequence] = before + count
         self._undo.append(lambda: numbers.__setitem__(sequence, before))
         return before + 1
 
-    def hold_address(self, subnet_id: SubnetId, address: IpAddress, port_id: PortId) -> None:
+    def hold_addresses(self, subnet_id: SubnetId, holders: Mapping[IpAddress, PortId]) -> None:
         held = self._tables.held[subnet_id]
-        if address in held:
-            raise AlreadyExistsError(str(address))
-        held[address] = port_id
-        self._undo.append(lambda: held.pop(address))
+        for address, port_id in holders.items():
+            if address in held:
+                raise AlreadyExistsError(str(address))
+            held[address] = port_id
+            self._undo.append(partial(held.pop, address))
 
     def drop_address(self, subnet_id: SubnetId, address: IpAddress) -> None:
         held = self._tables.held[subnet_id]

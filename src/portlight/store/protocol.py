@@ -15,6 +15,9 @@ from portlight.values.ids import PortId, SubnetId
 
 E = TypeVar("E")
 
+Where = Mapping[str, Collection[str]]
+"""Conditions of a search: an entity has one of the values under every key."""
+
 
 class AlreadyExistsError(Exception):
     """An entity breaks a uniqueness of its kind, or an address is held by another port."""
@@ -40,13 +43,13 @@ class Reading(Protocol):
     def get(self, kind: type[E], identifier: str) -> E | None:
         """Return the entity, or None."""
 
-    def find(self, kind: type[E], where: Mapping[str, Collection[str]] | None = None) -> list[E]:
+    def find(self, kind: type[E], where: Where | None = None) -> list[E]:
         """Return the entities that have one of the values under every key, by id.
 
         The keys of a kind are those of its shape (`store/shapes.py`), and `id`.
         """
 
-    def count(self, kind: type[object], where: Mapping[str, Collection[str]] | None = None) -> int:
+    def count(self, kind: type[object], where: Where | None = None) -> int:
         """Return how many entities `find` would give."""
 
     def changes(self, after: int) -> list[LoggedChange]:
@@ -77,8 +80,8 @@ class Reading(Protocol):
 class Writing(Reading, Protocol):
     """A write transaction."""
 
-    def insert(self, entity: object) -> None:
-        """Add an entity; raise AlreadyExistsError when it is not unique."""
+    def insert(self, *entities: object) -> None:
+        """Add entities at once; raise AlreadyExistsError when one is not unique."""
 
     def update(self, old: E, new: E, *, logged: bool = True) -> None:
         """Replace an entity; `logged=False` for what hosts reported, which no host waits for."""
@@ -86,11 +89,14 @@ class Writing(Reading, Protocol):
     def delete(self, entity: object) -> None:
         """Remove an entity."""
 
-    def next_number(self, sequence: str) -> int:
-        """Return the next number of a sequence, never given before; 1 at first."""
+    def next_number(self, sequence: str, count: int = 1) -> int:
+        """Take the next `count` numbers of a sequence, which begins at 1; return the first."""
 
-    def hold_address(self, subnet_id: SubnetId, address: IpAddress, port_id: PortId) -> None:
-        """Note the holder; raise AlreadyExistsError when there is one. Ranges stay as they are."""
+    def hold_addresses(self, subnet_id: SubnetId, holders: Mapping[IpAddress, PortId]) -> None:
+        """Note who holds which address; raise AlreadyExistsError when one is held already.
+
+        Ranges stay as they are.
+        """
 
     def drop_address(self, subnet_id: SubnetId, address: IpAddress) -> None:
         """Forget the holder. Ranges stay as they are."""

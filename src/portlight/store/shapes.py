@@ -176,3 +176,9 @@ SHAPES: Mapping[type, Shape] = {
 def shape_of(entity: object) -> Shape:
     """Return the shape of an entity."""
     return SHAPES[type(entity)]
+
+
+def check_key(shape: Shape, key: str) -> None:
+    """Raise KeyError when entities of this shape are not found by that key."""
+    if key != "id" and key not in shape.columns and key not in shape.lookups:
+        raise KeyError(key)

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
+from portlight.store.decoding import DecodedEntities
 from portlight.store.memory import MemoryStore
 from portlight.store.migrate import migrate
 from portlight.store.protocol import Reading, Store, StoreBusyError, Writing
@@ -44,12 +45,13 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writer = threading.Lock()
+        self._decoded = DecodedEntities()
 
     @contextmanager
     def reading(self) -> Generator[Reading]:
         """Begin a read transaction."""
         with self._engine.connect() as connection, connection.begin():
-            yield SqlReading(connection)
+            yield SqlReading(connection, self._decoded)
 
     @contextmanager
     def writing(self) -> Generator[Writing]:
@@ -58,7 +60,7 @@ class SqlStore:
             connection = fresh.execution_options(**{_WRITES: True})
             try:
                 with connection.begin():
-                    transaction = SqlWriting(connection)
+                    transaction = SqlWriting(connection, self._decoded)
                     yield transaction
                     transaction.write_log()
             except OperationalError as error:

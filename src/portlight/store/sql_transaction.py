@@ -1,206 +1,144 @@
-"""Transactions of the SQL store. No SQL that only one database understands."""
+"""Transactions of the SQL store."""
 
 # ruff: noqa: D102 -- what the methods promise stands in store/protocol.py
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from portlight.core.codec import decode_entity, encode_entity
+from portlight.core.codec import encode_entity
 from portlight.core.topology import KIND_OF
-from portlight.store import schema
-from portlight.store.protocol import AlreadyExistsError, E, LoggedChange
-from portlight.store.shapes import SHAPES, Shape, shape_of
+from portlight.store import queries, schema
+from portlight.store.decoding import DecodedEntities
+from portlight.store.protocol import AlreadyExistsError, E, LoggedChange, Where
+from portlight.store.shapes import SHAPES, Shape, check_key, shape_of
+from portlight.store.statements import Session, Statement, padded, parameter_names
 from portlight.values.addresses import AddressRange, IpAddress
 from portlight.values.ids import PortId, SubnetId
-
-Where = Mapping[str, Collection[str]]
 
 CHANGES = "changes"
 PRUNED = "changes_pruned"
 MAX_PARAMETERS = 4_000
 """Longer lists of values are compared in Python: SQLite takes 32,766 parameters in all."""
 
-_SHAPE_OF_TABLE = {shape.table: shape for shape in SHAPES.values()}
-_GET = {
-    kind: select(table.c.document).where(table.c.id == bindparam("of_id"))
-    for kind, table in schema.ENTITY_TABLES.items()
-}
-_INSERT = {kind: insert(table) for kind, table in schema.ENTITY_TABLES.items()}
-_UPDATE = {
-    kind: update(table).where(table.c.id == bindparam("of_id"))
-    for kind, table in schema.ENTITY_TABLES.items()
-}
-_DELETE = {
-    kind: delete(table).where(table.c.id == bindparam("of_id"))
-    for kind, table in schema.ENTITY_TABLES.items()
-}
-_free, _held, _lookups = schema.free_ranges, schema.addresses, schema.lookups
-_FREE_OF = (
-    select(_free.c.first, _free.c.last)
-    .where(_free.c.subnet_id == bindparam("subnet_id"))
-    .order_by(_free.c.first)
-)
-_LOWEST_FREE = _FREE_OF.limit(1)
-_FREE_AROUND = (
-    select(_free.c.first, _free.c.last)
-    .where(_free.c.subnet_id == bindparam("subnet_id"), _free.c.first <= bindparam("address"))
-    .order_by(_free.c.first.desc())
-    .limit(1)
-)
-_FREE_FROM = _FREE_OF.where(_free.c.first == bindparam("address"))
-_DELETE_FREE = delete(_free).where(
-    _free.c.subnet_id == bindparam("of_subnet"), _free.c.first == bindparam("at_first")
-)
-_HOLDER = select(_held.c.port_id).where(
-    _held.c.subnet_id == bindparam("subnet_id"), _held.c.address == bindparam("address")
-)
-_DROP_ADDRESS = delete(_held).where(
-    _held.c.subnet_id == bindparam("of_subnet"), _held.c.address == bindparam("at_address")
-)
-_RAISE_NUMBER = (
-    update(schema.numbers)
-    .where(schema.numbers.c.name == bindparam("of_name"))
-    .values(value=schema.numbers.c.value + bindparam("by"))
-    .returning(schema.numbers.c.value)
-)
-
 
 class SqlReading:
     """Implements `Reading`."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, decoded: DecodedEntities) -> None:
+        self._session = Session(connection)
+        self._decoded = decoded
 
     def get(self, kind: type[E], identifier: str) -> E | None:
-        document = self._connection.execute(_GET[kind], {"of_id": identifier}).scalar()
-        return None if document is None else decode_entity(kind, document.encode())
+        row = self._session.first(queries.GET[kind], {"of_id": identifier})
+        return None if row is None else self._decoded.entity(kind, identifier, row[0])
 
     def find(self, kind: type[E], where: Where | None = None) -> list[E]:
-        bound, rest = _split(where or {})
-        rows = self._connection.execute(
-            _documents(SHAPES[kind].table, tuple(sorted(bound))), bound
-        ).scalars()
-        entities = [decode_entity(kind, document.encode()) for document in rows]
-        return [entity for entity in entities if _matches(entity, rest)]
+        search, rest = _split(SHAPES[kind], where or {})
+        if search is None:
+            return []
+        rows = self._session.rows(queries.documents(SHAPES[kind].table, search.keys), search.values)
+        entities = [self._decoded.entity(kind, row[0], row[1]) for row in rows]
+        return [entity for entity in entities if _matches(entity, rest)] if rest else entities
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
-        bound, rest = _split(where or {})
+        search, rest = _split(SHAPES[kind], where or {})
+        if search is None:
+            return 0
         if rest:
             return len(self.find(kind, where))
-        query = _number(SHAPES[kind].table, tuple(sorted(bound)))
-        return int(self._connection.execute(query, bound).scalar_one())
+        row = self._session.first(queries.number(SHAPES[kind].table, search.keys), search.values)
+        return int(row[0]) if row else 0
 
     def changes(self, after: int) -> list[LoggedChange]:
-        table = schema.changes
-        query = select(table).where(table.c.sequence > after).order_by(table.c.sequence)
-        return [
-            LoggedChange(sequence=row.sequence, kind=row.kind, id=row.id)
-            for row in self._connection.execute(query)
-        ]
+        rows = self._session.rows(queries.CHANGES_AFTER, {"after": after})
+        return [LoggedChange(sequence=row[0], kind=row[1], id=row[2]) for row in rows]
 
     def sequence_span(self) -> tuple[int, int]:
-        table = schema.numbers
-        query = select(table.c.name, table.c.value).where(table.c.name.in_((CHANGES, PRUNED)))
-        values = {row.name: int(row.value) for row in self._connection.execute(query)}
+        values = {name: int(value) for name, value in self._session.rows(queries.NUMBERS, {})}
         return values.get(PRUNED, 0), values.get(CHANGES, 0)
 
     def lowest_free(self, subnet_id: SubnetId) -> AddressRange | None:
-        return self._one_range(_LOWEST_FREE, {"subnet_id": subnet_id})
+        return self._one_range(queries.LOWEST_FREE, {"subnet_id": subnet_id})
 
     def free_around(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        return self._one_range(_FREE_AROUND, {"subnet_id": subnet_id, "address": _digits(address)})
+        place = {"subnet_id": subnet_id, "address": _digits(address)}
+        return self._one_range(queries.FREE_AROUND, place)
 
     def free_from(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        return self._one_range(_FREE_FROM, {"subnet_id": subnet_id, "address": _digits(address)})
+        place = {"subnet_id": subnet_id, "address": _digits(address)}
+        return self._one_range(queries.FREE_FROM, place)
 
     def free_ranges(self, subnet_id: SubnetId) -> Sequence[AddressRange]:
-        rows = self._connection.execute(_FREE_OF, {"subnet_id": subnet_id})
-        return [_range(row.first, row.last) for row in rows]
+        rows = self._session.rows(queries.FREE_OF, {"subnet_id": subnet_id})
+        return [_range(first, last) for first, last in rows]
 
     def holders(self, subnet_id: SubnetId) -> Mapping[IpAddress, PortId]:
-        query = select(_held.c.address, _held.c.port_id).where(_held.c.subnet_id == subnet_id)
+        rows = self._session.rows(queries.HOLDERS, {"subnet_id": subnet_id})
         # Every row of a subnet is of the subnet's own family; the digits tell which.
-        return {
-            _address(row.address): PortId(row.port_id) for row in self._connection.execute(query)
-        }
+        return {_address(digits): PortId(port_id) for digits, port_id in rows}
 
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
-        found = self._connection.execute(
-            _HOLDER, {"subnet_id": subnet_id, "address": _digits(address)}
-        ).scalar()
-        return None if found is None else PortId(found)
+        place = {"subnet_id": subnet_id, "address": _digits(address)}
+        row = self._session.first(queries.HOLDER, place)
+        return None if row is None else PortId(row[0])
 
-    def _one_range(self, query: Select[Any], values: Mapping[str, str]) -> AddressRange | None:
-        row = self._connection.execute(query, values).first()
-        return None if row is None else _range(row.first, row.last)
+    def _one_range(self, query: Statement, place: Mapping[str, str]) -> AddressRange | None:
+        row = self._session.first(query, place)
+        return None if row is None else _range(row[0], row[1])
 
 
 class SqlWriting(SqlReading):
     """Implements `Writing`."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, decoded: DecodedEntities) -> None:
+        super().__init__(connection, decoded)
         self._changed: list[tuple[str, str]] = []
 
-    def insert(self, entity: object) -> None:
-        shape = shape_of(entity)
-        try:
-            self._connection.execute(_INSERT[type(entity)], _row(shape, entity))
-        except IntegrityError as error:
-            raise AlreadyExistsError(str(error.orig)) from error
-        self._insert_lookups(shape, shape.identifier(entity), _lookup_rows(shape, entity))
-        self._log(entity, shape)
+    def insert(self, *entities: object) -> None:
+        for kind in dict.fromkeys(type(entity) for entity in entities):
+            self._insert(kind, [entity for entity in entities if type(entity) is kind])
 
     def update(self, old: E, new: E, *, logged: bool = True) -> None:
         shape = shape_of(new)
         row = _row(shape, new)
         try:
-            self._connection.execute(_UPDATE[type(new)], {**row, "of_id": row["id"]})
+            self._session.run(queries.UPDATE[type(new)], {**row, "of_id": row["id"]})
         except IntegrityError as error:
             raise AlreadyExistsError(str(error.orig)) from error
         before, after = _lookup_rows(shape, old), _lookup_rows(shape, new)
         self._delete_lookups(shape, row["id"], before - after)
-        self._insert_lookups(shape, row["id"], after - before)
+        self._insert_lookups(shape, {row["id"]: after - before})
         if logged:
             self._log(new, shape)
 
     def delete(self, entity: object) -> None:
         shape = shape_of(entity)
         identifier = shape.identifier(entity)
-        self._connection.execute(_DELETE[type(entity)], {"of_id": identifier})
+        self._session.run(queries.DELETE[type(entity)], {"of_id": identifier})
         self._delete_lookups(shape, identifier, _lookup_rows(shape, entity))
         self._log(entity, shape)
 
-    def next_number(self, sequence: str) -> int:
-        return self._raise_number(sequence, 1)
+    def next_number(self, sequence: str, count: int = 1) -> int:
+        return self._raise_number(sequence, count) - count + 1
 
-    def hold_address(self, subnet_id: SubnetId, address: IpAddress, port_id: PortId) -> None:
-        row = {"subnet_id": subnet_id, "address": _digits(address), "port_id": port_id}
+    def hold_addresses(self, subnet_id: SubnetId, holders: Mapping[IpAddress, PortId]) -> None:
+        rows = [
+            {"subnet_id": subnet_id, "address": _digits(address), "port_id": port_id}
+            for address, port_id in holders.items()
+        ]
         try:
-            self._connection.execute(insert(_held), row)
+            self._session.run_many(queries.HOLD_ADDRESS, rows)
         except IntegrityError as error:
-            raise AlreadyExistsError(str(address)) from error
+            raise AlreadyExistsError(f"one of {len(rows)} addresses of {subnet_id}") from error
 
     def drop_address(self, subnet_id: SubnetId, address: IpAddress) -> None:
-        row = {"of_subnet": subnet_id, "at_address": _digits(address)}
-        self._connection.execute(_DROP_ADDRESS, row)
+        place = {"of_subnet": subnet_id, "at_address": _digits(address)}
+        self._session.run(queries.DROP_ADDRESS, place)
 
     def replace_free(
         self, subnet_id: SubnetId, gone: Iterable[AddressRange], new: Iterable[AddressRange]
@@ -214,18 +152,15 @@ class SqlWriting(SqlReading):
             }
             for free in new
         ]
-        if old:
-            self._connection.execute(_DELETE_FREE, old)
-        if fresh:
-            self._connection.execute(insert(_free), fresh)
+        self._session.run_many(queries.DELETE_FREE, old)
+        self._session.run_many(queries.INSERT_FREE, fresh)
 
     def prune_changes(self, keep: int) -> None:
         pruned, newest = self.sequence_span()
         oldest_kept = newest - keep
         if oldest_kept <= pruned:
             return
-        table = schema.changes
-        self._connection.execute(delete(table).where(table.c.sequence <= oldest_kept))
+        self._session.run(queries.PRUNE_CHANGES, {"oldest_kept": oldest_kept})
         self._raise_number(PRUNED, oldest_kept - pruned)
 
     def write_log(self) -> None:
@@ -238,41 +173,58 @@ class SqlWriting(SqlReading):
             {"sequence": first + offset, "kind": kind, "id": identifier}
             for offset, (kind, identifier) in enumerate(self._changed)
         ]
-        self._connection.execute(insert(schema.changes), rows)
+        self._session.run_many(queries.INSERT_CHANGE, rows)
 
     def _raise_number(self, name: str, by: int) -> int:
-        raised = self._connection.execute(_RAISE_NUMBER, {"of_name": name, "by": by}).scalar()
+        raised = self._session.first(queries.RAISE_NUMBER, {"of_name": name, "by": by})
         if raised is not None:
-            return int(raised)
-        self._connection.execute(insert(schema.numbers), {"name": name, "value": by})
+            return int(raised[0])
+        self._session.run(queries.INSERT_NUMBER, {"name": name, "value": by})
         return by
+
+    def _insert(self, kind: type, entities: Sequence[object]) -> None:
+        shape = SHAPES[kind]
+        try:
+            self._session.run_many(queries.INSERT[kind], [_row(shape, one) for one in entities])
+        except IntegrityError as error:
+            raise AlreadyExistsError(str(error.orig)) from error
+        self._insert_lookups(
+            shape, {shape.identifier(one): _lookup_rows(shape, one) for one in entities}
+        )
+        for entity in entities:
+            self._log(entity, shape)
 
     def _log(self, entity: object, shape: Shape) -> None:
         kind = KIND_OF.get(type(entity))
         if kind is not None:
             self._changed.append((kind, shape.identifier(entity)))
 
-    def _insert_lookups(self, shape: Shape, identifier: str, rows: set[tuple[str, str]]) -> None:
-        if rows:
-            self._connection.execute(
-                insert(_lookups),
-                [
-                    {"kind": shape.table, "key": key, "value": value, "id": identifier}
-                    for key, value in sorted(rows)
-                ],
-            )
+    def _insert_lookups(self, shape: Shape, rows: Mapping[str, set[tuple[str, str]]]) -> None:
+        self._session.run_many(
+            queries.INSERT_LOOKUP,
+            [
+                {"kind": shape.table, "key": key, "value": value, "id": identifier}
+                for identifier, pairs in rows.items()
+                for key, value in sorted(pairs)
+            ],
+        )
 
     def _delete_lookups(self, shape: Shape, identifier: str, rows: set[tuple[str, str]]) -> None:
-        for key, value in sorted(rows):
-            self._connection.execute(
-                delete(_lookups).where(
-                    _lookups.c.kind == bindparam("of_kind"),
-                    _lookups.c.key == bindparam("of_key"),
-                    _lookups.c.value == bindparam("of_value"),
-                    _lookups.c.id == bindparam("of_id"),
-                ),
-                {"of_kind": shape.table, "of_key": key, "of_value": value, "of_id": identifier},
-            )
+        self._session.run_many(
+            queries.DELETE_LOOKUP,
+            [
+                {"of_kind": shape.table, "of_key": key, "of_value": value, "of_id": identifier}
+                for key, value in sorted(rows)
+            ],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Search:
+    """The part of a condition that SQL takes."""
+
+    keys: queries.Keys
+    values: Mapping[str, str]
 
 
 def _row(shape: Shape, entity: object) -> dict[str, Any]:
@@ -287,34 +239,22 @@ def _lookup_rows(shape: Shape, entity: object) -> set[tuple[str, str]]:
     return {(key, value) for key, of in shape.lookups.items() for value in of(entity)}
 
 
-def _split(where: Where) -> tuple[dict[str, list[str]], Where]:
-    """Return the conditions that SQL can take, as its parameters, and those that it cannot."""
-    bound = {key: list(values) for key, values in where.items() if len(values) <= MAX_PARAMETERS}
-    return bound, {key: frozenset(where[key]) for key in where if key not in bound}
-
-
-@cache
-def _documents(name: str, keys: tuple[str, ...]) -> Select[Any]:
-    table = schema.metadata.tables[name]
-    query = select(table.c.document).order_by(table.c.id)
-    return query.where(*(_condition(name, key) for key in keys))
-
-
-@cache
-def _number(name: str, keys: tuple[str, ...]) -> Select[Any]:
-    query = select(func.count()).select_from(schema.metadata.tables[name])
-    return query.where(*(_condition(name, key) for key in keys))
-
-
-def _condition(name: str, key: str) -> ColumnElement[bool]:
-    shape, table = _SHAPE_OF_TABLE[name], schema.metadata.tables[name]
-    values: BindParameter[str] = bindparam(key, expanding=True)
-    if key == "id" or key in shape.columns:
-        return table.c[key].in_(values)
-    if key not in shape.lookups:
-        raise KeyError(key)
-    found = and_(_lookups.c.kind == name, _lookups.c.key == key, _lookups.c.value.in_(values))
-    return table.c.id.in_(select(_lookups.c.id).where(found))
+def _split(shape: Shape, where: Where) -> tuple[_Search | None, Where]:
+    """Return what SQL can search (None: nothing fits), and the conditions that it cannot take."""
+    keys: list[tuple[str, int]] = []
+    values: dict[str, str] = {}
+    for key in sorted(where):
+        check_key(shape, key)
+        if not where[key]:
+            return None, {}
+        if len(where[key]) > MAX_PARAMETERS:
+            continue
+        listed = padded(where[key])
+        keys.append((key, len(listed)))
+        values.update(zip(parameter_names(key, len(listed)), listed, strict=True))
+    asked = {key for key, _ in keys}
+    rest = {key: frozenset(where[key]) for key in where if key not in asked}
+    return _Search(keys=tuple(keys), values=values), rest
 
 
 def _matches(entity: object, where: Where) -> bool:

@@ -20,7 +20,7 @@ def test_a_port_gets_the_lowest_free_address_and_a_released_one_is_first_again()
     a_subnet(world, network)
 
     first, second = a_port(world, network), a_port(world, network)
-    world.cloud.delete_port(MEMBER, first.id)
+    world.cloud.ports.delete(MEMBER, first.id)
     third = a_port(world, network)
 
     assert addresses_of(first) == ["10.0.0.2"]
@@ -39,7 +39,7 @@ def test_a_port_can_have_several_addresses_some_of_them_chosen() -> None:
         FixedIpRequest(subnet_id=subnet.id, address=parse_ip("10.0.0.99")),
     )
 
-    port = world.cloud.create_port(MEMBER, PortDraft(network_id=network.id, fixed_ips=requests))
+    port = world.cloud.ports.create(MEMBER, PortDraft(network_id=network.id, fixed_ips=requests))
 
     assert addresses_of(port) == ["10.0.0.3", "10.0.0.2", "10.0.0.99"]
 
@@ -61,9 +61,9 @@ def test_a_taken_address_is_refused_and_nothing_is_half_done() -> None:
     request = FixedIpRequest(address=parse_ip("10.0.0.2"))
 
     with pytest.raises(IpAddressInUseError):
-        world.cloud.create_port(MEMBER, PortDraft(network_id=network.id, fixed_ips=(request,)))
+        world.cloud.ports.create(MEMBER, PortDraft(network_id=network.id, fixed_ips=(request,)))
 
-    assert len(world.cloud.list_ports(MEMBER)) == 1
+    assert len(world.cloud.ports.find(MEMBER)) == 1
     assert addresses_of(a_port(world, network)) == ["10.0.0.3"]
 
 
@@ -85,7 +85,7 @@ def test_an_address_that_is_none_of_the_network_is_refused(
     request = FixedIpRequest(address=parse_ip(address))
 
     with pytest.raises(refusal):
-        world.cloud.create_port(MEMBER, PortDraft(network_id=network.id, fixed_ips=(request,)))
+        world.cloud.ports.create(MEMBER, PortDraft(network_id=network.id, fixed_ips=(request,)))
 
 
 def test_a_full_subnet_says_so() -> None:

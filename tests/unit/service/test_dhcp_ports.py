@@ -21,7 +21,7 @@ from portlight.values.addresses import AddressRange, parse_ip, parse_prefix
 
 
 def dhcp_ports(world: World) -> list[Port]:
-    return world.cloud.list_ports(MEMBER, {"device_owner": [OWNER_DHCP]})
+    return world.cloud.ports.find(MEMBER, {"device_owner": [OWNER_DHCP]})
 
 
 @pytest.mark.covers("H54")
@@ -48,11 +48,11 @@ def test_it_goes_with_the_last_subnet_that_wants_it() -> None:
     four = a_subnet(world, network, dhcp=True)
     six = a_subnet(world, network, "2001:db8::/64", dhcp=True)
 
-    world.cloud.delete_subnet(MEMBER, four.id)
+    world.cloud.subnets.delete(MEMBER, four.id)
     (left,) = dhcp_ports(world)
     assert addresses_of(left) == ["2001:db8::2"]
 
-    world.cloud.update_subnet(MEMBER, six.id, SubnetDraft(enable_dhcp=False))
+    world.cloud.subnets.update(MEMBER, six.id, SubnetDraft(enable_dhcp=False))
     assert dhcp_ports(world) == []
     assert addresses_of(a_port(world, network)) == ["2001:db8::2"]
 
@@ -62,11 +62,11 @@ def test_it_does_not_keep_its_network_and_goes_with_it() -> None:
     network = a_network(world)
     a_subnet(world, network, dhcp=True)
 
-    world.cloud.delete_network(MEMBER, network.id)
+    world.cloud.networks.delete(MEMBER, network.id)
 
     assert dhcp_ports(world) == []
     with pytest.raises(NotFoundError):
-        world.cloud.get_network(MEMBER, network.id)
+        world.cloud.networks.get(MEMBER, network.id)
 
 
 def test_it_is_neither_deleted_nor_readdressed_by_hand() -> None:
@@ -76,9 +76,9 @@ def test_it_is_neither_deleted_nor_readdressed_by_hand() -> None:
     (port,) = dhcp_ports(world)
 
     with pytest.raises(ServicePortError):
-        world.cloud.delete_port(MEMBER, port.id)
+        world.cloud.ports.delete(MEMBER, port.id)
     with pytest.raises(ServicePortError):
-        world.cloud.update_port(MEMBER, port.id, PortDraft(fixed_ips=()))
+        world.cloud.ports.update(MEMBER, port.id, PortDraft(fixed_ips=()))
 
 
 def test_ports_of_a_slaac_subnet_have_the_address_that_their_mac_makes() -> None:
@@ -90,7 +90,7 @@ def test_ports_of_a_slaac_subnet_have_the_address_that_their_mac_makes() -> None
         ipv6_address_mode=Ipv6Mode.SLAAC,
         ipv6_ra_mode=Ipv6Mode.SLAAC,
     )
-    world.cloud.create_subnet(MEMBER, draft)
+    world.cloud.subnets.create(MEMBER, draft)
 
     port = a_port(world, network)
 
@@ -106,9 +106,9 @@ def test_changed_pools_are_used_at_once_and_held_addresses_stay() -> None:
     old = a_port(world, network)
     pool = AddressRange(first=parse_ip("10.0.0.100"), last=parse_ip("10.0.0.110"))
 
-    world.cloud.update_subnet(MEMBER, subnet.id, SubnetDraft(allocation_pools=(pool,)))
+    world.cloud.subnets.update(MEMBER, subnet.id, SubnetDraft(allocation_pools=(pool,)))
     new = a_port(world, network)
-    world.cloud.delete_port(MEMBER, old.id)
+    world.cloud.ports.delete(MEMBER, old.id)
 
     assert addresses_of(new) == ["10.0.0.100"]
     assert addresses_of(a_port(world, network)) == ["10.0.0.101"], "10.0.0.2 is in no pool now"

@@ -34,9 +34,9 @@ def test_after_a_number_it_gets_each_changed_entity_once_in_its_present_form() -
     gone = a_network(world)
     start = world.cloud.changes_after(HOST, None).sequence
 
-    world.cloud.update_network(MEMBER, network.id, NetworkDraft(name="a"))
-    last = world.cloud.update_network(MEMBER, network.id, NetworkDraft(name="b"))
-    world.cloud.delete_network(MEMBER, gone.id)
+    world.cloud.networks.update(MEMBER, network.id, NetworkDraft(name="a"))
+    last = world.cloud.networks.update(MEMBER, network.id, NetworkDraft(name="b"))
+    world.cloud.networks.delete(MEMBER, gone.id)
     batch = world.cloud.changes_after(HOST, start)
 
     assert not batch.snapshot
@@ -103,8 +103,8 @@ def test_numbers_are_never_given_twice() -> None:
     world = a_world()
     network = a_network(world)
     first = a_port(world, network)
-    world.cloud.delete_port(MEMBER, first.id)
-    world.cloud.delete_network(MEMBER, network.id)
+    world.cloud.ports.delete(MEMBER, first.id)
+    world.cloud.networks.delete(MEMBER, network.id)
 
     second: Network = a_network(world)
 
@@ -146,7 +146,7 @@ def test_counters_are_totals_by_direction_and_reason() -> None:
     with pytest.raises(NotFoundError):
         world.cloud.port_counters(STRANGER, port.id)
 
-    world.cloud.delete_port(MEMBER, port.id)
+    world.cloud.ports.delete(MEMBER, port.id)
     assert world.cloud.all_counters() == []
 
 
@@ -165,7 +165,7 @@ def test_the_last_words_of_a_host_are_remembered_and_nobody_speaks_for_another()
 def test_housekeeping_keeps_a_young_log() -> None:
     world = a_world()
     network = a_network(world)
-    world.cloud.create_port(MEMBER, PortDraft(network_id=network.id))
+    world.cloud.ports.create(MEMBER, PortDraft(network_id=network.id))
     before = world.cloud.changes_after(HOST, 0)
 
     world.cloud.tick(world.clock.now)

@@ -40,10 +40,10 @@ class Scene:
         self.subnet = a_subnet(self.world, self.network)
 
     def start(self, *interfaces: InterfaceRequest, name: str = "i") -> Instance:
-        return self.cloud.create_instance(MEMBER, InstanceDraft(name=name, interfaces=interfaces))
+        return self.cloud.instances.create(MEMBER, InstanceDraft(name=name, interfaces=interfaces))
 
     def ports_of(self, instance: Instance) -> list[Port]:
-        found = self.cloud.list_ports(MEMBER, {"device_id": [instance.id]})
+        found = self.cloud.ports.find(MEMBER, {"device_id": [instance.id]})
         return sorted(found, key=lambda port: port.device_index or 0)
 
 
@@ -74,9 +74,9 @@ def test_a_port_made_with_it_goes_with_it_and_one_from_before_stays() -> None:
         InterfaceRequest(port_id=before.id), InterfaceRequest(network_id=scene.network.id)
     )
 
-    scene.cloud.delete_instance(MEMBER, instance.id)
+    scene.cloud.instances.delete(MEMBER, instance.id)
 
-    (left,) = scene.cloud.list_ports(MEMBER)
+    (left,) = scene.cloud.ports.find(MEMBER)
     assert left.id == before.id
     assert (left.device_id, left.device_owner, left.device_index) == ("", "", None)
     assert left.status is PortStatus.DOWN
@@ -93,10 +93,10 @@ def test_each_port_can_be_told_otherwise_at_creation_and_later() -> None:
     )
     fresh = scene.ports_of(instance)[1]
 
-    scene.cloud.update_port(MEMBER, fresh.id, PortDraft(delete_on_termination=False))
-    scene.cloud.delete_instance(MEMBER, instance.id)
+    scene.cloud.ports.update(MEMBER, fresh.id, PortDraft(delete_on_termination=False))
+    scene.cloud.instances.delete(MEMBER, instance.id)
 
-    assert [port.id for port in scene.cloud.list_ports(MEMBER)] == [fresh.id]
+    assert [port.id for port in scene.cloud.ports.find(MEMBER)] == [fresh.id]
 
 
 @pytest.mark.covers("N16")
@@ -106,7 +106,7 @@ def test_a_port_that_outlived_one_instance_works_in_another_with_all_it_has() ->
     first = scene.start(InterfaceRequest(port_id=port.id))
     second = scene.start(name="second")
 
-    scene.cloud.delete_instance(MEMBER, first.id)
+    scene.cloud.instances.delete(MEMBER, first.id)
     moved = scene.cloud.attach_interface(MEMBER, second.id, InterfaceRequest(port_id=port.id))
 
     assert (moved.device_id, moved.device_index) == (second.id, 0)
@@ -122,11 +122,11 @@ def test_an_attached_port_is_neither_deleted_nor_attached_twice() -> None:
     (port,) = scene.ports_of(instance)
 
     with pytest.raises(PortInUseError, match=instance.id):
-        scene.cloud.delete_port(MEMBER, port.id)
+        scene.cloud.ports.delete(MEMBER, port.id)
     with pytest.raises(PortInUseError, match=instance.id):
         scene.start(InterfaceRequest(port_id=port.id))
     with pytest.raises(PortInUseError):
-        scene.cloud.update_port(MEMBER, port.id, PortDraft(mac=parse_mac("02:00:00:00:00:01")))
+        scene.cloud.ports.update(MEMBER, port.id, PortDraft(mac=parse_mac("02:00:00:00:00:01")))
 
 
 @pytest.mark.covers("H68", "H71")
@@ -142,7 +142,7 @@ def test_interfaces_come_and_go_while_it_runs_and_take_the_lowest_free_place() -
 
     assert fresh.device_index == 1
     with pytest.raises(NotFoundError):
-        scene.cloud.get_port(MEMBER, middle.id)
+        scene.cloud.ports.get(MEMBER, middle.id)
     stray = a_port(scene.world, scene.network)
     with pytest.raises(PortNotAttachedError):
         scene.cloud.detach_interface(MEMBER, instance.id, stray.id)
@@ -154,11 +154,11 @@ def test_the_neutron_way_to_attach_and_detach_is_the_device_of_the_port() -> Non
     instance = scene.start()
     port = a_port(scene.world, scene.network)
 
-    attached = scene.cloud.update_port(MEMBER, port.id, PortDraft(device_id=instance.id))
+    attached = scene.cloud.ports.update(MEMBER, port.id, PortDraft(device_id=instance.id))
     assert (attached.device_owner, attached.device_index) == (OWNER_INSTANCE, 0)
     with pytest.raises(PortInUseError):
-        scene.cloud.update_port(MEMBER, port.id, PortDraft(device_id="another"))
-    detached = scene.cloud.update_port(MEMBER, port.id, PortDraft(device_id="", device_owner=""))
+        scene.cloud.ports.update(MEMBER, port.id, PortDraft(device_id="another"))
+    detached = scene.cloud.ports.update(MEMBER, port.id, PortDraft(device_id="", device_owner=""))
 
     assert (detached.device_id, detached.device_owner, detached.host) == ("", "", None)
 
@@ -184,8 +184,8 @@ def test_a_failed_creation_leaves_neither_instance_nor_port_nor_gap() -> None:
             InterfaceRequest(network_id=NetworkId("missing")),
         )
 
-    assert scene.cloud.list_instances(MEMBER) == []
-    assert scene.cloud.list_ports(MEMBER) == []
+    assert scene.cloud.instances.find(MEMBER) == []
+    assert scene.cloud.ports.find(MEMBER) == []
     assert addresses_of(a_port(scene.world, scene.network)) == ["10.0.0.2"]
 
 
@@ -204,7 +204,7 @@ def test_power_changes_what_is_wanted_and_reports_change_what_is() -> None:
     )
 
     scene.cloud.report(HOST, report)
-    running = scene.cloud.get_instance(MEMBER, instance.id)
+    running = scene.cloud.instances.get(MEMBER, instance.id)
     rebooted = scene.cloud.reboot_instance(MEMBER, instance.id)
     renewed = scene.cloud.renew_instance(MEMBER, instance.id)
     stopped = scene.cloud.stop_instance(MEMBER, instance.id)
@@ -215,7 +215,7 @@ def test_power_changes_what_is_wanted_and_reports_change_what_is() -> None:
         7,
     )
     assert running.meta == instance.meta, "a report raises no revision"
-    active = scene.cloud.get_port(MEMBER, port.id)
+    active = scene.cloud.ports.get(MEMBER, port.id)
     assert (active.status, active.meta) == (PortStatus.ACTIVE, port.meta)
     assert rebooted.boot == 2
     assert renewed.renewals == 1
@@ -238,7 +238,7 @@ def test_a_late_report_does_not_make_a_detached_port_active() -> None:
         AgentReport(host=HOST, ports=(PortReport(number=port.number, status=PortStatus.ACTIVE),)),
     )
 
-    assert scene.cloud.get_port(MEMBER, port.id).status is PortStatus.DOWN
+    assert scene.cloud.ports.get(MEMBER, port.id).status is PortStatus.DOWN
 
 
 @pytest.mark.covers("N19", "H146")
@@ -249,18 +249,18 @@ def test_a_changed_address_of_a_running_guest_is_kept_for_a_grace_window() -> No
     new = (FixedIpRequest(address=parse_ip("10.0.0.9")),)
     old = (FixedIpRequest(address=parse_ip("10.0.0.2")),)
 
-    changed = scene.cloud.update_port(MEMBER, port.id, PortDraft(fixed_ips=new))
+    changed = scene.cloud.ports.update(MEMBER, port.id, PortDraft(fixed_ips=new))
     assert [str(retired.fixed_ip.address) for retired in changed.retired_ips] == ["10.0.0.2"]
     with pytest.raises(IpAddressInUseError):
-        scene.cloud.create_port(MEMBER, PortDraft(network_id=scene.network.id, fixed_ips=old))
+        scene.cloud.ports.create(MEMBER, PortDraft(network_id=scene.network.id, fixed_ips=old))
 
     scene.world.clock.now += 119
     scene.cloud.tick(scene.world.clock.now)
-    assert scene.cloud.get_port(MEMBER, port.id) == changed
+    assert scene.cloud.ports.get(MEMBER, port.id) == changed
     scene.world.clock.now += 2
     scene.cloud.tick(scene.world.clock.now)
 
-    assert scene.cloud.get_port(MEMBER, port.id).retired_ips == ()
+    assert scene.cloud.ports.get(MEMBER, port.id).retired_ips == ()
     assert addresses_of(a_port(scene.world, scene.network)) == ["10.0.0.2"]
 
 
@@ -274,8 +274,8 @@ def test_a_former_address_can_come_back_within_its_grace_window() -> None:
         for text in ("10.0.0.2", "10.0.0.9")
     )
 
-    scene.cloud.update_port(MEMBER, port.id, new)
-    back = scene.cloud.update_port(MEMBER, port.id, old)
+    scene.cloud.ports.update(MEMBER, port.id, new)
+    back = scene.cloud.ports.update(MEMBER, port.id, old)
 
     assert addresses_of(back) == ["10.0.0.2"]
     assert [str(retired.fixed_ip.address) for retired in back.retired_ips] == ["10.0.0.9"]

@@ -56,21 +56,21 @@ def test_a_port_is_an_object_of_its_own_with_name_tags_and_revision() -> None:
     world, network_id = a_placed_world()
     draft = PortDraft(network_id=network_id, name="x" * 255, tags=frozenset({"blue"}))
 
-    port = world.cloud.create_port(MEMBER, draft)
+    port = world.cloud.ports.create(MEMBER, draft)
 
     assert port.meta.name == "x" * 255
     assert port.meta.tags == {"blue"}
     assert port.meta.revision_number == 1
     assert port.network_id == network_id
     assert port.device_id == ""
-    assert world.cloud.get_port(MEMBER, port.id) == port
+    assert world.cloud.ports.get(MEMBER, port.id) == port
 
 
 @pytest.mark.covers("N17")
 def test_several_fields_change_together_or_not_at_all() -> None:
     world, network_id = a_placed_world()
-    port = world.cloud.create_port(MEMBER, PortDraft(network_id=network_id))
-    group = world.cloud.create_security_group(MEMBER, SecurityGroupDraft(name="web"))
+    port = world.cloud.ports.create(MEMBER, PortDraft(network_id=network_id))
+    group = world.cloud.security_groups.create(MEMBER, SecurityGroupDraft(name="web"))
     good = PortDraft(
         name="new",
         security_groups=(group.id,),
@@ -78,15 +78,15 @@ def test_several_fields_change_together_or_not_at_all() -> None:
     )
     bad = PortDraft(name="newer", fixed_ips=(FixedIpRequest(address=parse_ip("10.7.0.9")),))
 
-    changed = world.cloud.update_port(MEMBER, port.id, good, if_revision=1)
+    changed = world.cloud.ports.update(MEMBER, port.id, good, if_revision=1)
     with pytest.raises(InvalidRequestError):
-        world.cloud.update_port(MEMBER, port.id, bad)
+        world.cloud.ports.update(MEMBER, port.id, bad)
 
     assert changed.meta.revision_number == 2
     assert changed.security_groups == (group.id,)
     assert addresses_of(changed) == ["10.0.0.9"]
-    assert world.cloud.get_port(MEMBER, port.id) == changed
-    assert addresses_of(world.cloud.create_port(MEMBER, PortDraft(network_id=network_id))) == [
+    assert world.cloud.ports.get(MEMBER, port.id) == changed
+    assert addresses_of(world.cloud.ports.create(MEMBER, PortDraft(network_id=network_id))) == [
         "10.0.0.2"
     ], "the old address of a free port is free at once"
 
@@ -94,30 +94,30 @@ def test_several_fields_change_together_or_not_at_all() -> None:
 @pytest.mark.covers("N17")
 def test_a_change_meant_for_another_revision_is_refused() -> None:
     world, network_id = a_placed_world()
-    port = world.cloud.create_port(MEMBER, PortDraft(network_id=network_id))
-    world.cloud.update_port(MEMBER, port.id, PortDraft(name="first"), if_revision=1)
+    port = world.cloud.ports.create(MEMBER, PortDraft(network_id=network_id))
+    world.cloud.ports.update(MEMBER, port.id, PortDraft(name="first"), if_revision=1)
 
     with pytest.raises(PreconditionFailedError):
-        world.cloud.update_port(MEMBER, port.id, PortDraft(name="second"), if_revision=1)
+        world.cloud.ports.update(MEMBER, port.id, PortDraft(name="second"), if_revision=1)
 
-    assert world.cloud.get_port(MEMBER, port.id).meta.name == "first"
+    assert world.cloud.ports.get(MEMBER, port.id).meta.name == "first"
 
 
 @pytest.mark.covers("N13", "H72")
 def test_a_port_can_be_in_sixty_four_groups() -> None:
     world, network_id = a_placed_world()
     groups = tuple(
-        world.cloud.create_security_group(MEMBER, SecurityGroupDraft(name=f"g{number}")).id
+        world.cloud.security_groups.create(MEMBER, SecurityGroupDraft(name=f"g{number}")).id
         for number in range(65)
     )
 
-    port = world.cloud.create_port(
+    port = world.cloud.ports.create(
         MEMBER, PortDraft(network_id=network_id, security_groups=groups[:64])
     )
 
     assert set(port.security_groups) == set(groups[:64])
     with pytest.raises(InvalidRequestError):
-        world.cloud.update_port(MEMBER, port.id, PortDraft(security_groups=groups))
+        world.cloud.ports.update(MEMBER, port.id, PortDraft(security_groups=groups))
 
 
 @pytest.mark.covers("N26")
@@ -128,26 +128,26 @@ def test_a_port_can_have_two_hundred_and_fifty_six_pairs() -> None:
         AddressPair(prefix=parse_prefix(f"10.9.{number}.0/24"), mac=mac) for number in range(256)
     )
 
-    port = world.cloud.create_port(
+    port = world.cloud.ports.create(
         MEMBER, PortDraft(network_id=network_id, allowed_address_pairs=pairs)
     )
 
     assert port.allowed_address_pairs == pairs
     with pytest.raises(InvalidRequestError):
-        world.cloud.update_port(MEMBER, port.id, PortDraft(allowed_address_pairs=(*pairs, PAIR)))
+        world.cloud.ports.update(MEMBER, port.id, PortDraft(allowed_address_pairs=(*pairs, PAIR)))
 
 
 @pytest.mark.covers("N9", "N25")
 def test_port_security_is_switched_for_each_port_alone() -> None:
     world, network_id = a_placed_world()
-    secured = world.cloud.create_port(MEMBER, PortDraft(network_id=network_id))
-    other = world.cloud.create_port(MEMBER, PortDraft(network_id=network_id))
+    secured = world.cloud.ports.create(MEMBER, PortDraft(network_id=network_id))
+    other = world.cloud.ports.create(MEMBER, PortDraft(network_id=network_id))
     off = PortDraft(port_security_enabled=False, security_groups=())
 
-    changed = world.cloud.update_port(MEMBER, secured.id, off)
+    changed = world.cloud.ports.update(MEMBER, secured.id, off)
 
     assert not changed.port_security_enabled
-    assert world.cloud.get_port(MEMBER, other.id).port_security_enabled
+    assert world.cloud.ports.get(MEMBER, other.id).port_security_enabled
     assert len(other.security_groups) == 1, "the default group"
 
 
@@ -202,26 +202,26 @@ def test_what_contradicts_itself_is_refused_and_nothing_is_half_done(
     draft: PortDraft, refusal: type[DomainError]
 ) -> None:
     world, network_id = a_placed_world()
-    group = world.cloud.list_security_groups(MEMBER)[0]
+    group = world.cloud.security_groups.find(MEMBER)[0]
     if draft.security_groups == (SecurityGroupId("G"),):
         draft = replace(draft, security_groups=(group.id,))
 
     with pytest.raises(refusal):
-        world.cloud.create_port(MEMBER, replace(draft, network_id=network_id))
+        world.cloud.ports.create(MEMBER, replace(draft, network_id=network_id))
 
-    assert world.cloud.list_ports(MEMBER) == []
+    assert world.cloud.ports.find(MEMBER) == []
 
 
 def test_port_security_is_not_switched_off_under_groups_or_pairs() -> None:
     world, network_id = a_placed_world()
-    port = world.cloud.create_port(
+    port = world.cloud.ports.create(
         MEMBER, PortDraft(network_id=network_id, allowed_address_pairs=(PAIR,))
     )
 
     with pytest.raises(PortHasSecurityGroupsError):
-        world.cloud.update_port(MEMBER, port.id, PortDraft(port_security_enabled=False))
+        world.cloud.ports.update(MEMBER, port.id, PortDraft(port_security_enabled=False))
     with pytest.raises(AddressPairAndPortSecurityRequiredError):
-        world.cloud.update_port(
+        world.cloud.ports.update(
             MEMBER, port.id, PortDraft(port_security_enabled=False, security_groups=())
         )
 
@@ -229,44 +229,44 @@ def test_port_security_is_not_switched_off_under_groups_or_pairs() -> None:
 def test_a_mac_address_is_there_once_in_a_network_and_often_elsewhere() -> None:
     world, network_id = a_placed_world()
     mac = parse_mac("02:00:00:00:00:01")
-    world.cloud.create_port(MEMBER, PortDraft(network_id=network_id, mac=mac))
+    world.cloud.ports.create(MEMBER, PortDraft(network_id=network_id, mac=mac))
     other = a_network(world)
 
     with pytest.raises(MacAddressInUseError):
-        world.cloud.create_port(MEMBER, PortDraft(network_id=network_id, mac=mac))
+        world.cloud.ports.create(MEMBER, PortDraft(network_id=network_id, mac=mac))
 
-    assert world.cloud.create_port(MEMBER, PortDraft(network_id=other.id, mac=mac)).mac == mac
+    assert world.cloud.ports.create(MEMBER, PortDraft(network_id=other.id, mac=mac)).mac == mac
 
 
 @pytest.mark.covers("N20", "H73")
 def test_a_port_in_use_is_not_deleted_and_the_refusal_names_the_user() -> None:
     world, network_id = a_placed_world()
-    port = world.cloud.create_port(
+    port = world.cloud.ports.create(
         MEMBER, PortDraft(network_id=network_id, device_id="machine-7", device_owner="metal:x")
     )
 
     with pytest.raises(PortInUseError, match="machine-7"):
-        world.cloud.delete_port(MEMBER, port.id)
-    world.cloud.update_port(MEMBER, port.id, PortDraft(device_id="", device_owner=""))
-    world.cloud.delete_port(MEMBER, port.id)
+        world.cloud.ports.delete(MEMBER, port.id)
+    world.cloud.ports.update(MEMBER, port.id, PortDraft(device_id="", device_owner=""))
+    world.cloud.ports.delete(MEMBER, port.id)
 
     with pytest.raises(NotFoundError):
-        world.cloud.get_port(MEMBER, port.id)
+        world.cloud.ports.get(MEMBER, port.id)
 
 
 def test_networks_and_subnets_with_ports_stay_and_the_refusal_names_them() -> None:
     world, network_id = a_placed_world()
-    port = world.cloud.create_port(MEMBER, PortDraft(network_id=network_id))
-    subnet = world.cloud.list_subnets(MEMBER)[0]
+    port = world.cloud.ports.create(MEMBER, PortDraft(network_id=network_id))
+    subnet = world.cloud.subnets.find(MEMBER)[0]
 
     with pytest.raises(NetworkInUseError, match=port.id):
-        world.cloud.delete_network(MEMBER, network_id)
+        world.cloud.networks.delete(MEMBER, network_id)
     with pytest.raises(SubnetInUseError, match=port.id):
-        world.cloud.delete_subnet(MEMBER, subnet.id)
-    world.cloud.delete_port(MEMBER, port.id)
-    world.cloud.delete_network(MEMBER, network_id)
+        world.cloud.subnets.delete(MEMBER, subnet.id)
+    world.cloud.ports.delete(MEMBER, port.id)
+    world.cloud.networks.delete(MEMBER, network_id)
 
-    assert world.cloud.list_subnets(MEMBER) == []
+    assert world.cloud.subnets.find(MEMBER) == []
 
 
 def test_bulk_creation_is_all_or_nothing() -> None:
@@ -276,49 +276,49 @@ def test_bulk_creation_is_all_or_nothing() -> None:
     )
 
     with pytest.raises(IpAddressInUseError):
-        world.cloud.create_ports(MEMBER, [PortDraft(network_id=network_id), one, one])
-    assert world.cloud.list_ports(MEMBER) == []
+        world.cloud.ports.create_many(MEMBER, [PortDraft(network_id=network_id), one, one])
+    assert world.cloud.ports.find(MEMBER) == []
 
-    made = world.cloud.create_ports(MEMBER, [one, PortDraft(network_id=network_id)])
+    made = world.cloud.ports.create_many(MEMBER, [one, PortDraft(network_id=network_id)])
     assert [addresses_of(port) for port in made] == [["10.0.0.9"], ["10.0.0.2"]]
 
 
 def test_others_see_nothing_readers_change_nothing_and_admins_do_all() -> None:
     world, network_id = a_placed_world()
-    port = world.cloud.create_port(MEMBER, PortDraft(network_id=network_id))
+    port = world.cloud.ports.create(MEMBER, PortDraft(network_id=network_id))
 
     with pytest.raises(NotFoundError):
-        world.cloud.get_port(STRANGER, port.id)
+        world.cloud.ports.get(STRANGER, port.id)
     with pytest.raises(NotFoundError):
-        world.cloud.update_port(STRANGER, port.id, PortDraft(name="mine"))
+        world.cloud.ports.update(STRANGER, port.id, PortDraft(name="mine"))
     with pytest.raises(NotFoundError):
-        world.cloud.create_port(STRANGER, PortDraft(network_id=network_id))
-    assert world.cloud.list_ports(STRANGER) == []
-    assert world.cloud.list_ports(STRANGER, {"project_id": ["p1"]}) == []
-    assert world.cloud.list_ports(READER) == [port]
+        world.cloud.ports.create(STRANGER, PortDraft(network_id=network_id))
+    assert world.cloud.ports.find(STRANGER) == []
+    assert world.cloud.ports.find(STRANGER, {"project_id": ["p1"]}) == []
+    assert world.cloud.ports.find(READER) == [port]
     with pytest.raises(ForbiddenError):
-        world.cloud.delete_port(READER, port.id)
+        world.cloud.ports.delete(READER, port.id)
     with pytest.raises(ForbiddenError):
-        world.cloud.create_port(
+        world.cloud.ports.create(
             MEMBER, PortDraft(network_id=network_id, project_id=ProjectId("p2"))
         )
-    assert world.cloud.update_port(ADMIN, port.id, PortDraft(name="a")).meta.name == "a"
+    assert world.cloud.ports.update(ADMIN, port.id, PortDraft(name="a")).meta.name == "a"
 
 
 def test_on_a_shared_network_guests_of_others_cannot_loosen_what_binds_them() -> None:
     world = a_world()
     network = a_network(world, NetworkDraft(shared=True), by=ADMIN)
 
-    assert world.cloud.list_networks(STRANGER) == [network]
-    port = world.cloud.create_port(STRANGER, PortDraft(network_id=network.id))
+    assert world.cloud.networks.find(STRANGER) == [network]
+    port = world.cloud.ports.create(STRANGER, PortDraft(network_id=network.id))
     for draft in (
         PortDraft(port_security_enabled=False, security_groups=()),
         PortDraft(mac=parse_mac("02:00:00:00:00:01")),
         PortDraft(allowed_address_pairs=(PAIR,)),
     ):
         with pytest.raises(ForbiddenError):
-            world.cloud.update_port(STRANGER, port.id, draft)
+            world.cloud.ports.update(STRANGER, port.id, draft)
     with pytest.raises(ForbiddenError):
-        world.cloud.update_network(STRANGER, network.id, NetworkDraft(name="mine"))
+        world.cloud.networks.update(STRANGER, network.id, NetworkDraft(name="mine"))
     with pytest.raises(ForbiddenError):
         a_network(world, NetworkDraft(shared=True))

@@ -52,7 +52,7 @@ class Scene:
         self.cloud = self.world.cloud
         self.network: Network = a_network(self.world)
         self.subnet: Subnet = a_subnet(self.world, self.network)
-        self.vip: VirtualIp = self.cloud.create_virtual_ip(
+        self.vip: VirtualIp = self.cloud.virtual_ips.create(
             MEMBER, VirtualIpDraft(subnet_id=self.subnet.id, claim_policy=policy, name="vip")
         )
         self.ports: list[Port] = [a_port(self.world, self.network) for _ in range(2)]
@@ -83,11 +83,11 @@ class Scene:
 @pytest.mark.covers("H58", "N5", "N6")
 def test_a_reserved_address_goes_to_nobody_else_and_its_port_says_what_it_is() -> None:
     scene = Scene()
-    keeper = scene.cloud.get_port(MEMBER, scene.vip.port_id)
+    keeper = scene.cloud.ports.get(MEMBER, scene.vip.port_id)
     request = FixedIpRequest(address=scene.vip.address)
 
     with pytest.raises(IpAddressInUseError):
-        scene.cloud.create_port(
+        scene.cloud.ports.create(
             MEMBER, PortDraft(network_id=scene.network.id, fixed_ips=(request,))
         )
 
@@ -102,32 +102,34 @@ def test_a_certain_address_can_be_reserved_once() -> None:
     scene = Scene()
     draft = VirtualIpDraft(subnet_id=scene.subnet.id, address=parse_ip("10.0.0.77"))
 
-    assert str(scene.cloud.create_virtual_ip(MEMBER, draft).address) == "10.0.0.77"
+    assert str(scene.cloud.virtual_ips.create(MEMBER, draft).address) == "10.0.0.77"
     with pytest.raises(IpAddressInUseError):
-        scene.cloud.create_virtual_ip(MEMBER, draft)
+        scene.cloud.virtual_ips.create(MEMBER, draft)
 
 
 @pytest.mark.covers("N6")
 def test_the_neutron_way_to_reserve_one_is_a_port_with_the_owner_of_virtual_ips() -> None:
     scene = Scene()
 
-    port = scene.cloud.create_port(
+    port = scene.cloud.ports.create(
         MEMBER, PortDraft(network_id=scene.network.id, device_owner=OWNER_VIRTUAL_IP, name="v2")
     )
-    (made,) = scene.cloud.list_virtual_ips(MEMBER, {"port_id": [port.id]})
-    scene.cloud.delete_port(MEMBER, port.id)
+    (made,) = scene.cloud.virtual_ips.find(MEMBER, {"port_id": [port.id]})
+    scene.cloud.ports.delete(MEMBER, port.id)
 
     assert (made.meta.name, str(made.address)) == ("v2", addresses_of(port)[0])
     with pytest.raises(NotFoundError):
-        scene.cloud.get_virtual_ip(MEMBER, made.id)
+        scene.cloud.virtual_ips.get(MEMBER, made.id)
 
 
 def test_a_virtual_ip_is_a_member_of_no_group() -> None:
     scene = Scene()
-    (default,) = scene.cloud.list_security_groups(MEMBER)
+    (default,) = scene.cloud.security_groups.find(MEMBER)
 
     with pytest.raises(VirtualIpHasNoGroupsError):
-        scene.cloud.update_port(MEMBER, scene.vip.port_id, PortDraft(security_groups=(default.id,)))
+        scene.cloud.ports.update(
+            MEMBER, scene.vip.port_id, PortDraft(security_groups=(default.id,))
+        )
 
 
 @pytest.mark.covers("N8")
@@ -136,9 +138,9 @@ def test_it_is_no_interface_and_the_refusal_names_the_right_call() -> None:
     draft = InstanceDraft(interfaces=(InterfaceRequest(port_id=scene.vip.port_id),))
 
     with pytest.raises(VirtualIpNotAttachableError, match=f"{scene.vip.id}/members"):
-        scene.cloud.create_instance(MEMBER, draft)
+        scene.cloud.instances.create(MEMBER, draft)
 
-    assert scene.cloud.list_instances(MEMBER) == []
+    assert scene.cloud.instances.find(MEMBER) == []
 
 
 @pytest.mark.covers("N23", "N27", "H59", "H61")
@@ -174,7 +176,7 @@ def test_adding_a_member_again_changes_its_virtual_router() -> None:
 def test_a_member_must_have_an_address_in_the_same_subnet_and_keep_one() -> None:
     scene = Scene()
     other = a_subnet(scene.world, scene.network, "10.5.0.0/24")
-    away = scene.cloud.create_port(
+    away = scene.cloud.ports.create(
         MEMBER,
         PortDraft(network_id=scene.network.id, fixed_ips=(FixedIpRequest(subnet_id=other.id),)),
     )
@@ -182,14 +184,14 @@ def test_a_member_must_have_an_address_in_the_same_subnet_and_keep_one() -> None
     with pytest.raises(VirtualIpMemberOutsideSubnetError):
         scene.cloud.add_virtual_ip_member(MEMBER, scene.vip.id, VirtualIpMember(port_id=away.id))
     with pytest.raises(VirtualIpMemberOutsideSubnetError):
-        scene.cloud.update_port(
+        scene.cloud.ports.update(
             MEMBER, scene.ports[0].id, PortDraft(fixed_ips=(FixedIpRequest(subnet_id=other.id),))
         )
 
 
 def test_a_virtual_ip_and_ports_of_others_can_be_no_members() -> None:
     scene = Scene()
-    second = scene.cloud.create_virtual_ip(MEMBER, VirtualIpDraft(subnet_id=scene.subnet.id))
+    second = scene.cloud.virtual_ips.create(MEMBER, VirtualIpDraft(subnet_id=scene.subnet.id))
 
     with pytest.raises(VirtualIpMemberUnfitError):
         scene.cloud.add_virtual_ip_member(
@@ -211,13 +213,13 @@ def test_one_virtual_ip_takes_sixty_four_members() -> None:
     ports = [a_port(scene.world, scene.network) for _ in range(65)]
     members = tuple(VirtualIpMember(port_id=port.id) for port in ports)
 
-    changed = scene.cloud.update_virtual_ip(
+    changed = scene.cloud.virtual_ips.update(
         MEMBER, scene.vip.id, VirtualIpDraft(members=members[:64])
     )
 
     assert len(changed.members) == 64
     with pytest.raises(InvalidRequestError):
-        scene.cloud.update_virtual_ip(MEMBER, scene.vip.id, VirtualIpDraft(members=members))
+        scene.cloud.virtual_ips.update(MEMBER, scene.vip.id, VirtualIpDraft(members=members))
 
 
 @pytest.mark.covers("H59")
@@ -226,12 +228,12 @@ def test_one_port_takes_sixty_four_virtual_ips() -> None:
     member = VirtualIpMember(port_id=scene.ports[0].id)
 
     for _ in range(63):
-        scene.cloud.create_virtual_ip(
+        scene.cloud.virtual_ips.create(
             MEMBER, VirtualIpDraft(subnet_id=scene.subnet.id, members=(member,))
         )
 
     with pytest.raises(InvalidRequestError):
-        scene.cloud.create_virtual_ip(
+        scene.cloud.virtual_ips.create(
             MEMBER, VirtualIpDraft(subnet_id=scene.subnet.id, members=(member,))
         )
 
@@ -241,10 +243,10 @@ def test_it_is_released_only_without_members_and_then_its_address_is_free() -> N
     scene = Scene()
 
     with pytest.raises(VirtualIpInUseError, match=scene.ports[0].id):
-        scene.cloud.delete_virtual_ip(MEMBER, scene.vip.id)
+        scene.cloud.virtual_ips.delete(MEMBER, scene.vip.id)
     for port in scene.ports:
         scene.cloud.remove_virtual_ip_member(MEMBER, scene.vip.id, port.id)
-    scene.cloud.delete_virtual_ip(MEMBER, scene.vip.id)
+    scene.cloud.virtual_ips.delete(MEMBER, scene.vip.id)
 
     assert addresses_of(a_port(scene.world, scene.network)) == ["10.0.0.2"]
 
@@ -253,9 +255,9 @@ def test_a_deleted_port_is_a_member_no_more() -> None:
     scene = Scene()
     scene.claim(0)
 
-    scene.cloud.delete_port(MEMBER, scene.ports[0].id)
+    scene.cloud.ports.delete(MEMBER, scene.ports[0].id)
 
-    left = scene.cloud.get_virtual_ip(MEMBER, scene.vip.id)
+    left = scene.cloud.virtual_ips.get(MEMBER, scene.vip.id)
     assert [member.port_id for member in left.members] == [scene.ports[1].id]
     assert scene.state.owner_port_id is None
     assert len(scene.state.moves) == 1

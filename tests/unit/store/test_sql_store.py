@@ -45,7 +45,7 @@ def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
 
     again = a_world(open_store(url))
 
-    assert again.cloud.get_port(MEMBER, port.id) == port
+    assert again.cloud.ports.get(MEMBER, port.id) == port
     assert not list(tmp_path.glob("*.backup")), "nothing to upgrade, nothing to back up"
     again.store.close()
 
@@ -53,7 +53,7 @@ def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
 _SECOND_STEP = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "9999", "0002"
 def upgrade():
     op.add_column("networks", sa.Column("colour", sa.Text))
     {last}
@@ -64,7 +64,7 @@ def a_second_step(tmp_path: Path, last: str = "pass") -> Path:
     """Return a folder with our migrations and one more."""
     folder = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, folder)
-    (folder / "versions" / "v0002_colour.py").write_text(_SECOND_STEP.format(last=last))
+    (folder / "versions" / "v9999_colour.py").write_text(_SECOND_STEP.format(last=last))
     return folder
 
 

@@ -137,13 +137,13 @@ def test_a_failed_transaction_leaves_nothing_behind(store: Store) -> None:
     with store.writing() as tx:
         tx.insert(a_port(1))
         tx.replace_free(SUBNET, (), [a_range("10.0.0.10", "10.0.0.20")])
-        tx.hold_address(SUBNET, parse_ip("10.0.0.5"), PortId("port1"))
+        tx.hold_addresses(SUBNET, {parse_ip("10.0.0.5"): PortId("port1")})
 
     with pytest.raises(FailureOnPurposeError), store.writing() as tx:  # noqa: PT012 -- one work
         tx.update(a_port(1), a_port(1, address="10.0.0.9"))
         tx.insert(a_port(2))
         tx.next_number("ports")
-        tx.hold_address(SUBNET, parse_ip("10.0.0.6"), PortId("port2"))
+        tx.hold_addresses(SUBNET, {parse_ip("10.0.0.6"): PortId("port2")})
         tx.drop_address(SUBNET, parse_ip("10.0.0.5"))
         tx.replace_free(SUBNET, [a_range("10.0.0.10", "10.0.0.20")], ())
         raise FailureOnPurposeError
@@ -169,10 +169,10 @@ def test_a_transaction_sees_its_own_writes(store: Store) -> None:
 def test_an_address_has_one_holder(store: Store) -> None:
     address = parse_ip("2001:db8::5")
     with store.writing() as tx:
-        tx.hold_address(SUBNET, address, PortId("a"))
+        tx.hold_addresses(SUBNET, {address: PortId("a")})
 
     with pytest.raises(AlreadyExistsError), store.writing() as tx:
-        tx.hold_address(SUBNET, address, PortId("b"))
+        tx.hold_addresses(SUBNET, {address: PortId("b")})
 
     with store.reading() as tx:
         assert tx.holder(SUBNET, address) == "a"

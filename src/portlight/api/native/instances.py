@@ -7,12 +7,12 @@ from starlette.routing import Route
 
 from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, parse_create
 from portlight.api.neutron.ports import render_port
-from portlight.api.resource import Resource, envelope, one_only
+from portlight.api.parser import Parse
+from portlight.api.resource import Resource, envelope
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.standard import grouped, related, render_standard
 from portlight.api.wire import (
     Json,
-    Parse,
     address,
     boolean,
     identifier,
@@ -62,9 +62,7 @@ _ATTRIBUTES: Attributes = {
 def render_instances(cloud: Cloud, caller: Caller, instances: Sequence[Instance]) -> list[Json]:
     """Render instances with their interfaces, in the order of the guest."""
     ids = [instance.id for instance in instances]
-    ports = grouped(
-        related(Cloud.list_ports, cloud, caller, "device_id", ids), lambda port: port.device_id
-    )
+    ports = grouped(related(cloud.ports, caller, "device_id", ids), lambda port: port.device_id)
     return [
         {
             **render_standard(instance.id, instance.meta),
@@ -108,11 +106,7 @@ INSTANCES: Resource[Instance, InstanceId, InstanceDraft, InstanceDraft] = Resour
     identifier=InstanceId,
     draft=InstanceDraft,
     change=InstanceDraft,
-    create=one_only(Cloud.create_instance),
-    read=Cloud.get_instance,
-    find=Cloud.list_instances,
-    update=Cloud.update_instance,
-    delete=Cloud.delete_instance,
+    use=lambda cloud: cloud.instances,
     render=render_instances,
 )
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.routing import Route
 
 from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
-from portlight.api.resource import Resource, envelope, one_only
+from portlight.api.resource import Resource, envelope
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.standard import related, render_standard
 from portlight.api.wire import (
@@ -54,7 +54,7 @@ _ATTRIBUTES: Attributes = {
 
 def _render(cloud: Cloud, caller: Caller, virtual_ips: Sequence[VirtualIp]) -> list[Json]:
     ids = sorted({member.port_id for one in virtual_ips for member in one.members})
-    ports = {port.id: port for port in related(Cloud.list_ports, cloud, caller, "id", ids)}
+    ports = {port.id: port for port in related(cloud.ports, caller, "id", ids)}
     return [
         {
             **render_standard(one.id, one.meta),
@@ -89,11 +89,7 @@ VIRTUAL_IPS: Resource[VirtualIp, VirtualIpId, VirtualIpDraft, VirtualIpDraft] = 
     identifier=VirtualIpId,
     draft=VirtualIpDraft,
     change=VirtualIpDraft,
-    create=one_only(Cloud.create_virtual_ip),
-    read=Cloud.get_virtual_ip,
-    find=Cloud.list_virtual_ips,
-    update=Cloud.update_virtual_ip,
-    delete=Cloud.delete_virtual_ip,
+    use=lambda cloud: cloud.virtual_ips,
     render=_render,
     where={"network_id": "network_id", "subnet_id": "subnet_id"},
 )

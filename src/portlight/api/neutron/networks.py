@@ -31,7 +31,7 @@ _ATTRIBUTES: Attributes = {
 def _render(cloud: Cloud, caller: Caller, networks: Sequence[Network]) -> list[Json]:
     ids = [network.id for network in networks]
     subnets = grouped(
-        related(Cloud.list_subnets, cloud, caller, "network_id", ids),
+        related(cloud.subnets, caller, "network_id", ids),
         lambda subnet: subnet.network_id,
     )
     return [
@@ -60,10 +60,6 @@ NETWORKS: Resource[Network, NetworkId, NetworkDraft, NetworkDraft] = Resource(
     identifier=NetworkId,
     draft=NetworkDraft,
     change=NetworkDraft,
-    create=Cloud.create_networks,
-    read=Cloud.get_network,
-    find=Cloud.list_networks,
-    update=Cloud.update_network,
-    delete=Cloud.delete_network,
+    use=lambda cloud: cloud.networks,
     render=_render,
 )

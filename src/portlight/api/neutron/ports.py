@@ -1,7 +1,6 @@
 """Ports on the wire."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import cast
 
 from portlight.api.attributes import (
@@ -13,6 +12,7 @@ from portlight.api.attributes import (
     settable,
 )
 from portlight.api.errors import BadRequestError
+from portlight.api.parser import narrowed, refuse
 from portlight.api.resource import Resource
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
@@ -27,19 +27,15 @@ from portlight.api.wire import (
     nullable,
     only,
     record,
-    refuse,
     text,
     timestamp,
 )
-from portlight.core.drafts import UNSET, FixedIpRequest, PortDraft
-from portlight.core.errors import PreconditionFailedError
+from portlight.core.drafts import DroppedDhcpOption, FixedIpRequest, PortDraft
 from portlight.core.port import AddressPair, ExtraDhcpOption, FixedIp, Port
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
 from portlight.values.ids import PortId, SubnetId
-
-_MERGE_ATTEMPTS = 8
 
 
 def _fixed_ip(
@@ -56,14 +52,15 @@ def _address_pair(ip_address: IpPrefix, mac_address: MacAddress | None = None) -
 
 def _dhcp_option(
     opt_name: str, opt_value: str | None = None, ip_version: int = 4
-) -> ExtraDhcpOption | tuple[str, int]:
-    """Return the option; without a value, its name and version: the option is to be removed."""
+) -> ExtraDhcpOption | DroppedDhcpOption:
     if opt_value is None:
-        return (opt_name, ip_version)
+        return DroppedDhcpOption(name=opt_name, ip_version=ip_version)
     return ExtraDhcpOption(name=opt_name, value=opt_value, ip_version=ip_version)
 
 
-_FIXED_IPS = list_of(record(_fixed_ip, {}, subnet_id=identifier, ip_address=address))
+_FIXED_IPS = list_of(
+    narrowed(record(_fixed_ip, {}, subnet_id=identifier, ip_address=address), {"minProperties": 1})
+)
 _PAIRS = list_of(record(_address_pair, {"ip_address": loose_prefix}, mac_address=nullable(mac)))
 _OPTIONS = list_of(
     record(
@@ -97,42 +94,6 @@ _ATTRIBUTES: Attributes = {
     "device_index": READ_ONLY,
     "retired_ips": READ_ONLY,
 }
-
-
-def _create(cloud: Cloud, caller: Caller, drafts: list[PortDraft]) -> list[Port]:
-    return cloud.create_ports(caller, [_with_options(draft, ()) for draft in drafts])
-
-
-def _update(
-    cloud: Cloud, caller: Caller, identifier: PortId, change: PortDraft, *, if_revision: int | None
-) -> Port:
-    """Change a port; Neutron merges DHCP options by name, so they are merged with the present."""
-    if change.extra_dhcp_options is UNSET:
-        return cloud.update_port(caller, identifier, change, if_revision=if_revision)
-    for attempt in range(_MERGE_ATTEMPTS):
-        present = cloud.get_port(caller, identifier)
-        merged = _with_options(change, present.extra_dhcp_options)
-        # the revision guards against another writer between the read and the change
-        revision = present.meta.revision_number if if_revision is None else if_revision
-        try:
-            return cloud.update_port(caller, identifier, merged, if_revision=revision)
-        except PreconditionFailedError:
-            if if_revision is not None or attempt == _MERGE_ATTEMPTS - 1:
-                raise
-    raise AssertionError("the loop returns or raises")
-
-
-def _with_options(draft: PortDraft, present: Sequence[ExtraDhcpOption]) -> PortDraft:
-    if draft.extra_dhcp_options is UNSET:
-        return draft
-    options = {(option.name, option.ip_version): option for option in present}
-    given = cast("tuple[ExtraDhcpOption | tuple[str, int], ...]", draft.extra_dhcp_options)
-    for option in given:
-        if isinstance(option, ExtraDhcpOption):
-            options[option.name, option.ip_version] = option
-        else:
-            options.pop(option, None)
-    return replace(draft, extra_dhcp_options=tuple(options.values()))
 
 
 def _render(_cloud: Cloud, caller: Caller, ports: Sequence[Port]) -> list[Json]:
@@ -212,11 +173,7 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
     identifier=PortId,
     draft=PortDraft,
     change=PortDraft,
-    create=_create,
-    read=Cloud.get_port,
-    find=Cloud.list_ports,
-    update=_update,
-    delete=Cloud.delete_port,
+    use=lambda cloud: cloud.ports,
     render=_render,
     where={
         "network_id": "network_id",

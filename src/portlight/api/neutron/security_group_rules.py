@@ -1,22 +1,20 @@
 """Security group rules on the wire. Only the description of a rule can change."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation
+from portlight.api.parser import Parse, parser, refuse
 from portlight.api.resource import Resource
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
     Json,
-    Parse,
     identifier,
     integer,
     loose_prefix,
     nullable,
     one_of,
-    refuse,
 )
-from portlight.core.drafts import SecurityGroupRuleDraft
+from portlight.core.drafts import SecurityGroupRuleChange, SecurityGroupRuleDraft
 from portlight.core.security_group import Direction, EtherType, SecurityGroupRule
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
@@ -27,13 +25,7 @@ _PORT: Parse = nullable(integer(-1, MAX_PORT))
 """-1 is how some clients write "every ICMP type"; the domain judges the rest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleChange:
-    """What can change of a rule."""
-
-    description: str | None = None
-
-
+@parser({"type": ["string", "integer"]}, shown={"type": "string"})
 def _protocol(field: str, raw: object) -> str:
     if isinstance(raw, bool) or not isinstance(raw, str | int):
         refuse(field, f"'{raw}' is neither a protocol name nor a number")
@@ -80,39 +72,20 @@ def _range(rule: SecurityGroupRule) -> tuple[int | None, int | None]:
     return None, None
 
 
-def _update(
-    cloud: Cloud,
-    caller: Caller,
-    identifier: SecurityGroupRuleId,
-    change: RuleChange,
-    *,
-    if_revision: int | None,
-) -> SecurityGroupRule:
-    rule = cloud.get_security_group_rule(caller, identifier)
-    description = rule.meta.description if change.description is None else change.description
-    return cloud.update_security_group_rule(
-        caller, identifier, description, if_revision=if_revision
-    )
-
-
 def _render(_cloud: Cloud, _caller: Caller, rules: Sequence[SecurityGroupRule]) -> list[Json]:
     return [render_rule(rule) for rule in rules]
 
 
 SECURITY_GROUP_RULES: Resource[
-    SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleDraft, RuleChange
+    SecurityGroupRule, SecurityGroupRuleId, SecurityGroupRuleDraft, SecurityGroupRuleChange
 ] = Resource(
     name="security_group_rule",
     plural="security_group_rules",
     attributes=_ATTRIBUTES,
     identifier=SecurityGroupRuleId,
     draft=SecurityGroupRuleDraft,
-    change=RuleChange,
-    create=Cloud.create_security_group_rules,
-    read=Cloud.get_security_group_rule,
-    find=Cloud.list_security_group_rules,
-    update=_update,
-    delete=Cloud.delete_security_group_rule,
+    change=SecurityGroupRuleChange,
+    use=lambda cloud: cloud.security_group_rules,
     render=_render,
     where={"security_group_id": "security_group_id"},
 )

@@ -25,7 +25,7 @@ _ATTRIBUTES: Attributes = {
 def _render(cloud: Cloud, caller: Caller, groups: Sequence[SecurityGroup]) -> list[Json]:
     ids = [group.id for group in groups]
     rules = grouped(
-        related(Cloud.list_security_group_rules, cloud, caller, "security_group_id", ids),
+        related(cloud.security_group_rules, caller, "security_group_id", ids),
         lambda rule: rule.security_group_id,
     )
     return [
@@ -49,10 +49,6 @@ SECURITY_GROUPS: Resource[
     identifier=SecurityGroupId,
     draft=SecurityGroupDraft,
     change=SecurityGroupDraft,
-    create=Cloud.create_security_groups,
-    read=Cloud.get_security_group,
-    find=Cloud.list_security_groups,
-    update=Cloud.update_security_group,
-    delete=Cloud.delete_security_group,
+    use=lambda cloud: cloud.security_groups,
     render=_render,
 )

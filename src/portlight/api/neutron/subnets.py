@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
 from portlight.api.errors import BadRequestError
+from portlight.api.parser import refuse
 from portlight.api.resource import Resource
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
@@ -19,7 +20,6 @@ from portlight.api.wire import (
     only,
     prefix,
     record,
-    refuse,
 )
 from portlight.core.drafts import SubnetDraft
 from portlight.core.network import HostRoute, Ipv6Mode, Subnet
@@ -99,11 +99,7 @@ SUBNETS: Resource[Subnet, SubnetId, SubnetDraft, SubnetDraft] = Resource(
     identifier=SubnetId,
     draft=SubnetDraft,
     change=SubnetDraft,
-    create=Cloud.create_subnets,
-    read=Cloud.get_subnet,
-    find=Cloud.list_subnets,
-    update=Cloud.update_subnet,
-    delete=Cloud.delete_subnet,
+    use=lambda cloud: cloud.subnets,
     render=_render,
     where={"network_id": "network_id"},
     check=_check_ip_version,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TypeVar
 
 from starlette.routing import Route
 
@@ -11,18 +10,15 @@ from portlight.api.errors import BadRequestError, RequestError
 from portlight.api.resource import Resource
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.core.errors import PreconditionFailedError
-
-E = TypeVar("E")
-I = TypeVar("I")  # noqa: E741 -- as in resource.py
-D = TypeVar("D")
-C = TypeVar("C")
+from portlight.service.collection import C, D, I
+from portlight.service.work import O
 
 Tags = frozenset[str]
 
 _ATTEMPTS = 8
 
 
-def tag_routes(face: Face, resource: Resource[E, I, D, C], base: str) -> list[Route]:
+def tag_routes(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Route]:
     """Return the routes of the tags of one kind."""
     path = f"{base}/{resource.plural.replace('_', '-')}/{{id}}/tags"
 
@@ -62,20 +58,19 @@ def tag_routes(face: Face, resource: Resource[E, I, D, C], base: str) -> list[Ro
     ]
 
 
-def _read(resource: Resource[E, I, D, C], call: Call) -> tuple[Tags, int]:
-    entity = resource.read(call.cloud, call.caller, resource.identifier(call.path["id"]))
+def _read(resource: Resource[O, I, D, C], call: Call) -> tuple[Tags, int]:
+    entity = resource.use(call.cloud).get(call.caller, resource.identifier(call.path["id"]))
     (rendered,) = resource.render(call.cloud, call.caller, [entity])
-    return TAGS("tags", rendered["tags"]), int(str(rendered["revision_number"]))  # type: ignore[return-value]
+    return TAGS("tags", rendered["tags"]), int(str(rendered["revision_number"]))
 
 
-def _change(resource: Resource[E, I, D, C], call: Call, changed: Callable[[Tags], Tags]) -> Tags:
+def _change(resource: Resource[O, I, D, C], call: Call, changed: Callable[[Tags], Tags]) -> Tags:
     """Replace the tags; the revision guards against another writer in between."""
     for attempt in range(_ATTEMPTS):
         present, revision = _read(resource, call)
         wanted = TAGS("tags", list(changed(present)))
         try:
-            resource.update(
-                call.cloud,
+            resource.use(call.cloud).update(
                 call.caller,
                 resource.identifier(call.path["id"]),
                 resource.change(tags=wanted),
@@ -85,7 +80,7 @@ def _change(resource: Resource[E, I, D, C], call: Call, changed: Callable[[Tags]
             if attempt == _ATTEMPTS - 1:
                 raise
         else:
-            return wanted  # type: ignore[return-value]
+            return wanted
     raise AssertionError("the loop returns or raises")
 
 
@@ -93,7 +88,7 @@ def _tags_in(call: Call) -> Tags:
     document = call.document()
     if document.keys() != {"tags"}:
         raise BadRequestError("The body must be an object with the one key 'tags'.")
-    return TAGS("tags", document["tags"])  # type: ignore[return-value]
+    return TAGS("tags", document["tags"])
 
 
 def _without(tags: Tags, tag: str) -> Tags:

@@ -1,0 +1,125 @@
+"""The statements of the SQL store, made from its tables. No SQL that only one database knows."""
+
+from functools import cache
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+
+from portlight.store import schema
+from portlight.store.shapes import SHAPES
+from portlight.store.statements import Statement, parameter_names
+
+Keys = tuple[tuple[str, int], ...]
+"""Keys of a search, each with the number of its values."""
+
+SHAPE_OF_TABLE = {shape.table: shape for shape in SHAPES.values()}
+GET = {
+    kind: Statement(select(table.c.document).where(table.c.id == bindparam("of_id")))
+    for kind, table in schema.ENTITY_TABLES.items()
+}
+INSERT = {kind: Statement(insert(table)) for kind, table in schema.ENTITY_TABLES.items()}
+UPDATE = {
+    kind: Statement(update(table).where(table.c.id == bindparam("of_id")))
+    for kind, table in schema.ENTITY_TABLES.items()
+}
+DELETE = {
+    kind: Statement(delete(table).where(table.c.id == bindparam("of_id")))
+    for kind, table in schema.ENTITY_TABLES.items()
+}
+_free, _held, _lookups = schema.free_ranges, schema.addresses, schema.lookups
+_free_of = (
+    select(_free.c.first, _free.c.last)
+    .where(_free.c.subnet_id == bindparam("subnet_id"))
+    .order_by(_free.c.first)
+)
+FREE_OF = Statement(_free_of)
+LOWEST_FREE = Statement(_free_of.limit(literal_column("1")))
+FREE_AROUND = Statement(
+    select(_free.c.first, _free.c.last)
+    .where(_free.c.subnet_id == bindparam("subnet_id"), _free.c.first <= bindparam("address"))
+    .order_by(_free.c.first.desc())
+    .limit(literal_column("1"))
+)
+FREE_FROM = Statement(_free_of.where(_free.c.first == bindparam("address")))
+DELETE_FREE = Statement(
+    delete(_free).where(
+        _free.c.subnet_id == bindparam("of_subnet"), _free.c.first == bindparam("at_first")
+    )
+)
+INSERT_FREE = Statement(insert(_free))
+HOLDER = Statement(
+    select(_held.c.port_id).where(
+        _held.c.subnet_id == bindparam("subnet_id"), _held.c.address == bindparam("address")
+    )
+)
+HOLDERS = Statement(
+    select(_held.c.address, _held.c.port_id).where(_held.c.subnet_id == bindparam("subnet_id"))
+)
+HOLD_ADDRESS = Statement(insert(_held))
+DROP_ADDRESS = Statement(
+    delete(_held).where(
+        _held.c.subnet_id == bindparam("of_subnet"), _held.c.address == bindparam("at_address")
+    )
+)
+INSERT_LOOKUP = Statement(insert(_lookups))
+DELETE_LOOKUP = Statement(
+    delete(_lookups).where(
+        _lookups.c.kind == bindparam("of_kind"),
+        _lookups.c.key == bindparam("of_key"),
+        _lookups.c.value == bindparam("of_value"),
+        _lookups.c.id == bindparam("of_id"),
+    )
+)
+_numbers, _changes = schema.numbers, schema.changes
+INSERT_NUMBER = Statement(insert(_numbers))
+RAISE_NUMBER = Statement(
+    update(_numbers)
+    .where(_numbers.c.name == bindparam("of_name"))
+    .values(value=_numbers.c.value + bindparam("by", type_=BigInteger))
+    .returning(_numbers.c.value)
+)
+NUMBERS = Statement(select(_numbers.c.name, _numbers.c.value))
+CHANGES_AFTER = Statement(
+    select(_changes.c.sequence, _changes.c.kind, _changes.c.id)
+    .where(_changes.c.sequence > bindparam("after"))
+    .order_by(_changes.c.sequence)
+)
+INSERT_CHANGE = Statement(insert(_changes))
+PRUNE_CHANGES = Statement(delete(_changes).where(_changes.c.sequence <= bindparam("oldest_kept")))
+
+
+@cache
+def documents(name: str, keys: Keys) -> Statement:
+    """Return the query for the documents of a table that have one of the values of every key."""
+    table = schema.metadata.tables[name]
+    query = select(table.c.id, table.c.document).order_by(table.c.id)
+    return Statement(query.where(*(_condition(name, key, count) for key, count in keys)))
+
+
+@cache
+def number(name: str, keys: Keys) -> Statement:
+    """Return the query for the number of those documents."""
+    query = select(func.count()).select_from(schema.metadata.tables[name])
+    return Statement(query.where(*(_condition(name, key, count) for key, count in keys)))
+
+
+def _condition(name: str, key: str, count: int) -> ColumnElement[bool]:
+    shape, table = SHAPE_OF_TABLE[name], schema.metadata.tables[name]
+    values: list[BindParameter[str]] = [
+        bindparam(parameter) for parameter in parameter_names(key, count)
+    ]
+    if key == "id" or key in shape.columns:
+        return table.c[key].in_(values)
+    found = and_(_lookups.c.kind == name, _lookups.c.key == key, _lookups.c.value.in_(values))
+    return table.c.id.in_(select(_lookups.c.id).where(found))

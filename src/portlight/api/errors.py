@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from portlight.core import errors, errors_network, errors_port, errors_security_group
+from portlight.core import (
+    errors,
+    errors_identity,
+    errors_network,
+    errors_port,
+    errors_security_group,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,15 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors.QuotaExceededError: Row(_CONFLICT, "OverQuota"),
     errors.PreconditionFailedError: Row(
         HTTPStatus.PRECONDITION_FAILED, "RevisionNumberConstraintFailed"
+    ),
+    # identity
+    errors_identity.NameTakenError: Row(_CONFLICT, "Conflict"),
+    errors_identity.ProjectInUseError: Row(_CONFLICT, "Conflict"),
+    errors_identity.ProtectedError: Row(HTTPStatus.FORBIDDEN, "Forbidden"),
+    errors_identity.NotInScopeError: Row(HTTPStatus.FORBIDDEN, "PolicyNotAuthorized"),
+    errors_identity.TooManyAttemptsError: Row(HTTPStatus.TOO_MANY_REQUESTS, "TooManyAttempts"),
+    errors_identity.IdentityUnavailableError: Row(
+        HTTPStatus.SERVICE_UNAVAILABLE, "IdentityUnavailable"
     ),
     # networks, subnets, addresses
     errors_network.SubnetOverlapError: Row(_INVALID, "InvalidInput"),

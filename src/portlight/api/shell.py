@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from portlight.api.errors import BadRequestError, Refusal, RequestError, refusal_of
 from portlight.api.wire import Json
 from portlight.core.errors import DomainError, UnauthenticatedError
+from portlight.core.errors_identity import TooManyAttemptsError
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 
@@ -44,6 +45,8 @@ class Call:
     base_url: str
     """Scheme and authority that the client used, without a final slash."""
     token: str
+    client_address: str = ""
+    """From where the request came."""
     known_caller: Caller | None = None
 
     @property
@@ -127,6 +130,8 @@ def refuse(face: Face, error: DomainError, headers: Mapping[str, str]) -> Respon
     extra = dict(headers)
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Keystone uri=/identity"
+    if isinstance(error, TooManyAttemptsError):
+        extra["Retry-After"] = str(error.retry_after_seconds)
     return response_of(
         Reply(status=refusal.status, document=face.error_body(refusal), headers=extra)
     )
@@ -196,6 +201,7 @@ async def _run(face: Face, action: Action, request: Request) -> Reply:
         url=base + request.url.path,
         base_url=base,
         token=request.headers.get("x-auth-token", ""),
+        client_address="" if request.client is None else request.client.host,
     )
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(face.workers, _perform, face, action, call)
@@ -204,5 +210,5 @@ async def _run(face: Face, action: Action, request: Request) -> Reply:
 def _perform(face: Face, action: Action, call: Call) -> Reply:
     if not face.authenticated:
         return action(call)
-    caller, _ = face.cloud.authenticate_token(call.token)
+    caller = face.cloud.authenticate_token(call.token)
     return action(replace(call, known_caller=caller))

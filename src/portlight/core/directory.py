@@ -74,7 +74,7 @@ def build_project(draft: ProjectDraft, identifier: ProjectId) -> Project:
 def change_project(project: Project, draft: ProjectDraft) -> Project:
     """Return the project as the draft wants it."""
     _check_same("domain_id", draft.domain_id, project.domain_id)
-    if not isinstance(draft.parent_id, Unset) and draft.parent_id != project.domain_id:
+    if given(draft.parent_id, None) not in (None, project.domain_id):
         raise InvalidRequestError("parent_id", "projects have no parent but their domain")
     return replace(
         project,

@@ -26,8 +26,8 @@ class ProjectDraft:
     name: str | Unset = UNSET
     description: str | Unset = UNSET
     domain_id: DomainId | Unset = UNSET
-    parent_id: str | Unset = UNSET
-    """Projects have no parent but their domain."""
+    parent_id: str | Unset | None = UNSET
+    """Projects have no parent but their domain, which is None too."""
     enabled: bool | Unset = UNSET
     tags: frozenset[str] | Unset = UNSET
 

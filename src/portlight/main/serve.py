@@ -8,7 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from portlight.api.app import build_app
-from portlight.main.credentials import agent_token, ensure_credentials
+from portlight.main.credentials import agent_token, credential_sealer, ensure_credentials
 from portlight.main.settings import Settings
 from portlight.main.sources import RandomIds
 from portlight.service.cloud import Cloud
@@ -23,8 +23,11 @@ def serve(settings: Settings) -> None:
     """Serve until a signal ends the process."""
     store = open_store(sqlite_url(settings.database))
     ids = RandomIds()
-    ensure_credentials(settings, store, ids)
-    cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(settings.host))
+    sealer = credential_sealer(settings.state)
+    ensure_credentials(settings, store, ids, sealer)
+    cloud = Cloud(
+        store=store, ids=ids, clock=time.time, host=HostName(settings.host), sealer=sealer
+    )
     stopped = threading.Event()
     ticking = threading.Thread(target=_tick, args=(cloud, stopped), name="tick", daemon=True)
     ticking.start()

@@ -38,7 +38,7 @@ from portlight.service.identity.logins import (
 )
 from portlight.service.identity.lookup import Reference
 from portlight.service.identity.passwords import REFUSED, Passwords
-from portlight.service.identity.projects import PROJECTS, of_user
+from portlight.service.identity.projects import PROJECTS, Tags, of_user, retag
 from portlight.service.identity.roles import ROLES
 from portlight.service.identity.sealing import Sealer
 from portlight.service.identity.token import Token, caller_of
@@ -124,15 +124,18 @@ class Identity:
         user = self._passwords.prove_user(Reference(id=user_id), original, address)
         draft = UserDraft(password_hash=self._passwords.hash(fresh))
         by = self._tokens.standing_for(user.id, None)
-        self._registry.change(
-            by, lambda work: users.update(work, users.load(work, user.id), draft)
-        )
+        self._registry.change(by, lambda work: users.update(work, users.load(work, user.id), draft))
 
     def projects_of(self, by: Token, user_id: str) -> list[Project]:
         """Return the projects in which a user has a role."""
         user = self.users.get(by, user_id)
         check_action(by, "list_user_projects", own=by.user.id == user.id)
         return self._registry.read(by, lambda view: of_user(view.tx, user.id))
+
+    def retag_project(self, by: Token, identifier: str, changed: Callable[[Tags], Tags]) -> Tags:
+        """Replace the tags of a project by what becomes of the present ones."""
+        check_action(by, "update_project")
+        return self._registry.change(by, lambda work: retag(work, identifier, changed)).tags
 
     def domains_of(self, by: Token) -> list[Domain]:
         """Return the domains that the holder may have as scope."""
@@ -176,9 +179,7 @@ class Identity:
 
     def application_credentials(self, by: Token, user_id: str) -> list[ApplicationCredential]:
         """Return the credentials of a user, without their secrets."""
-        return self._registry.read(
-            by, lambda view: application_credentials.search(view, user_id)
-        )
+        return self._registry.read(by, lambda view: application_credentials.search(view, user_id))
 
     def delete_application_credential(self, by: Token, user_id: str, identifier: str) -> None:
         """Remove a credential; its tokens end."""
@@ -188,9 +189,7 @@ class Identity:
 
     def create_access_key(self, by: Token, draft: AccessKeyDraft) -> OpenAccessKey:
         """Make a key for signed requests."""
-        return self._registry.change(
-            by, lambda work: access_keys.create(work, self._sealer, draft)
-        )
+        return self._registry.change(by, lambda work: access_keys.create(work, self._sealer, draft))
 
     def get_access_key(self, by: Token, identifier: str) -> OpenAccessKey:
         """Return a key by its id."""
@@ -200,9 +199,7 @@ class Identity:
 
     def access_keys(self, by: Token, where: Where = ANY) -> list[OpenAccessKey]:
         """Return the keys that the holder may know."""
-        return self._registry.read(
-            by, lambda view: access_keys.search(view, self._sealer, where)
-        )
+        return self._registry.read(by, lambda view: access_keys.search(view, self._sealer, where))
 
     def delete_access_key(self, by: Token, identifier: str) -> None:
         """Remove a key; requests signed with it are refused from now on."""
@@ -227,9 +224,7 @@ class Identity:
                 return Proof(user=user, methods=("password",))
             case CredentialLogin():
                 user, credential = self._passwords.prove_credential(login, address)
-                return Proof(
-                    user=user, methods=("application_credential",), credential=credential
-                )
+                return Proof(user=user, methods=("application_credential",), credential=credential)
             case TokenLogin():
                 old = self._tokens.recognise(login.token)
                 methods = (*(method for method in old.methods if method != "token"), "token")

@@ -1,6 +1,7 @@
 """Use cases of projects."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from portlight.core.directory import build_project, change_project
 from portlight.core.drafts_identity import ProjectDraft
@@ -21,6 +22,8 @@ from portlight.service.identity.work import AnyView, IdentityWork, Where, end_to
 from portlight.store.protocol import Reading
 from portlight.store.shapes import SHAPES
 from portlight.values.ids import ProjectId
+
+Tags = frozenset[str]
 
 _GO_WITH_IT = (ApplicationCredential, AccessKey, TokenRecord)
 """Kinds of a project that nobody made for their own sake."""
@@ -73,6 +76,12 @@ def update(work: IdentityWork, project: Project, draft: ProjectDraft) -> Project
     if project.enabled and not changed.enabled:
         end_tokens(work.tx, {"project_id": [project.id]})
     return changed
+
+
+def retag(work: IdentityWork, identifier: str, changed: Callable[[Tags], Tags]) -> Project:
+    """Replace the tags of a project by what becomes of the present ones."""
+    project = load(work, identifier)
+    return update(work, project, ProjectDraft(tags=changed(project.tags)))
 
 
 def delete(work: IdentityWork, project: Project) -> None:

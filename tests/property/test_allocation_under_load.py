@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,22 +22,27 @@ from tests.support.clouds import (
     a_world,
     addresses_of,
 )
+from tests.support.stores import KINDS, a_url
 
 from portlight.core.drafts import FixedIpRequest, PortDraft
 from portlight.core.errors import DomainError
 from portlight.core.port import Port
-from portlight.store.memory import MemoryStore
 from portlight.store.protocol import Store
 from portlight.store.sql import open_store, sqlite_url
 from portlight.values.addresses import parse_ip
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(a_url(request.param, tmp_path, request))
+    yield opened
+    opened.close()
+
+
 @pytest.mark.covers("X35", "N5")
 def test_a_thousand_parallel_creates_with_failures_give_no_duplicate_and_no_gap(
-    kind: str, tmp_path: Path
+    store: Store,
 ) -> None:
-    store: Store = MemoryStore() if kind == "memory" else open_store(sqlite_url(tmp_path / "p.db"))
     world = a_world(store)
     network = a_network(world)
     a_subnet(world, network, "10.0.0.0/20")
@@ -67,14 +73,10 @@ def test_a_thousand_parallel_creates_with_failures_give_no_duplicate_and_no_gap(
     assert len(made) == 1000
     assert numbers == list(range(first, first + 1000))
     assert max(Counter(port.number for port in made).values()) == 1
-    store.close()
 
 
 @pytest.mark.covers("X35")
-def test_parallel_creates_and_deletes_leave_every_address_free_or_held_once(
-    tmp_path: Path,
-) -> None:
-    store = open_store(sqlite_url(tmp_path / "p.db"))
+def test_parallel_creates_and_deletes_leave_every_address_free_or_held_once(store: Store) -> None:
     world = a_world(store)
     network = a_network(world)
     subnet = a_subnet(world, network, "10.0.0.0/25")
@@ -107,7 +109,6 @@ def test_parallel_creates_and_deletes_leave_every_address_free_or_held_once(
     hosts = set(subnet.cidr.hosts()) - {subnet.gateway_ip}
     assert held == {port.fixed_ips[0].address for port in alive}
     assert free == hosts - held
-    store.close()
 
 
 _WRITER = """

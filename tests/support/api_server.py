@@ -12,12 +12,14 @@ from typing import Any
 
 import httpx
 import uvicorn
+from argon2 import PasswordHasher
 
 from portlight.api.app import build_app
 from portlight.client.client import Client, connect
 from portlight.client.credentials import Credentials
-from portlight.service.bootstrap import bootstrap
+from portlight.service.bootstrap import Secrets, bootstrap
 from portlight.service.cloud import Cloud
+from portlight.service.identity.sealing import Sealer
 from portlight.store.memory import MemoryStore
 from portlight.values.addresses import MacAddress
 from portlight.values.ids import HostName
@@ -132,8 +134,11 @@ class ApiServer:
 def api_server() -> Iterator[ApiServer]:
     """Run a server on an ephemeral port in a thread of this process."""
     store, ids = MemoryStore(), RandomIds()
-    bootstrap(store, ids=ids, admin_password=PASSWORD, user_password=PASSWORD)
-    cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST))
+    sealer, secrets = Sealer.fresh(), Secrets(password=PASSWORD, is_new=True)
+    # a hash is checked at the cost it was made with: cheap ones keep the tests quick
+    makers = (sealer, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    bootstrap(store, ids=ids, admin=secrets, user=secrets, makers=makers)
+    cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST), sealer=sealer)
     app = build_app(cloud, agent_token=AGENT_TOKEN)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1

@@ -14,6 +14,7 @@ from portlight.core import (
     errors_network,
     errors_port,
     errors_security_group,
+    errors_sharing,
 )
 
 
@@ -32,6 +33,8 @@ class Refusal:
     status: HTTPStatus
     wire_name: str
     message: str
+    blockers: tuple[errors.Blocker, ...] = ()
+    """All that stands in the way, where the words may name only the first."""
 
 
 class RequestError(errors.DomainError):
@@ -60,15 +63,19 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors.ForbiddenError: Row(HTTPStatus.FORBIDDEN, "PolicyNotAuthorized"),
     errors.UnauthenticatedError: Row(HTTPStatus.UNAUTHORIZED, "Unauthorized"),
     errors.QuotaExceededError: Row(_CONFLICT, "OverQuota"),
+    errors.QuotaBelowUsageError: Row(_INVALID, "HTTPBadRequest"),
+    errors.InUseError: Row(_CONFLICT, "Conflict"),
     errors.PreconditionFailedError: Row(
         HTTPStatus.PRECONDITION_FAILED, "RevisionNumberConstraintFailed"
     ),
+    errors.UnavailableError: Row(HTTPStatus.SERVICE_UNAVAILABLE, "HTTPServiceUnavailable"),
     # identity
     errors_identity.NameTakenError: Row(_CONFLICT, "Conflict"),
     errors_identity.ProjectInUseError: Row(_CONFLICT, "Conflict"),
     errors_identity.ProtectedError: Row(HTTPStatus.FORBIDDEN, "Forbidden"),
     errors_identity.NotInScopeError: Row(HTTPStatus.FORBIDDEN, "PolicyNotAuthorized"),
     errors_identity.TooManyAttemptsError: Row(HTTPStatus.TOO_MANY_REQUESTS, "TooManyAttempts"),
+    errors_identity.KeyDoesNotFitError: Row(_CONFLICT, "KeyDoesNotFit"),
     errors_identity.IdentityUnavailableError: Row(
         HTTPStatus.SERVICE_UNAVAILABLE, "IdentityUnavailable"
     ),
@@ -108,6 +115,11 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_port.NotAMemberError: Row(_CONFLICT, "NotAMember"),
     errors_port.PortNotAttachedError: Row(_CONFLICT, "PortNotAttached"),
     errors_port.InstanceStoppedError: Row(_CONFLICT, "InstanceStopped"),
+    # sharing
+    errors_sharing.RbacObjectTypeError: Row(_INVALID, "InvalidInput"),
+    errors_sharing.RbacForeignObjectError: Row(_INVALID, "InvalidInput"),
+    errors_sharing.DuplicateRbacPolicyError: Row(_CONFLICT, "DuplicateRbacPolicy"),
+    errors_sharing.RbacPolicyInUseError: Row(_CONFLICT, "RbacPolicyInUse"),
     # security groups
     errors_security_group.SecurityGroupInUseError: Row(_CONFLICT, "SecurityGroupInUse"),
     errors_security_group.DefaultSecurityGroupError: Row(
@@ -143,6 +155,7 @@ _REQUEST_NAMES: Mapping[HTTPStatus, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "HTTPRequestEntityTooLarge",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "HTTPUnsupportedMediaType",
     HTTPStatus.INTERNAL_SERVER_ERROR: "HTTPInternalServerError",
+    HTTPStatus.SERVICE_UNAVAILABLE: "HTTPServiceUnavailable",
 }
 
 
@@ -158,12 +171,15 @@ def refusal_of(error: errors.DomainError) -> Refusal:
         return Refusal(status=error.status, wire_name=name, message=str(error))
     row = row_of(type(error))
     name = _not_found_name(error) if isinstance(error, errors.NotFoundError) else row.wire_name
-    return Refusal(status=row.status, wire_name=name, message=str(error))
+    blockers = error.blockers if isinstance(error, errors.InUseError) else ()
+    return Refusal(status=row.status, wire_name=name, message=str(error), blockers=blockers)
 
 
 def neutron_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal as Neutron does."""
-    return {"NeutronError": {"type": refusal.wire_name, "message": refusal.message, "detail": ""}}
+    """Dress a refusal as Neutron does; `detail` lists every blocker."""
+    detail = "\n".join(str(blocker) for blocker in refusal.blockers)
+    body = {"type": refusal.wire_name, "message": refusal.message, "detail": detail}
+    return {"NeutronError": body}
 
 
 def identity_body(refusal: Refusal) -> dict[str, object]:
@@ -178,14 +194,15 @@ def identity_body(refusal: Refusal) -> dict[str, object]:
 
 
 def native_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal for the native API."""
-    return {
-        "error": {
-            "code": int(refusal.status),
-            "type": refusal.wire_name,
-            "message": refusal.message,
-        }
+    """Dress a refusal for the native API; `blockers` lists all of them."""
+    body: dict[str, object] = {
+        "code": int(refusal.status),
+        "type": refusal.wire_name,
+        "message": refusal.message,
     }
+    if refusal.blockers:
+        body["blockers"] = [{"kind": one.kind, "id": one.id} for one in refusal.blockers]
+    return {"error": body}
 
 
 def _not_found_name(error: errors.NotFoundError) -> str:

@@ -18,7 +18,7 @@ from portlight.api.wire import Json
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.service.collection import C, Collection, D, I
-from portlight.service.work import O
+from portlight.service.sharing import O
 
 _REVISION = "revision_number="
 
@@ -57,7 +57,10 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
     listing = Listing(
         attributes=frozenset(name for name, one in resource.attributes.items() if one.is_rendered),
         where={**COMMON_WHERE, **resource.where},
-        matchers={**tag_matchers(), **resource.matchers},
+        matchers={
+            **(tag_matchers() if "tags" in resource.attributes else {}),
+            **resource.matchers,
+        },
     )
     collection = f"{base}/{resource.plural.replace('_', '-')}"
     return [

@@ -25,6 +25,7 @@ from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 
 BODY_LIMIT_BYTES = 1 << 20
+RETRY_AFTER_SECONDS = "1"
 
 _LOG = logging.getLogger(__name__)
 _NO_CONTENT = (HTTPStatus.NO_CONTENT,)
@@ -132,6 +133,8 @@ def refuse(face: Face, error: DomainError, headers: Mapping[str, str]) -> Respon
         extra["WWW-Authenticate"] = "Keystone uri=/identity"
     if isinstance(error, TooManyAttemptsError):
         extra["Retry-After"] = str(error.retry_after_seconds)
+    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        extra["Retry-After"] = RETRY_AFTER_SECONDS
     return response_of(
         Reply(status=refusal.status, document=face.error_body(refusal), headers=extra)
     )

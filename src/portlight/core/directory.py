@@ -162,7 +162,8 @@ def check_tags(tags: frozenset[str]) -> frozenset[str]:
     return tags
 
 
-def _description(text: str) -> str:
+def _description(wanted: str | None) -> str:
+    text = wanted or ""
     if len(text) > MAX_DESCRIPTION:
         raise InvalidRequestError("description", f"longer than {MAX_DESCRIPTION} characters")
     return text

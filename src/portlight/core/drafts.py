@@ -37,6 +37,7 @@ class NetworkDraft:
     tags: frozenset[str] | Unset = UNSET
     admin_state_up: bool | Unset = UNSET
     shared: bool | Unset = UNSET
+    """With everyone: the same as an RBAC policy for `*`."""
     mtu: int | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
 

@@ -14,7 +14,7 @@ class DomainDraft:
     """Create or change a domain."""
 
     name: str | Unset = UNSET
-    description: str | Unset = UNSET
+    description: str | Unset | None = UNSET
     enabled: bool | Unset = UNSET
     tags: frozenset[str] | Unset = UNSET
 
@@ -24,7 +24,7 @@ class ProjectDraft:
     """Create a project, or change one (not its domain)."""
 
     name: str | Unset = UNSET
-    description: str | Unset = UNSET
+    description: str | Unset | None = UNSET
     domain_id: DomainId | Unset = UNSET
     parent_id: str | Unset | None = UNSET
     """Projects have no parent but their domain, which is None too."""
@@ -37,7 +37,7 @@ class UserDraft:
     """Create a user, or change one (not his domain)."""
 
     name: str | Unset = UNSET
-    description: str | Unset = UNSET
+    description: str | Unset | None = UNSET
     email: str | Unset | None = UNSET
     domain_id: DomainId | Unset = UNSET
     default_project_id: ProjectId | Unset | None = UNSET
@@ -56,7 +56,7 @@ class RoleDraft:
     """Create or change a role."""
 
     name: str | Unset = UNSET
-    description: str | Unset = UNSET
+    description: str | Unset | None = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

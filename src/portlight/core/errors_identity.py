@@ -18,8 +18,8 @@ class ProjectInUseError(ConflictError):
     """The project still has things, which would have no owner."""
 
     def __init__(self, project: str, counts: Mapping[str, int]) -> None:
-        listed = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
-        super().__init__(f"Project {project} still has {listed}. Delete these first.")
+        listed = ", ".join(f"{kind}: {number}" for kind, number in sorted(counts.items()))
+        super().__init__(f"Project {project} still has things ({listed}). Delete them first.")
         self.project = project
         self.counts = dict(counts)
 
@@ -40,6 +40,15 @@ class TooManyAttemptsError(DomainError):
             f"Too many failed attempts to authenticate. Try again in {retry_after_seconds} s."
         )
         self.retry_after_seconds = retry_after_seconds
+
+
+class KeyDoesNotFitError(ConflictError):
+    """The secret of an access key was encrypted with a key that the server has not got."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The secret cannot be read: the server's credential.key is not the one that sealed it."
+        )
 
 
 class IdentityUnavailableError(DomainError):

@@ -1,7 +1,7 @@
 """Who may ask: domains, projects, users, roles, credentials, and the tokens given to them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from portlight.values.ids import DomainId, ProjectId, UserId
@@ -48,7 +48,7 @@ class User:
     id: UserId
     name: str
     """Unique in its domain."""
-    password_hash: str
+    password_hash: str = field(repr=False)
     """Argon2id, in its own text form; empty: there is no password that fits."""
     description: str = ""
     email: str | None = None
@@ -75,7 +75,10 @@ FIXED_ROLES: Final[Mapping[str, Role]] = {
         (READER, "Sees the things of a project."),
     )
 }
-"""The roles of the policy table, by id, which is their name. Kept nowhere; never changed."""
+"""The roles of the policy table, by id, which is their name; each implies those after it.
+
+Kept nowhere; never changed.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +121,7 @@ class ApplicationCredential:
     project_id: ProjectId
     name: str
     """Unique for its user."""
-    secret_hash: str
+    secret_hash: str = field(repr=False)
     """Argon2id, in its own text form."""
     roles: tuple[str, ...]
     """Ids, sorted."""
@@ -136,7 +139,7 @@ class AccessKey:
     id: str
     """SHA-256 of the access, hexadecimal."""
     access: str
-    sealed_secret: str
+    sealed_secret: str = field(repr=False)
     """Encrypted; the key is not in the database."""
     user_id: UserId
     project_id: ProjectId

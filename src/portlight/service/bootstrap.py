@@ -162,6 +162,4 @@ def _login(desk: _Desk, known: _Known, secrets: Secrets) -> Login:
 def _assign(tx: Writing, user_id: UserId, project_id: ProjectId, role: str) -> None:
     identifier = assignment_id(user_id, project_id, role)
     if tx.get(RoleAssignment, identifier) is None:
-        tx.insert(
-            RoleAssignment(id=identifier, user_id=user_id, project_id=project_id, role=role)
-        )
+        tx.insert(RoleAssignment(id=identifier, user_id=user_id, project_id=project_id, role=role))

@@ -1,4 +1,4 @@
-"""Running a unit of work: retried when another process was faster, announced when it is kept."""
+"""Running a unit of work: in one transaction, announced when it is kept."""
 
 import threading
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager, suppress
 from typing import TypeVar
 
 from portlight.core.errors import ConflictError
+from portlight.service import quotas
 from portlight.service.caller import Caller
 from portlight.service.ids import IdSource
 from portlight.service.work import View, Work
-from portlight.store.protocol import AlreadyExistsError, Reading, Store, StoreBusyError
+from portlight.store.protocol import AlreadyExistsError, Reading, Store
 from portlight.values.ids import HostName
 
 ATTEMPTS = 3
@@ -50,12 +51,12 @@ class Transactions:
         """Return what a writing use case says, once it is kept; then wake those who wait."""
         moment = self._clock() if now is None else now
         for _ in range(ATTEMPTS - 1):
-            # When someone else took the same thing between two of our looks, look again.
-            with suppress(AlreadyExistsError, StoreBusyError):
+            # A random identifier that is taken: another one will do.
+            with suppress(AlreadyExistsError):
                 return self._finish(self._once(caller, use, moment), wakes=wakes)
         try:
             return self._finish(self._once(caller, use, moment), wakes=wakes)
-        except (AlreadyExistsError, StoreBusyError) as error:
+        except AlreadyExistsError as error:
             raise ConflictError(f"The request lost against another one: {error}") from error
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -84,4 +85,7 @@ class Transactions:
 
     def _once(self, caller: Caller, use: Callable[[Work], R], now: float) -> R:
         with self._store.writing() as tx:
-            return use(Work(tx=tx, caller=caller, ids=self._ids, now=now, host=self._host))
+            work = Work(tx=tx, caller=caller, ids=self._ids, now=now, host=self._host)
+            result = use(work)
+            quotas.check(work)
+            return result

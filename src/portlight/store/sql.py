@@ -1,37 +1,60 @@
-"""A store in an SQL database, by SQLAlchemy Core.
+"""A store in an SQL database, by SQLAlchemy Core. What differs by database is a `Database`.
 
-SQLite in WAL mode with `synchronous=FULL`: a commit is on the disk before it is acknowledged. One
-lock lets one writer of this process at a time in; the busy timeout does it between processes.
+One lock lets one writer of this process at a time in; the database does it between processes.
 """
 
+import logging
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from portlight.store.database import Database
 from portlight.store.decoding import DecodedEntities
 from portlight.store.memory import MemoryStore
-from portlight.store.migrate import migrate
-from portlight.store.protocol import Reading, Store, StoreBusyError, Writing
+from portlight.store.migrate import MIGRATIONS, migrate
+from portlight.store.postgresql import POSTGRESQL
+from portlight.store.protocol import (
+    Reading,
+    Store,
+    StoreBusyError,
+    StoreUnavailableError,
+    Writing,
+)
 from portlight.store.sql_transaction import SqlReading, SqlWriting
+from portlight.store.sqlite import SQLITE
 
-BUSY_TIMEOUT_MILLISECONDS = 10_000
-CHECKPOINT_PAGES = 8_000
-"""About 32 MB of journal at most, as long as no reader stays."""
-_WRITES = "portlight_writes"
+DATABASES = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "postgresql+psycopg": POSTGRESQL}
+WRITER_SECONDS = 20.0
+"""How long a writer waits for the other writers of this process."""
+_BEGIN = "portlight_begin"
+_log = logging.getLogger(__name__)
+
+
+class UnknownDatabaseError(Exception):
+    """The URL is none, or names a database that we do not work on."""
 
 
 def open_store(url: str) -> Store:
-    """Open `sqlite:////folder/file.db` (made and brought up to date as needed) or `memory:`."""
+    """Open a store that is made and brought up to date as needed.
+
+    `sqlite:////folder/file.db`, `postgresql+psycopg://user@host/name` or `memory:`. Raise
+    UnknownDatabaseError, StoreUnavailableError, or UnknownSchemaError.
+    """
     if url == "memory:":
         return MemoryStore()
-    engine = open_engine(url)
-    migrate(engine)
-    return SqlStore(engine)
+    store = SqlStore(url)
+    try:
+        store.upgrade()
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def sqlite_url(file: Path) -> str:
@@ -39,65 +62,98 @@ def sqlite_url(file: Path) -> str:
     return f"sqlite:///{file.absolute()}"
 
 
-class SqlStore:
-    """Implements `Store` on an engine whose schema is up to date."""
+def database_of(url: str) -> Database:
+    """Return the kind of database; raise UnknownDatabaseError."""
+    try:
+        return DATABASES[make_url(url).drivername]
+    except (ArgumentError, KeyError) as error:
+        raise UnknownDatabaseError(
+            "a database is sqlite:////FILE or postgresql+psycopg://USER@HOST/NAME"
+        ) from error
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+
+def open_engine(url: str) -> Engine:
+    """Return connections set up for our transactions; nothing is made or migrated."""
+    database = database_of(url)
+    engine = database.connect(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    event.listen(engine, "connect", lambda connection, _record: database.prepare(connection))
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+class SqlStore:
+    """Implements `Store`."""
+
+    def __init__(self, url: str) -> None:
+        self._database = database_of(url)
+        self._engine = open_engine(url)
         self._writer = threading.Lock()
         self._decoded = DecodedEntities()
 
     @contextmanager
     def reading(self) -> Generator[Reading]:
         """Begin a read transaction."""
-        with self._engine.connect() as connection, connection.begin():
+        with self._transaction(self._database.begin_reading) as connection:
             yield SqlReading(connection, self._decoded)
 
     @contextmanager
     def writing(self) -> Generator[Writing]:
-        """Begin a write transaction; raise StoreBusyError when another process blocks it."""
-        with self._writer, self._engine.connect() as fresh:
-            connection = fresh.execution_options(**{_WRITES: True})
-            try:
-                with connection.begin():
-                    transaction = SqlWriting(connection, self._decoded)
-                    yield transaction
-                    transaction.write_log()
-            except OperationalError as error:
-                if "locked" in str(error):
-                    raise StoreBusyError(str(error)) from error
-                raise
+        """Begin a write transaction; raise StoreBusyError when the others do not let it in."""
+        if not self._writer.acquire(timeout=WRITER_SECONDS):
+            raise StoreBusyError(f"other writers took more than {WRITER_SECONDS:g} s")
+        try:
+            with self._transaction(self._database.begin_writing) as connection:
+                transaction = SqlWriting(connection, self._decoded)
+                yield transaction
+                transaction.write_usages()
+                transaction.write_log()
+        finally:
+            self._writer.release()
+
+    def upgrade(self, migrations: Path = MIGRATIONS) -> str | None:
+        """Bring the schema up to date; say where the backup is if one was made."""
+        with self._transaction(self._database.begin_writing) as connection:
+            return migrate(connection, self._database, migrations)
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
+    @contextmanager
+    def _transaction(self, begin: str) -> Generator[Connection]:
+        """Commit at the end; undo on any exception. Raise StoreBusy- or StoreUnavailableError."""
+        try:
+            with self._begun(begin) as connection:
+                yield connection
+                connection.commit()
+        except PoolTimeoutError as error:
+            raise StoreBusyError("every connection to the database is in use") from error
+        except DBAPIError as error:
+            trouble = self._database.trouble(error)
+            if trouble is None:
+                raise
+            if isinstance(trouble, StoreUnavailableError):
+                _log.warning("database_unavailable error=%s", error.orig)
+            raise trouble from error
 
-def open_engine(url: str) -> Engine:
-    """Return connections set up for our transactions; nothing is made or migrated."""
-    engine = create_engine(url, pool_size=8, max_overflow=56, pool_timeout=60)
-    if engine.dialect.name == "sqlite":
-        # It holds password hashes; its journal files get the same mode from SQLite.
-        Path(engine.url.database or "").touch(mode=0o600)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    def _begun(self, begin: str) -> Connection:
+        try:
+            return self._begin_once(begin)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        # A connection of the pool that had died while nobody used it: nothing was lost with it.
+        return self._begin_once(begin)
+
+    def _begin_once(self, begin: str) -> Connection:
+        connection = self._engine.connect().execution_options(**{_BEGIN: begin})
+        try:
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -- a DBAPI connection
-    # The driver must not begin transactions by itself: it would begin them too late.
-    connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        f"busy_timeout={BUSY_TIMEOUT_MILLISECONDS}",
-        # A port touches some 25 pages: at the usual 1,000 every fortieth write would tidy up.
-        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes its lock at once: a reader that turns writer can fail with a stale snapshot.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options()[_BEGIN])

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.stores import KINDS, a_url
 
 from portlight.core.meta import Meta
 from portlight.core.network import Network
 from portlight.core.port import FixedIp, Port
-from portlight.store.memory import MemoryStore
 from portlight.store.protocol import AlreadyExistsError, LoggedChange, Store
-from portlight.store.sql import open_store, sqlite_url
+from portlight.store.sql import open_store
 from portlight.values.addresses import AddressRange, MacAddress, parse_ip
 from portlight.values.ids import NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId
 
@@ -21,11 +21,9 @@ class FailureOnPurposeError(Exception):
     pass
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = (
-        MemoryStore() if request.param == "memory" else open_store(sqlite_url(tmp_path / "t.db"))
-    )
+    opened = open_store(a_url(request.param, tmp_path, request))
     yield opened
     opened.close()
 

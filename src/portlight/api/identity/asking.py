@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from portlight.api.errors import BadRequestError
+from portlight.api.query import tag_matchers
 from portlight.api.shell import Action, Call, Reply
 from portlight.api.wire import Json
 from portlight.service.identity.identity import Identity
 from portlight.service.identity.token import Token
 
+_TAGS = tag_matchers()
 _VARY = {"Vary": "X-Auth-Token"}
 
 
@@ -59,7 +61,11 @@ def listed(plural: str, rows: Callable[[Asking], list[Json]]) -> Answer:
 
 def _matches(row: Json, call: Call) -> bool:
     """Compare the filters that name a field of the row; identity ignores others."""
-    return all(_equals(row[key], values) for key, values in call.query.items() if key in row)
+    return all(
+        _TAGS[key](row, values) if key in _TAGS and "tags" in row else _equals(row[key], values)
+        for key, values in call.query.items()
+        if key in row or key in _TAGS
+    )
 
 
 def _equals(value: object, wanted: list[str]) -> bool:

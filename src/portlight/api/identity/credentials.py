@@ -43,7 +43,7 @@ _APPLICATION_CREDENTIAL: Attributes = {
     ),
     "expires_at": at_creation("expires_at", nullable(expiry)),
     "unrestricted": at_creation("unrestricted", nullable(boolean)),
-    "access_rules": at_creation(None, nullable(list_of(record(dict, {}), limit=0))),
+    "access_rules": at_creation(None, nullable(only([], "the roles limit what a program may do"))),
     "project_id": READ_ONLY,
     "user_id": READ_ONLY,
     "links": READ_ONLY,

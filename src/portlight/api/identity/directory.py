@@ -10,7 +10,7 @@ from portlight.core.identity import Domain, Project, Role, User
 
 _NAME = settable("name", text())
 _ENABLED = settable("enabled", boolean)
-_DESCRIPTION = settable("description", text(MAX_DESCRIPTION))
+_DESCRIPTION = settable("description", nullable(text(MAX_DESCRIPTION)))
 TAGS = set_of(text(), MAX_TAGS)
 _OPTIONS = settable(None, record(dict, {}))
 """Keystone's options of a project or user: there are none here."""

@@ -4,12 +4,12 @@ import msgspec
 
 from portlight.api.errors import BadRequestError
 from portlight.core.codec import decode_entity
+from portlight.core.observation import ErrorReport
 from portlight.core.virtual_ip import AnnouncementKind
 from portlight.service.report import (
     AgentReport,
     ClaimReport,
     CounterReport,
-    ErrorReport,
     InstanceReport,
     PortReport,
 )

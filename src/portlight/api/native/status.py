@@ -2,7 +2,7 @@
 
 from portlight.api.shell import Call, Reply
 from portlight.api.wire import Json, moment
-from portlight.service.report import HostState
+from portlight.core.observation import HostState
 
 
 def show_status(call: Call) -> Reply:

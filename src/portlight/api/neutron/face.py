@@ -9,6 +9,8 @@ from portlight.api.errors import neutron_body
 from portlight.api.neutron.extensions import list_extensions, show_extension
 from portlight.api.neutron.networks import NETWORKS
 from portlight.api.neutron.ports import PORTS
+from portlight.api.neutron.quotas import quota_routes
+from portlight.api.neutron.rbac_policies import RBAC_POLICIES
 from portlight.api.neutron.security_group_rules import SECURITY_GROUP_RULES
 from portlight.api.neutron.security_groups import SECURITY_GROUPS
 from portlight.api.neutron.subnets import SUBNETS
@@ -39,6 +41,8 @@ def neutron_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *routes_of(face, SECURITY_GROUPS, BASE),
         *tag_routes(face, SECURITY_GROUPS, BASE),
         *routes_of(face, SECURITY_GROUP_RULES, BASE),
+        *routes_of(face, RBAC_POLICIES, BASE),
+        *quota_routes(face, BASE),
     ]
 
 
@@ -49,7 +53,7 @@ def _versions(call: Call) -> Reply:
 
 
 def _version(call: Call) -> Reply:
-    plurals = (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES)
+    plurals = (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES, RBAC_POLICIES)
     resources: list[Json] = [
         {
             "name": one.name,

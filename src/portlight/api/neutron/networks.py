@@ -34,11 +34,12 @@ def _render(cloud: Cloud, caller: Caller, networks: Sequence[Network]) -> list[J
         related(cloud.subnets, caller, "network_id", ids),
         lambda subnet: subnet.network_id,
     )
+    shared = cloud.shared_with(caller, Network)
     return [
         {
             **render_standard(network.id, network.meta),
             "admin_state_up": network.admin_state_up,
-            "shared": network.shared,
+            "shared": network.id in shared,
             "mtu": network.mtu,
             "port_security_enabled": network.port_security_enabled,
             "router:external": False,

@@ -28,12 +28,13 @@ def _render(cloud: Cloud, caller: Caller, groups: Sequence[SecurityGroup]) -> li
         related(cloud.security_group_rules, caller, "security_group_id", ids),
         lambda rule: rule.security_group_id,
     )
+    shared = cloud.shared_with(caller, SecurityGroup)
     return [
         {
             **render_standard(group.id, group.meta),
             "stateful": group.stateful,
             "established_flows": group.established_flows,
-            "shared": False,
+            "shared": group.id in shared,
             "security_group_rules": [render_rule(rule) for rule in rules.get(group.id, ())],
         }
         for group in groups

@@ -11,7 +11,7 @@ from portlight.api.resource import Resource
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.core.errors import PreconditionFailedError
 from portlight.service.collection import C, D, I
-from portlight.service.work import O
+from portlight.service.sharing import O
 
 Tags = frozenset[str]
 

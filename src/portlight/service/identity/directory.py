@@ -18,7 +18,7 @@ from portlight.service.identity.work import (
 )
 from portlight.service.ids import IdSource
 from portlight.service.policy import check_action
-from portlight.store.protocol import AlreadyExistsError, Store, StoreBusyError
+from portlight.store.protocol import AlreadyExistsError, Store
 
 ATTEMPTS = 3
 ANY: Where = {}
@@ -57,11 +57,11 @@ class Registry:
         """Return what a writing use case says, once it is kept."""
         for _ in range(ATTEMPTS - 1):
             # When someone else took the same thing between two of our looks, look again.
-            with suppress(AlreadyExistsError, StoreBusyError):
+            with suppress(AlreadyExistsError):
                 return self._once(by, use)
         try:
             return self._once(by, use)
-        except (AlreadyExistsError, StoreBusyError) as error:
+        except AlreadyExistsError as error:
             raise ConflictError(f"The request lost against another one: {error}") from error
 
     def _once(self, by: Token, use: Callable[[IdentityWork], R]) -> R:

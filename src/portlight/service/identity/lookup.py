@@ -73,10 +73,13 @@ def assignments_on(tx: Reading, user_id: str, target_id: str) -> list[RoleAssign
 
 
 def roles_on(tx: Reading, user_id: str, target_id: str | None) -> tuple[Role, ...]:
-    """Return the roles of a user on a project or domain, by name."""
+    """Return the roles of a user on a project or domain, with those they imply, by name."""
     if target_id is None:
         return ()
-    found = (role_of(tx, one.role) for one in assignments_on(tx, user_id, target_id))
+    given = {one.role for one in assignments_on(tx, user_id, target_id)}
+    chain = list(FIXED_ROLES)
+    highest = min((chain.index(role) for role in given if role in FIXED_ROLES), default=len(chain))
+    found = (role_of(tx, role) for role in given | set(chain[highest:]))
     return tuple(sorted((role for role in found if role), key=lambda role: role.name))
 
 

@@ -25,7 +25,7 @@ _DECOY = (
     "$argon2id$v=19$m=65536,t=3,p=4$4kKo+bWeXbB1IK0KtQZ87g$"
     "IMVjj8NLtrZJtrGQhYtzbuDHxUKwUOuCAHqHx2kduio"
 )
-"""The hash of a text that nobody knows, with the costs of a real one."""
+"""The hash of a text that nobody knows, with the costs of a real one by default."""
 
 
 class Passwords:
@@ -37,6 +37,7 @@ class Passwords:
         self._store = store
         self._clock = clock
         self._hasher = hasher or PasswordHasher()
+        self._decoy = _DECOY if hasher is None else hasher.hash(_DECOY)
         self._names = Throttle(FREE_FAILURES_PER_NAME)
         self._addresses = Throttle(FREE_FAILURES_PER_ADDRESS)
 
@@ -91,7 +92,7 @@ class Passwords:
         self._names.check(name, now)
         self._addresses.check(address, now)
         # A hash is checked in any case: the time must not tell whether the user exists.
-        fits = self._verify(secret_hash or _DECOY, secret)
+        fits = self._verify(secret_hash or self._decoy, secret)
         if fits:
             self._names.succeed(name)
         else:

@@ -15,6 +15,7 @@ from portlight.core.identity import (
     TokenRecord,
 )
 from portlight.core.port import Port
+from portlight.core.quotas import QuotaLimits
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.service.identity.directory import DirectoryKind
 from portlight.service.identity.lookup import domain_of
@@ -99,6 +100,8 @@ def delete(work: IdentityWork, project: Project) -> None:
             work.tx.delete(entity)
     for grant in work.tx.find(RoleAssignment, {"target_id": [project.id]}):
         work.tx.delete(grant)
+    for limits in work.tx.find(QuotaLimits, {"id": [project.id]}):
+        work.tx.delete(limits)
     work.tx.delete(project)
 
 

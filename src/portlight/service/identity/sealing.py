@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from portlight.core.errors_identity import KeyDoesNotFitError
 
 
 class Sealer:
@@ -22,8 +24,11 @@ class Sealer:
         return self._fernet.encrypt(secret.encode()).decode()
 
     def unseal(self, sealed: str) -> str:
-        """Return the secret; raise cryptography.fernet.InvalidToken when no key fits."""
-        return self._fernet.decrypt(sealed.encode()).decode()
+        """Return the secret; raise KeyDoesNotFitError when it was sealed with another key."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken as error:
+            raise KeyDoesNotFitError from error
 
 
 def new_key() -> bytes:

@@ -44,7 +44,7 @@ class Throttle:
             if before is not None and now - before.last_at < FORGET_SECONDS:
                 number = before.number + 1
             # 2^6 > 60: a larger exponent changes nothing
-            over = min(number - self._free, 6)
+            over = min(number - self._free, 7)
             delay = min(2.0 ** (over - 1), LONGEST_SECONDS) if over > 0 else 0.0
             self._failures[key] = _Failures(number, now, now + delay)
             if len(self._failures) > MAX_KEYS:

@@ -63,6 +63,7 @@ class Tokens:
         now, secret = self._clock(), self._ids.secret()
         credential = proof.credential
         ends = (proof.not_after, None if credential is None else credential.expires_at)
+        last = now + TOKEN_SECONDS
         with self._store.writing() as tx:
             target = _target(tx, proof, scope, now)
             record = TokenRecord(
@@ -71,7 +72,7 @@ class Tokens:
                 project_id=target.project_id,
                 domain_id=target.domain_id,
                 issued_at=now,
-                expires_at=min(now + TOKEN_SECONDS, *(end for end in ends if end is not None)),
+                expires_at=min([last, *(end for end in ends if end is not None)]),
                 audit_id=self._ids.uuid(),
                 parent_audit_id=None if proof.parent is None else proof.parent.audit_ids[0],
                 methods=proof.methods,

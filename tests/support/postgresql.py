@@ -1,0 +1,125 @@
+"""A PostgreSQL of our own: made by initdb in a temporary folder, reached by its socket only."""
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from portlight.store.sql import open_store
+
+START_SECONDS = 30
+_USER = "portlight"
+_TEMPLATE = "migrated"
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A running server that makes databases as tests ask for them."""
+
+    folder: Path
+    user: str | None
+    """Whom the server runs as; None: who runs the tests."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def url(self, name: str) -> str:
+        return f"postgresql+psycopg://{_USER}@/{name}?host={self.folder}"
+
+    def empty_database(self) -> str:
+        """Return the URL of a new database without tables."""
+        return self._create("template0")
+
+    def database(self) -> str:
+        """Return the URL of a new database with the present schema."""
+        return self._create(_TEMPLATE)
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Run a statement as the server's superuser, beside Portlight."""
+        connection = psycopg.connect(host=str(self.folder), user=_USER, dbname=database)
+        connection.autocommit = True
+        with contextlib.closing(connection):
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def start(self) -> None:
+        options = f"-c listen_addresses='' -k {self.folder}"
+        log = self.folder / "log"
+        self._control("start", "-o", options, "-l", str(log), "-t", str(START_SECONDS))
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server; `immediate` is like a crash."""
+        self._control("stop", "-m", mode)
+
+    def _create(self, template: str) -> str:
+        name = f"test{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def _control(self, verb: str, *options: str) -> None:
+        run_as(self.user, "pg_ctl", verb, "-w", "-s", "-D", str(self.folder / "data"), *options)
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Run a server; leave nothing behind."""
+    # pytest's own folders are closed to other users, and too deep for the name of a socket.
+    folder = Path(tempfile.mkdtemp(prefix="portlight-pg-"))
+    # PostgreSQL refuses to run as root.
+    user = _unprivileged() if os.geteuid() == 0 else None
+    if user is not None:
+        shutil.chown(folder, user)
+    made = Cluster(folder=folder, user=user)
+    try:
+        run_as(
+            user, "initdb", "-D", str(folder / "data"), "-U", _USER, "-A", "trust",
+            "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync",
+        )  # fmt: skip
+        made.start()
+        try:
+            made.execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
+            open_store(made.url(_TEMPLATE)).close()
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def run_as(user: str | None, program: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs; fail with what it said."""
+    done = subprocess.run(
+        [_path_of(program), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        user=user,
+        group=None if user is None else pwd.getpwnam(user).pw_gid,
+        extra_groups=None if user is None else [],
+        cwd="/",
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+    )
+    assert done.returncode == 0, f"{program}: {done.stdout}\n{done.stderr}"
+
+
+def _path_of(program: str) -> str:
+    """Return where a program is: Debian keeps those of each version in a folder of its own."""
+    folders = Path("/usr/lib/postgresql").glob("*/bin")
+    newest = sorted(folders, key=lambda folder: float(folder.parent.name), reverse=True)
+    found = next((folder / program for folder in newest if (folder / program).is_file()), None)
+    path = found or shutil.which(program)
+    assert path, f"{program} is missing: scripts/install-packages brings it"
+    return str(path)
+
+
+def _unprivileged() -> str:
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    raise AssertionError("there is no user to run PostgreSQL as")

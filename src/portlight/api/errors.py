@@ -4,17 +4,20 @@ A class without a row of its own has the row of its nearest ancestor. `NotFoundE
 name from the kind that it names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from portlight.api.schema import TEXT, WHOLE, Schema, array, shape
 from portlight.core import (
     errors,
+    errors_address_group,
     errors_identity,
     errors_network,
     errors_port,
     errors_security_group,
     errors_sharing,
+    errors_subnet_pool,
 )
 
 
@@ -96,6 +99,36 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_network.IpAddressInUseError: Row(_CONFLICT, "IpAddressAlreadyAllocated"),
     errors_network.NoFreeAddressError: Row(_CONFLICT, "IpAddressGenerationFailure"),
     errors_network.MacAddressInUseError: Row(_CONFLICT, "MacAddressInUse"),
+    errors_network.SubnetServiceTypeError: Row(_INVALID, "InvalidSubnetServiceType"),
+    errors_network.NoServiceSubnetError: Row(
+        _CONFLICT, "IpAddressGenerationFailureNoMatchingSubnet"
+    ),
+    errors_network.DnsDomainError: Row(_INVALID, "HTTPBadRequest"),
+    errors_network.AvailabilityZoneNotFoundError: Row(
+        HTTPStatus.NOT_FOUND, "AvailabilityZoneNotFound"
+    ),
+    errors_network.HostAliveError: Row(_CONFLICT, "AgentInUse"),
+    # subnet pools, address scopes
+    errors_subnet_pool.EmptySubnetPoolError: Row(_INVALID, "EmptySubnetPoolPrefixList"),
+    errors_subnet_pool.PrefixVersionMismatchError: Row(_INVALID, "PrefixVersionMismatch"),
+    errors_subnet_pool.PrefixBoundsError: Row(_INVALID, "IllegalSubnetPoolPrefixBounds"),
+    errors_subnet_pool.PrefixUpdateError: Row(_INVALID, "IllegalSubnetPoolPrefixUpdate"),
+    errors_subnet_pool.SubnetPoolUpdateError: Row(_INVALID, "IllegalSubnetPoolUpdate"),
+    errors_subnet_pool.SubnetPoolInUseError: Row(_INVALID, "SubnetPoolDeleteError"),
+    errors_subnet_pool.PrefixTooShortError: Row(_INVALID, "MinPrefixSubnetAllocationError"),
+    errors_subnet_pool.PrefixTooLongError: Row(_INVALID, "MaxPrefixSubnetAllocationError"),
+    errors_subnet_pool.NoFreePrefixError: Row(_CONFLICT, "SubnetAllocationError"),
+    errors_subnet_pool.PrefixQuotaExceededError: Row(_CONFLICT, "SubnetPoolQuotaExceeded"),
+    errors_subnet_pool.SubnetPoolAffinityError: Row(_INVALID, "NetworkSubnetPoolAffinityError"),
+    errors_subnet_pool.AddressScopeAffinityError: Row(_INVALID, "NetworkAddressScopeAffinityError"),
+    errors_subnet_pool.AddressScopePrefixConflictError: Row(
+        _CONFLICT, "AddressScopePrefixConflict"
+    ),
+    errors_subnet_pool.AddressScopeFamilyError: Row(
+        _INVALID, "IllegalSubnetPoolIpVersionAssociationToAddressScope"
+    ),
+    errors_subnet_pool.AddressScopeInUseError: Row(_CONFLICT, "AddressScopeInUse"),
+    errors_subnet_pool.AddressScopeUpdateError: Row(_INVALID, "AddressScopeUpdateError"),
     # ports, virtual IPs, instances
     errors_port.PortInUseError: Row(_CONFLICT, "PortInUse"),
     errors_port.ServicePortError: Row(_CONFLICT, "ServicePortInUse"),
@@ -126,6 +159,16 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
         _CONFLICT, "SecurityGroupCannotRemoveDefault"
     ),
     errors_security_group.SecurityGroupRuleExistsError: Row(_CONFLICT, "SecurityGroupRuleExists"),
+    errors_security_group.DuplicateRuleInRequestError: Row(
+        _CONFLICT, "DuplicateSecurityGroupRuleInPost"
+    ),
+    errors_security_group.DefaultRuleExistsError: Row(_CONFLICT, "DefaultSecurityGroupRuleExists"),
+    errors_security_group.MixedStatefulnessError: Row(_CONFLICT, "SecurityGroupConflict"),
+    errors_security_group.TooManyGroupsError: Row(_CONFLICT, "TooManySecurityGroups"),
+    errors_security_group.TooManyRulesError: Row(_CONFLICT, "TooManySecurityGroupRules"),
+    errors_address_group.AddressGroupInUseError: Row(_CONFLICT, "AddressGroupInUse"),
+    errors_address_group.AddressesAlreadyExistError: Row(_INVALID, "AddressesAlreadyExist"),
+    errors_address_group.TooManyAddressesError: Row(_CONFLICT, "TooManyAddresses"),
     errors_security_group.InvalidProtocolError: Row(_INVALID, "SecurityGroupRuleInvalidProtocol"),
     errors_security_group.ProtocolFamilyError: Row(
         _INVALID, "SecurityGroupEthertypeConflictWithProtocol"
@@ -140,9 +183,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_security_group.InvalidPortValueError: Row(_INVALID, "SecurityGroupInvalidPortValue"),
     errors_security_group.InvalidIcmpValueError: Row(_INVALID, "SecurityGroupInvalidIcmpValue"),
     errors_security_group.MissingIcmpTypeError: Row(_INVALID, "SecurityGroupMissingIcmpType"),
-    errors_security_group.RemoteGroupAndPrefixError: Row(
-        _INVALID, "SecurityGroupRemoteGroupAndRemoteIpPrefix"
-    ),
+    errors_security_group.MultipleRemotesError: Row(_INVALID, "SecurityGroupMultipleRemoteEntites"),
     errors_security_group.RemotePrefixFamilyError: Row(
         _INVALID, "SecurityGroupRuleParameterConflict"
     ),
@@ -175,15 +216,26 @@ def refusal_of(error: errors.DomainError) -> Refusal:
     return Refusal(status=row.status, wire_name=name, message=str(error), blockers=blockers)
 
 
-def neutron_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal as Neutron does; `detail` lists every blocker."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBody:
+    """How a face dresses a refusal, and the schema of that."""
+
+    dress: Callable[[Refusal], dict[str, object]]
+    schema: Schema
+
+    def __call__(self, refusal: Refusal) -> dict[str, object]:
+        """Return the body of the answer."""
+        return self.dress(refusal)
+
+
+def _as_neutron(refusal: Refusal) -> dict[str, object]:
+    # one line for each blocker
     detail = "\n".join(str(blocker) for blocker in refusal.blockers)
     body = {"type": refusal.wire_name, "message": refusal.message, "detail": detail}
     return {"NeutronError": body}
 
 
-def identity_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal as Keystone does."""
+def _as_keystone(refusal: Refusal) -> dict[str, object]:
     return {
         "error": {
             "code": int(refusal.status),
@@ -193,8 +245,7 @@ def identity_body(refusal: Refusal) -> dict[str, object]:
     }
 
 
-def native_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal for the native API; `blockers` lists all of them."""
+def _natively(refusal: Refusal) -> dict[str, object]:
     body: dict[str, object] = {
         "code": int(refusal.status),
         "type": refusal.wire_name,
@@ -203,6 +254,33 @@ def native_body(refusal: Refusal) -> dict[str, object]:
     if refusal.blockers:
         body["blockers"] = [{"kind": one.kind, "id": one.id} for one in refusal.blockers]
     return {"error": body}
+
+
+neutron_body = ErrorBody(
+    dress=_as_neutron,
+    schema=shape(
+        {"NeutronError": shape({"type": TEXT, "message": TEXT, "detail": TEXT})},
+        title="neutron_error",
+    ),
+)
+identity_body = ErrorBody(
+    dress=_as_keystone,
+    schema=shape(
+        {"error": shape({"code": WHOLE, "message": TEXT, "title": TEXT})}, title="identity_error"
+    ),
+)
+native_body = ErrorBody(
+    dress=_natively,
+    schema=shape(
+        {
+            "error": shape(
+                {"code": WHOLE, "type": TEXT, "message": TEXT},
+                optional={"blockers": array(shape({"kind": TEXT, "id": TEXT}))},
+            )
+        },
+        title="native_error",
+    ),
+)
 
 
 def _not_found_name(error: errors.NotFoundError) -> str:

@@ -5,14 +5,31 @@ A kind is a row of facts: its attributes, its draft and the use cases of the ser
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Generic
 
 from starlette.routing import Route
 
 from portlight.api.attributes import Attributes, parse_create, parse_update
+from portlight.api.documents import Documents
 from portlight.api.errors import BadRequestError
-from portlight.api.query import Listing, Matcher, Query, pick, select, tag_matchers, where_of
+from portlight.api.operation import Operation
+from portlight.api.query import (
+    Listing,
+    Matcher,
+    Narrow,
+    fields_of,
+    page_of_window,
+    pick,
+    refuse_marker,
+    select,
+    tag_matchers,
+    where_of,
+    window_of,
+)
+from portlight.api.resource_operations import describe
+from portlight.api.schema import Schema
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.service.caller import Caller
@@ -37,9 +54,15 @@ class Resource(Generic[O, I, D, C]):
     use: Callable[[Cloud], Collection[O, I, D, C]]
     """Its use cases."""
     render: Callable[[Cloud, Caller, Sequence[O]], list[Json]]
+    renders_alone: bool = False
+    """A document depends on its entity and on whether an administrator looks, on nothing else."""
     where: Mapping[str, str] = field(default_factory=dict)
     """Attribute to the store's filter, beside id, name and project."""
     matchers: Mapping[str, Matcher] = field(default_factory=dict)
+    narrow: Mapping[str, Narrow] = field(default_factory=dict)
+    """Filters with a matcher, of which the store can apply a part."""
+    filters: Mapping[str, Schema] = field(default_factory=dict)
+    """What a filter takes, where that is not any text."""
     check: Callable[[Json], None] = lambda _document: None
     """Checks of the document as a whole, after its attributes were parsed."""
 
@@ -61,21 +84,24 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
             **(tag_matchers() if "tags" in resource.attributes else {}),
             **resource.matchers,
         },
+        narrow=resource.narrow,
     )
+    documents = Documents(resource.render, is_kept=resource.renders_alone)
     collection = f"{base}/{resource.plural.replace('_', '-')}"
+    told = describe(resource.name, resource.plural, resource.attributes, listing, resource.filters)
     return [
         route(
             face,
             collection,
-            GET=lambda call: _list(resource, listing, call),
-            POST=lambda call: _create(resource, call),
+            GET=Operation(lambda call: _list(resource, listing, documents, call), told.list),
+            POST=Operation(lambda call: _create(resource, call), told.create),
         ),
         route(
             face,
             collection + "/{id}",
-            GET=lambda call: _show(resource, call),
-            PUT=lambda call: _update(resource, call),
-            DELETE=lambda call: _delete(resource, call),
+            GET=Operation(lambda call: _show(resource, call), told.show),
+            PUT=Operation(lambda call: _update(resource, call), told.update),
+            DELETE=Operation(lambda call: _delete(resource, call), told.delete),
         ),
     ]
 
@@ -127,11 +153,22 @@ def _new_documents(resource: Resource[O, I, D, C], document: Json) -> list[Json]
     return listed
 
 
-def _list(resource: Resource[O, I, D, C], listing: Listing, call: Call) -> Reply:
+def _list(
+    resource: Resource[O, I, D, C], listing: Listing, documents: Documents[O], call: Call
+) -> Reply:
     where = where_of(listing, call.query)
-    entities = resource.use(call.cloud).find(call.caller, where)
-    rendered = resource.render(call.cloud, call.caller, entities)
-    page = select(listing, call.query, rendered, call.url)
+    window = window_of(listing, call.query)
+    find = partial(resource.use(call.cloud).find, call.caller)
+    if window is not None and window.after is not None:
+        marked = [one for one in where.get("id", [window.after]) if one == window.after]
+        if not find({**where, "id": marked}):
+            refuse_marker(call.query)
+    rendered = documents.of(call.cloud, call.caller, find(where, window))
+    page = (
+        select(listing, call.query, rendered, call.url)
+        if window is None
+        else page_of_window(listing, call.query, rendered, call.url)
+    )
     body: Json = {resource.plural: page.items}
     if page.links:
         body[f"{resource.plural}_links"] = page.links
@@ -142,11 +179,6 @@ def _show(resource: Resource[O, I, D, C], call: Call) -> Reply:
     entity = resource.use(call.cloud).get(call.caller, resource.identifier(call.path["id"]))
     (rendered,) = resource.render(call.cloud, call.caller, [entity])
     return Reply(document={resource.name: pick(rendered, fields_of(call.query))})
-
-
-def fields_of(query: Query) -> set[str]:
-    """Return the names in the `fields` parameters."""
-    return {name for value in query.get("fields", ()) for name in value.split(",")}
 
 
 def _update(resource: Resource[O, I, D, C], call: Call) -> Reply:

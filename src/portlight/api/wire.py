@@ -13,18 +13,20 @@ from typing import TypeVar
 from portlight.api.parser import (
     Parse,
     Parser,
-    Schema,
     any_case,
     decimal_pattern,
-    or_null,
     parser,
     refuse,
 )
+from portlight.api.schema import TEXT, TRUTH, Schema, or_null, titled
+from portlight.core.errors import InvalidRequestError
 from portlight.values.addresses import (
     AddressRange,
     IpAddress,
+    IpInterface,
     IpPrefix,
     MacAddress,
+    parse_interface,
     parse_ip,
     parse_mac,
     parse_prefix,
@@ -41,23 +43,40 @@ _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}"
 _UUID_TEXT = re.compile(_UUID)
 _LENGTH_TEXT = re.compile(r"[^%/]+/(0|[1-9][0-9]{0,2})")
 _TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False}
-_IP: Schema = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
-_CIDR: Schema = {"type": "string", "format": "cidr"}
-_MAC: Schema = {
-    "type": "string",
-    "pattern": "^[0-9a-fA-F]{2}((:[0-9a-fA-F]{2}){5}|(-[0-9a-fA-F]{2}){5})$",
-}
+_IP: Schema = titled(
+    "ip_address", {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+)
+_CIDR: Schema = titled("cidr", {"type": "string", "format": "cidr"})
+_MAC: Schema = titled(
+    "mac_address",
+    {
+        "type": "string",
+        "pattern": "^[0-9a-fA-F]{2}((:[0-9a-fA-F]{2}){5}|(-[0-9a-fA-F]{2}){5})$",
+    },
+)
+_BOOLEAN: Schema = titled(
+    "boolean",
+    {
+        "anyOf": [
+            TRUTH,
+            {"enum": [0, 1]},
+            {"type": "string", "pattern": any_case(list(_TRUTHS))},
+        ]
+    },
+)
 
 
-def text(limit: int = NAME_LENGTH) -> Parser[str]:
-    """Accept a string of at most `limit` characters."""
+def text(limit: int = NAME_LENGTH, *, least: int = 0) -> Parser[str]:
+    """Accept a string of `least` to `limit` characters."""
 
-    @parser({"type": "string", "maxLength": limit, "pattern": "^[^\\x00]*$"})
+    @parser({"type": "string", "minLength": least, "maxLength": limit, "pattern": "^[^\\x00]*$"})
     def parse(field: str, raw: object) -> str:
         if not isinstance(raw, str):
             refuse(field, f"'{raw}' is not a valid string")
         if len(raw) > limit:
             refuse(field, f"'{raw[:32]}…' exceeds maximum length of {limit}")
+        if len(raw) < least:
+            refuse(field, f"it must have at least {least} characters")
         if "\0" in raw:
             refuse(field, "a string must not hold the character NUL")
         return raw
@@ -65,16 +84,7 @@ def text(limit: int = NAME_LENGTH) -> Parser[str]:
     return parse
 
 
-@parser(
-    {
-        "anyOf": [
-            {"type": "boolean"},
-            {"enum": [0, 1]},
-            {"type": "string", "pattern": any_case(list(_TRUTHS))},
-        ]
-    },
-    shown={"type": "boolean"},
-)
+@parser(_BOOLEAN, shown=TRUTH)
 def boolean(field: str, raw: object) -> bool:
     """Accept a JSON boolean, and the spellings that Neutron accepts for one."""
     # a list or an object is no spelling of anything, and cannot be looked up
@@ -91,9 +101,7 @@ def integer(low: int, high: int) -> Parser[int]:
 
     @parser({"anyOf": [number, spelled]}, shown=number)
     def parse(field: str, raw: object) -> int:
-        number = _whole_number(raw)
-        if number is None:
-            refuse(field, f"'{raw}' is not an integer")
+        number = _whole_number(field, raw)
         if not low <= number <= high:
             refuse(field, f"'{number}' is not between {low} and {high}")
         return number
@@ -101,7 +109,22 @@ def integer(low: int, high: int) -> Parser[int]:
     return parse
 
 
-@parser({"type": "string", "pattern": f"^({_UUID})$"}, shown={"type": "string"})
+def one_number(*numbers: int) -> Parser[int]:
+    """Accept one of these whole numbers (or its decimal spelling)."""
+    allowed: Schema = {"type": "integer", "enum": list(numbers)}
+    spelled: Schema = {"type": "string", "enum": [str(number) for number in numbers]}
+
+    @parser({"anyOf": [allowed, spelled]}, shown=allowed)
+    def parse(field: str, raw: object) -> int:
+        number = _whole_number(field, raw)
+        if number not in numbers:
+            refuse(field, f"'{number}' is not in {list(numbers)}")
+        return number
+
+    return parse
+
+
+@parser(titled("uuid", {"type": "string", "pattern": f"^({_UUID})$"}), shown=TEXT)
 def identifier(field: str, raw: object) -> str:
     """Accept the text of a UUID."""
     if not isinstance(raw, str) or not _UUID_TEXT.fullmatch(raw):
@@ -127,11 +150,20 @@ def prefix(field: str, raw: object) -> IpPrefix:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
-@parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
+@parser({"anyOf": [_IP, _CIDR]}, shown=_CIDR)
 def loose_prefix(field: str, raw: object) -> IpPrefix:
     """Accept an address or a network; host bits are cleared, as Neutron does for rules."""
     try:
         return parse_prefix(_unzoned(raw), strict=False)
+    except ValueError:
+        refuse(field, f"'{raw}' is not a valid IP subnet")
+
+
+@parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
+def spelled_prefix(field: str, raw: object) -> IpInterface:
+    """Accept an address or a network; its spelling is kept, host bits included."""
+    try:
+        return parse_interface(_unzoned(raw))
     except ValueError:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
@@ -182,6 +214,19 @@ def nullable(parse: Parser[T]) -> Parser[T | None]:
         return None if raw is None else parse(field, raw)
 
     return Parser(accept, or_null(parse.schema), or_null(parse.shown))
+
+
+def either(first: Parser[T], second: Parser[T]) -> Parser[T]:
+    """Accept what one of the two accepts; the second one says what is wrong."""
+
+    def accept(field: str, raw: object) -> T:
+        try:
+            return first(field, raw)
+        except InvalidRequestError:
+            return second(field, raw)
+
+    choice = {"anyOf": [first.schema, second.schema]}
+    return Parser(accept, choice, {"anyOf": [first.shown, second.shown]})
 
 
 def list_of(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]:
@@ -254,12 +299,24 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def spaced_time(seconds: float) -> str:
+    """Render seconds since the epoch as Neutron does for agents: `2026-01-01 00:00:00`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def moment(seconds: float) -> str:
     """Render seconds since the epoch with their microseconds: `2026-01-01T00:00:00.000000Z`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _whole_number(raw: object) -> int | None:
+def _whole_number(field: str, raw: object) -> int:
+    number = _number_of(raw)
+    if number is None:
+        refuse(field, f"'{raw}' is not an integer")
+    return number
+
+
+def _number_of(raw: object) -> int | None:
     """Return the number; None when it is none. JSON writes 7 as 7.0, too; true is no number."""
     if isinstance(raw, float):
         return int(raw) if raw.is_integer() else None

@@ -14,13 +14,21 @@ from portlight.core.network import HostRoute, Ipv6Mode
 from portlight.core.port import AddressPair, ExtraDhcpOption
 from portlight.core.security_group import Direction, EstablishedFlows, EtherType
 from portlight.core.virtual_ip import ClaimPolicy, VirtualIpMember
-from portlight.values.addresses import AddressRange, IpAddress, IpPrefix, MacAddress
+from portlight.values.addresses import (
+    AddressRange,
+    IpAddress,
+    IpInterface,
+    IpPrefix,
+    MacAddress,
+)
 from portlight.values.ids import (
+    AddressGroupId,
     NetworkId,
     PortId,
     ProjectId,
     SecurityGroupId,
     SubnetId,
+    SubnetPoolId,
 )
 
 UNSET: Final = msgspec.UNSET
@@ -40,18 +48,26 @@ class NetworkDraft:
     """With everyone: the same as an RBAC policy for `*`."""
     mtu: int | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
+    external: bool | Unset = UNSET
+    dns_domain: str | Unset = UNSET
+    availability_zone_hints: tuple[str, ...] | Unset = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubnetDraft:
-    """Create a subnet, or change what can change (not network, cidr or the IPv6 modes)."""
+    """Create a subnet, or change what can change (not network, prefix, pool or the IPv6 modes)."""
 
     network_id: NetworkId | Unset = UNSET
     project_id: ProjectId | Unset = UNSET
     name: str | Unset = UNSET
     description: str | Unset = UNSET
     tags: frozenset[str] | Unset = UNSET
+    ip_version: int | Unset = UNSET
     cidr: IpPrefix | Unset = UNSET
+    """UNSET at creation: a prefix of `prefixlen`, or of the usual length, from a pool."""
+    prefixlen: int | Unset = UNSET
+    subnetpool_id: SubnetPoolId | Unset | None = UNSET
+    use_default_subnetpool: bool | Unset = UNSET
     gateway_ip: IpAddress | Unset | None = UNSET
     """None: no gateway. UNSET at creation: the first address."""
     allocation_pools: tuple[AddressRange, ...] | Unset = UNSET
@@ -60,6 +76,8 @@ class SubnetDraft:
     host_routes: tuple[HostRoute, ...] | Unset = UNSET
     ipv6_address_mode: Ipv6Mode | Unset | None = UNSET
     ipv6_ra_mode: Ipv6Mode | Unset | None = UNSET
+    service_types: tuple[str, ...] | Unset = UNSET
+    dns_publish_fixed_ip: bool | Unset = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +147,9 @@ class SecurityGroupRuleDraft:
     """Name or number, as the client wrote it."""
     port_range_min: int | None = None
     port_range_max: int | None = None
-    remote_prefix: IpPrefix | None = None
+    remote_prefix: IpInterface | None = None
     remote_group_id: SecurityGroupId | None = None
+    remote_address_group_id: AddressGroupId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

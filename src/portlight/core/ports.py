@@ -25,11 +25,10 @@ from portlight.core.port import (
     RetiredIp,
 )
 from portlight.values.addresses import MacAddress
-from portlight.values.ids import HostName, PortId, SecurityGroupId
+from portlight.values.ids import HostName, PortId, SecurityGroupId, SubnetId
 
 MAX_ADDRESS_PAIRS = 256
 MAX_FIXED_IPS = 64
-MAX_SECURITY_GROUPS = 64
 MAX_DHCP_OPTIONS = 64
 GRACE_SECONDS = 120.0
 """How long a former address goes on working after a change (row N19)."""
@@ -134,6 +133,16 @@ def without_expired(port: Port, now: float) -> Port:
     return replace(port, meta=next_meta(port.meta, None, now), retired_ips=kept)
 
 
+def without_subnet(port: Port, subnet_id: SubnetId, *, now: float) -> Port:
+    """Return the port without its addresses in a subnet that goes, the former ones included."""
+    fixed_ips = tuple(ip for ip in port.fixed_ips if ip.subnet_id != subnet_id)
+    retired_ips = tuple(ip for ip in port.retired_ips if ip.fixed_ip.subnet_id != subnet_id)
+    if (fixed_ips, retired_ips) == (port.fixed_ips, port.retired_ips):
+        return port
+    meta = next_meta(port.meta, None, now)
+    return replace(port, meta=meta, fixed_ips=fixed_ips, retired_ips=retired_ips)
+
+
 def held_ips(port: Port) -> frozenset[FixedIp]:
     """Return the addresses that no other port can get: the fixed and the retired ones."""
     return frozenset(port.fixed_ips) | {retired.fixed_ip for retired in port.retired_ips}
@@ -202,7 +211,6 @@ def _check_limits(port: Port) -> None:
     limits = (
         ("allowed_address_pairs", len(port.allowed_address_pairs), MAX_ADDRESS_PAIRS),
         ("fixed_ips", len(port.fixed_ips), MAX_FIXED_IPS),
-        ("security_groups", len(port.security_groups), MAX_SECURITY_GROUPS),
         ("extra_dhcp_opts", len(port.extra_dhcp_options), MAX_DHCP_OPTIONS),
         ("device_id", len(port.device_id), 255),
         ("device_owner", len(port.device_owner), 255),

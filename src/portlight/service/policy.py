@@ -23,10 +23,23 @@ POLICY: Mapping[str, frozenset[str]] = {
     "update_network": _WRITERS,
     "delete_network": _WRITERS,
     "network:shared": _ADMINS,
+    "network:router:external": _ADMINS,
+    "subnet:service_types": _ADMINS,
     "get_subnet": _READERS,
     "create_subnet": _WRITERS,
     "update_subnet": _WRITERS,
     "delete_subnet": _WRITERS,
+    "get_subnetpool": _READERS,
+    "create_subnetpool": _WRITERS,
+    "update_subnetpool": _WRITERS,
+    "delete_subnetpool": _WRITERS,
+    "subnetpool:shared": _ADMINS,
+    "subnetpool:is_default": _ADMINS,
+    "get_address_scope": _READERS,
+    "create_address_scope": _WRITERS,
+    "update_address_scope": _WRITERS,
+    "delete_address_scope": _WRITERS,
+    "address_scope:shared": _ADMINS,
     "get_port": _READERS,
     "create_port": _WRITERS,
     "update_port": _WRITERS,
@@ -40,6 +53,13 @@ POLICY: Mapping[str, frozenset[str]] = {
     "create_security_group_rule": _WRITERS,
     "update_security_group_rule": _WRITERS,
     "delete_security_group_rule": _WRITERS,
+    "get_address_group": _READERS,
+    "create_address_group": _WRITERS,
+    "update_address_group": _WRITERS,
+    "delete_address_group": _WRITERS,
+    "get_default_security_group_rule": _READERS,
+    "create_default_security_group_rule": _ADMINS,
+    "delete_default_security_group_rule": _ADMINS,
     "get_rbac_policy": _READERS,
     "create_rbac_policy": _WRITERS,
     "update_rbac_policy": _WRITERS,
@@ -66,6 +86,10 @@ POLICY: Mapping[str, frozenset[str]] = {
     "renew_instance": _WRITERS,
     "attach_interface": _WRITERS,
     "detach_interface": _WRITERS,
+    "get_agent": _READERS,
+    "update_agent": _ADMINS,
+    "delete_agent": _ADMINS,
+    "get_network_ip_availability": _ADMINS,
     "any_project": _ADMINS,
     "create_domain": _ADMINS,
     "update_domain": _ADMINS,
@@ -92,6 +116,9 @@ POLICY: Mapping[str, frozenset[str]] = {
 }
 """Action to the roles of which one is needed. `kind:field` guards one field of a draft."""
 
+PARENT_OWNER_TOO: Final = frozenset({"update_subnet", "delete_subnet", "delete_port"})
+"""What the owner of a network may also do to the things of others on it."""
+
 NETWORK_OWNER_ONLY: Final = ("mac", "port_security_enabled", "allowed_address_pairs")
 """Fields of a port that only the owner of its network (or an admin) sets: they loosen it."""
 
@@ -104,13 +131,18 @@ class Holder(Protocol):
         """The names of his roles."""
 
 
-def check_action(caller: Holder, action: str, *, own: bool = False) -> None:
-    """Raise ForbiddenError when none of the caller's roles allows the action.
+def is_allowed(caller: Holder, action: str, *, own: bool = False) -> bool:
+    """Whether one of the caller's roles allows the action.
 
     `own`: the thing is the caller's own, where the table speaks of that.
     """
     allowed = POLICY[action]
-    if caller.roles.isdisjoint(allowed) and not (own and OWN in allowed):
+    return not caller.roles.isdisjoint(allowed) or (own and OWN in allowed)
+
+
+def check_action(caller: Holder, action: str, *, own: bool = False) -> None:
+    """Raise ForbiddenError when the action is not allowed."""
+    if not is_allowed(caller, action, own=own):
         raise ForbiddenError(action)
 
 

@@ -4,34 +4,35 @@ from collections.abc import Sequence
 from typing import cast
 
 from portlight.api.attributes import (
-    READ_ONLY,
     STANDARD,
     Attribute,
     Attributes,
     at_creation,
+    read_only,
     settable,
 )
 from portlight.api.errors import BadRequestError
 from portlight.api.parser import narrowed, refuse
 from portlight.api.resource import Resource
+from portlight.api.schema import MOMENT, TEXT, WHOLE, array, one_word, or_null, shape
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
     Json,
     address,
     boolean,
     identifier,
-    integer,
     list_of,
     loose_prefix,
     mac,
     nullable,
+    one_number,
     only,
     record,
     text,
     timestamp,
 )
 from portlight.core.drafts import DroppedDhcpOption, FixedIpRequest, PortDraft
-from portlight.core.port import AddressPair, ExtraDhcpOption, FixedIp, Port
+from portlight.core.port import AddressPair, ExtraDhcpOption, FixedIp, Port, PortStatus
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
@@ -67,9 +68,11 @@ _OPTIONS = list_of(
         _dhcp_option,
         {"opt_name": text(64)},
         opt_value=nullable(text()),
-        ip_version=integer(4, 6),
+        ip_version=one_number(4, 6),
     )
 )
+
+_RETIRED = shape({"subnet_id": TEXT, "ip_address": TEXT, "until": MOMENT})
 
 _ATTRIBUTES: Attributes = {
     **STANDARD,
@@ -88,11 +91,11 @@ _ATTRIBUTES: Attributes = {
     "binding:host_id": settable("host", text()),
     "binding:vnic_type": settable(None, only("normal", why="only 'normal' is")),
     "binding:profile": settable(None, only({}, why="only an empty profile is")),
-    "binding:vif_type": READ_ONLY,
-    "binding:vif_details": READ_ONLY,
-    "status": READ_ONLY,
-    "device_index": READ_ONLY,
-    "retired_ips": READ_ONLY,
+    "binding:vif_type": read_only(TEXT),
+    "binding:vif_details": read_only({"type": "object"}),
+    "status": read_only(one_word(*PortStatus)),
+    "device_index": read_only(or_null(WHOLE)),
+    "retired_ips": read_only(array(_RETIRED)),
 }
 
 
@@ -154,16 +157,26 @@ def _render_binding(port: Port) -> Json:
 
 def _has_fixed_ip(item: Json, values: Sequence[str]) -> bool:
     """Match `fixed_ips=ip_address=…` and `fixed_ips=subnet_id=…`: one address satisfies all."""
-    wanted: dict[str, set[str]] = {}
+    wanted = _fixed_ips_wanted(values)
+    fixed_ips = cast("list[Json]", item["fixed_ips"])
+    return any(all(one[key] in allowed for key, allowed in wanted.items()) for one in fixed_ips)
+
+
+def _fixed_ips_wanted(values: Sequence[str]) -> dict[str, list[str]]:
+    wanted: dict[str, list[str]] = {}
     for value in values:
         key, _, detail = value.partition("=")
         if key not in ("ip_address", "subnet_id"):
             raise BadRequestError(
                 f"fixed_ips is filtered by ip_address=… or subnet_id=…, not '{value}'"
             )
-        wanted.setdefault(key, set()).add(detail)
-    fixed_ips = cast("list[Json]", item["fixed_ips"])
-    return any(all(one[key] in allowed for key, allowed in wanted.items()) for one in fixed_ips)
+        wanted.setdefault(key, []).append(detail)
+    return wanted
+
+
+def _narrow_fixed_ips(values: Sequence[str]) -> dict[str, list[str]]:
+    keys = {"ip_address": "address", "subnet_id": "subnet_id"}
+    return {keys[key]: wanted for key, wanted in _fixed_ips_wanted(values).items()}
 
 
 PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
@@ -175,17 +188,22 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
     change=PortDraft,
     use=lambda cloud: cloud.ports,
     render=_render,
+    renders_alone=True,
     where={
         "network_id": "network_id",
         "vpc_id": "network_id",
         "device_id": "device_id",
         "device_owner": "device_owner",
-        "mac_address": "mac",
         "security_groups": "security_group_id",
     },
+    filters={"fixed_ips": {"type": "string", "pattern": "^(ip_address|subnet_id)(=|$)"}},
     matchers={
         "fixed_ips": _has_fixed_ip,
         "vpc_id": lambda item, values: item["network_id"] in values,
         "mac_address": lambda item, values: item["mac_address"] in [v.lower() for v in values],
+    },
+    narrow={
+        "fixed_ips": _narrow_fixed_ips,
+        "mac_address": lambda values: {"mac": [value.lower() for value in values]},
     },
 )

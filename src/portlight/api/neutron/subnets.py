@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
+from portlight.api.attributes import STANDARD, Attribute, Attributes, at_creation, settable
 from portlight.api.errors import BadRequestError
 from portlight.api.parser import refuse
 from portlight.api.resource import Resource
@@ -16,10 +16,12 @@ from portlight.api.wire import (
     integer,
     list_of,
     nullable,
+    one_number,
     one_of,
     only,
     prefix,
     record,
+    text,
 )
 from portlight.core.drafts import SubnetDraft
 from portlight.core.network import HostRoute, Ipv6Mode, Subnet
@@ -37,13 +39,19 @@ def _host_route(destination: IpPrefix, nexthop: IpAddress) -> HostRoute:
 
 _POOLS = list_of(record(address_range, {"start": address, "end": address}))
 _ROUTES = list_of(record(_host_route, {"destination": prefix, "nexthop": address}))
-_NO_SUBNET_POOLS = "there are no subnet pools"
 
 _ATTRIBUTES: Attributes = {
     **STANDARD,
     "network_id": at_creation("network_id", identifier, required=True),
-    "cidr": at_creation("cidr", prefix, required=True),
-    "ip_version": at_creation(None, integer(4, 6)),
+    "cidr": at_creation("cidr", prefix),
+    "prefixlen": Attribute(
+        parse=integer(0, 128), draft="prefixlen", on_update=False, is_rendered=False
+    ),
+    "subnetpool_id": at_creation("subnetpool_id", nullable(identifier)),
+    "use_default_subnetpool": Attribute(
+        parse=boolean, draft="use_default_subnetpool", on_update=False, is_rendered=False
+    ),
+    "ip_version": at_creation("ip_version", one_number(4, 6)),
     "gateway_ip": settable("gateway_ip", nullable(address)),
     "allocation_pools": settable("allocation_pools", _POOLS),
     "enable_dhcp": settable("enable_dhcp", boolean),
@@ -51,13 +59,16 @@ _ATTRIBUTES: Attributes = {
     "host_routes": settable("host_routes", _ROUTES),
     "ipv6_address_mode": at_creation("ipv6_address_mode", nullable(one_of(Ipv6Mode))),
     "ipv6_ra_mode": at_creation("ipv6_ra_mode", nullable(one_of(Ipv6Mode))),
-    "subnetpool_id": at_creation(None, only(value=None, why=_NO_SUBNET_POOLS)),
-    "service_types": READ_ONLY,
+    "service_types": settable("service_types", list_of(text())),
+    "dns_publish_fixed_ip": settable("dns_publish_fixed_ip", boolean),
+    "segment_id": settable(None, only(None, why="a network is one segment")),
 }
 
 
 def _check_ip_version(document: Json) -> None:
     version = document.get("ip_version")
+    if "cidr" not in document:
+        return
     cidr = parse_prefix(str(document["cidr"]))
     if version is not None and int(str(version)) != cidr.version:
         raise BadRequestError(
@@ -87,8 +98,10 @@ def _render_one(subnet: Subnet) -> Json:
         ],
         "ipv6_address_mode": subnet.ipv6_address_mode,
         "ipv6_ra_mode": subnet.ipv6_ra_mode,
-        "subnetpool_id": None,
-        "service_types": [],
+        "subnetpool_id": subnet.subnetpool_id,
+        "service_types": list(subnet.service_types),
+        "dns_publish_fixed_ip": subnet.dns_publish_fixed_ip,
+        "segment_id": None,
     }
 
 
@@ -101,6 +114,6 @@ SUBNETS: Resource[Subnet, SubnetId, SubnetDraft, SubnetDraft] = Resource(
     change=SubnetDraft,
     use=lambda cloud: cloud.subnets,
     render=_render,
-    where={"network_id": "network_id"},
+    where={"network_id": "network_id", "subnetpool_id": "subnetpool_id"},
     check=_check_ip_version,
 )

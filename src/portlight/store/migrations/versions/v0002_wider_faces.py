@@ -16,9 +16,13 @@ depends_on = None
 def upgrade() -> None:
     """Make the tables, and fill the new columns of those that were there."""
     _identity()
+    _addressing()
     _observations()
     _sharing()
+    _address_groups()
+    _default_rules()
     _quotas()
+    _pages()
 
 
 def downgrade() -> None:
@@ -58,6 +62,53 @@ def _add_keys(table: str, *keys: str) -> None:
     for key in keys:
         op.add_column(table, sa.Column(key, sa.Text))
         op.create_index(f"{table}_{key}", table, [key])
+
+
+def _address_groups() -> None:
+    _entity_table("address_groups", ("project_id", "name"))
+    for key in ("remote_address_group_id", "by_addresses_in"):
+        op.add_column("security_group_rules", sa.Column(key, sa.Text))
+        op.create_index(f"security_group_rules_{key}", "security_group_rules", [key])
+
+
+def _default_rules() -> None:
+    """Make the table, with the rules that every group has started with so far."""
+    _entity_table("default_rules", ("remote_group_id", "remote_address_group_id"))
+    rules = (
+        ("egress", 4, None),
+        ("egress", 6, None),
+        ("ingress", 4, "PARENT"),
+        ("ingress", 6, "PARENT"),
+    )
+    table = sa.table(
+        "default_rules", sa.column("id"), sa.column("document"), sa.column("remote_group_id")
+    )
+    for number, (direction, version, remote) in enumerate(rules, start=1):
+        identifier = f"00000000-0000-4000-8000-de00000000{number:02d}"
+        document = {
+            "id": identifier,
+            "meta": {"project_id": "", "revision_number": 1},
+            "direction": direction,
+            "ethertype": f"IPv{version}",
+            "remote_group_id": remote,
+            "used_in_default_group": True,
+            "used_in_other_groups": remote is None,
+        }
+        row = {"id": identifier, "document": json.dumps(document), "remote_group_id": remote}
+        op.execute(table.insert().values(row))
+
+
+def _addressing() -> None:
+    op.add_column("subnets", sa.Column("subnetpool_id", sa.Text))
+    op.create_index("subnets_subnetpool_id", "subnets", ["subnetpool_id"])
+    _entity_table(
+        "subnetpools",
+        ("project_id", "name", "default_of", "address_scope_id"),
+        (("default_of",),),
+    )
+    _entity_table("address_scopes", ("project_id", "name"))
+    _entity_table("prefix_uses", ())
+    _entity_table("agents", ("project_id", "name"), (("name",),))
 
 
 def _sharing() -> None:
@@ -139,9 +190,22 @@ def _entity_table(table: str, keys: Sequence[str], unique: Sequence[tuple[str, .
     )
     for key in keys:
         if (key,) not in unique:
-            op.create_index(f"{table}_{key}", table, [key])
+            op.create_index(f"{table}_{key}", table, [key, "id"])
     for columns in unique:
         op.create_index(f"{table}_unique_{'_'.join(columns)}", table, list(columns), unique=True)
+
+
+def _pages() -> None:
+    """Let every index on a key give its entities in the order of their ids."""
+    inspector = sa.inspect(op.get_bind())
+    for table in inspector.get_table_names():
+        if "document" not in {column["name"] for column in inspector.get_columns(table)}:
+            continue
+        for index in inspector.get_indexes(table):
+            if not index["unique"] and len(index["column_names"]) == 1:
+                name, (key,) = str(index["name"]), index["column_names"]
+                op.drop_index(name, table)
+                op.create_index(name, table, [str(key), "id"])
 
 
 def _observations() -> None:

@@ -43,7 +43,8 @@ RULES_OVER_SEVERAL_VALUES = {
     r"POST /v2.0/agents": "an agent is made by starting it; Neutron refuses this with 400, too",
     r"(POST|PUT) /portlight/v1/virtual-ips.*": "members and address belong to the subnet",
     r"POST /portlight/v1/instances.*": "the address of an interface lies in its network",
-    r"POST /v2.0/security-group-rules": "ports go with the protocol, prefixes with the family",
+    r"POST /v2.0/(default-)?security-group-rules": "ports go with the protocol, prefixes too",
+    r"PUT /v2.0/address-groups/.*/add_addresses": "what is in the group is not added again",
     r"(POST|PUT) /v2.0/ports.*": "addresses lie in a subnet of the network",
 }
 """Where good values can be refused with 400 for what they say together, and why."""

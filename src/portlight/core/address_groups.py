@@ -6,7 +6,7 @@ from dataclasses import replace
 from portlight.core.address_group import AddressGroup
 from portlight.core.changes import Birth, first_meta, next_meta
 from portlight.core.drafts_groups import AddressGroupDraft
-from portlight.core.errors import InvalidRequestError, NotFoundError
+from portlight.core.errors import NotFoundError
 from portlight.core.errors_address_group import AddressesAlreadyExistError, TooManyAddressesError
 from portlight.core.group_room import PORT_ROOM
 from portlight.values.addresses import IpPrefix
@@ -65,9 +65,3 @@ def _checked(group: AddressGroup) -> AddressGroup:
     if len(group.addresses) > MAX_ADDRESSES:
         raise TooManyAddressesError(group.id, len(group.addresses), MAX_ADDRESSES)
     return group
-
-
-def check_given(addresses: Sequence[IpPrefix]) -> None:
-    """Raise InvalidRequestError when a call names no address."""
-    if not addresses:
-        raise InvalidRequestError("addresses", "at least one is needed")

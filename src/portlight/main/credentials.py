@@ -25,14 +25,14 @@ class _Known(msgspec.Struct, frozen=True):
     secret_key: str = ""
 
 
-def ensure_credentials(settings: Settings, store: Store, ids: IdSource, sealer: Sealer) -> None:
+def ensure_credentials(settings: Settings, store: Store, ids: IdSource) -> None:
     """Make users, passwords and the files that name them; what is there stays as it is."""
     made = bootstrap(
         store,
         ids=ids,
         admin=_secrets(settings.state / ADMIN_CREDENTIALS),
         user=_secrets(settings.state / CREDENTIALS),
-        makers=(sealer, PasswordHasher()),
+        makers=(credential_sealer(settings.state), PasswordHasher()),
     )
     auth_url = f"{settings.url}/identity/v3"
     for name, login in ((ADMIN_CREDENTIALS, made.admin), (CREDENTIALS, made.user)):

@@ -7,7 +7,6 @@ from portlight.core.address_groups import (
     add_addresses,
     build_address_group,
     change_address_group,
-    check_given,
     remove_addresses,
 )
 from portlight.core.default_rule import DefaultRule
@@ -41,7 +40,6 @@ def update(
 
 def add(work: Work, group_id: AddressGroupId, addresses: Sequence[IpPrefix]) -> AddressGroup:
     """Put addresses into the group; raise AddressesAlreadyExistError for one that is in it."""
-    check_given(addresses)
     changed = _change(work, group_id, None, lambda g: add_addresses(g, addresses, now=work.now))
     settle_users(work, changed)
     return changed
@@ -49,7 +47,6 @@ def add(work: Work, group_id: AddressGroupId, addresses: Sequence[IpPrefix]) -> 
 
 def remove(work: Work, group_id: AddressGroupId, addresses: Sequence[IpPrefix]) -> AddressGroup:
     """Take addresses out of the group; raise NotFoundError for one that is not in it."""
-    check_given(addresses)
     changed = _change(work, group_id, None, lambda g: remove_addresses(g, addresses, now=work.now))
     settle_users(work, changed)
     return changed

@@ -99,6 +99,7 @@ class Cloud:
         self._attendance = hosts.Attendance()
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
+        self.notice_commits = self._do.notice
 
     def shared_with(self, caller: Caller, kind: type[Owned]) -> frozenset[str]:
         """Return the ids of the things of a kind that are shared with the caller's project."""

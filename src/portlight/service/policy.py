@@ -17,6 +17,31 @@ _MANAGERS: Final = frozenset({ADMIN, MANAGER})
 _WRITERS: Final = frozenset({ADMIN, MANAGER, MEMBER})
 _READERS: Final = frozenset({ADMIN, MANAGER, MEMBER, READER})
 
+IDENTITY_POLICY: Mapping[str, frozenset[str]] = {
+    "create_domain": _ADMINS,
+    "update_domain": _ADMINS,
+    "delete_domain": _ADMINS,
+    "create_project": _ADMINS,
+    "update_project": _ADMINS,
+    "delete_project": _ADMINS,
+    "create_user": _ADMINS,
+    "update_user": _ADMINS,
+    "delete_user": _ADMINS,
+    "list_user_projects": _ADMINS | {OWN},
+    "create_role": _ADMINS,
+    "update_role": _ADMINS,
+    "delete_role": _ADMINS,
+    # a manager: member and reader, in his own project
+    "create_grant": _MANAGERS,
+    "delete_grant": _MANAGERS,
+    "create_application_credential": frozenset({OWN}),
+    "delete_application_credential": _ADMINS | {OWN},
+    "create_credential": _ADMINS | {OWN},
+    "delete_credential": _ADMINS | {OWN},
+    "validate_token": _ADMINS | {OWN},
+    "revoke_token": _ADMINS | {OWN},
+}
+"""The part of the table that speaks of identity."""
 POLICY: Mapping[str, frozenset[str]] = {
     "get_network": _READERS,
     "create_network": _WRITERS,
@@ -91,28 +116,7 @@ POLICY: Mapping[str, frozenset[str]] = {
     "delete_agent": _ADMINS,
     "get_network_ip_availability": _ADMINS,
     "any_project": _ADMINS,
-    "create_domain": _ADMINS,
-    "update_domain": _ADMINS,
-    "delete_domain": _ADMINS,
-    "create_project": _ADMINS,
-    "update_project": _ADMINS,
-    "delete_project": _ADMINS,
-    "create_user": _ADMINS,
-    "update_user": _ADMINS,
-    "delete_user": _ADMINS,
-    "list_user_projects": _ADMINS | {OWN},
-    "create_role": _ADMINS,
-    "update_role": _ADMINS,
-    "delete_role": _ADMINS,
-    # a manager: member and reader, in his own project
-    "create_grant": _MANAGERS,
-    "delete_grant": _MANAGERS,
-    "create_application_credential": frozenset({OWN}),
-    "delete_application_credential": _ADMINS | {OWN},
-    "create_credential": _ADMINS | {OWN},
-    "delete_credential": _ADMINS | {OWN},
-    "validate_token": _ADMINS | {OWN},
-    "revoke_token": _ADMINS | {OWN},
+    **IDENTITY_POLICY,
 }
 """Action to the roles of which one is needed. `kind:field` guards one field of a draft."""
 

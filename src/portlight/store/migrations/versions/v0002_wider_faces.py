@@ -22,6 +22,7 @@ def upgrade() -> None:
     _address_groups()
     _default_rules()
     _quotas()
+    _audit()
     _pages()
 
 
@@ -206,6 +207,10 @@ def _pages() -> None:
                 name, (key,) = str(index["name"]), index["column_names"]
                 op.drop_index(name, table)
                 op.create_index(name, table, [str(key), "id"])
+
+
+def _audit() -> None:
+    _entity_table("audit_entries", ("project_id",))
 
 
 def _observations() -> None:

@@ -44,26 +44,28 @@ def main() -> None:
     parser.add_argument("--peer-url", help="of a Neutron without Keystone, up to its port")
     parser.add_argument("--peer-token", help="X-Auth-Token for the peer")
     parser.add_argument("--listen", default="127.0.0.1:9797", help="where ours listens")
+    parser.add_argument("--lists", type=int, nargs="*", default=[1_000, 5_000], metavar="PORTS")
     parser.add_argument("--rounds", type=int, default=1, help="fresh servers of ours, one by one")
     parser.add_argument("--large", type=int, default=0, help="ports for the comparison of sizes")
     asked = parser.parse_args()
-    peer = measured(peer_of(asked.peer_url, asked.peer_token)) if asked.peer_url else {}
+    # a Neutron takes minutes for what we do in seconds: fewer requests, the same phases
+    few = Amounts(sequential=60, concurrent=120, bulks=1, lists=asked.lists, list_rounds=3)
+    many = Amounts(lists=asked.lists)
+    peer = measured(peer_of(asked.peer_url, asked.peer_token), few) if asked.peer_url else {}
     ours = []
     for number in range(asked.rounds):
         with our_server(asked.listen) as (server, process):
-            ours.append(measured(server))
+            ours.append(measured(server, many))
             print(f"  memory of ours: {resident_megabytes(process):.0f} MB", flush=True)
             if asked.large and number == asked.rounds - 1:
                 scale(server, asked.large, lambda: resident_megabytes(process))
     report(ours, peer)
 
 
-def measured(server: Server) -> dict[str, Outcome]:
+def measured(server: Server, amounts: Amounts) -> dict[str, Outcome]:
     """Run every phase, and show progress."""
     found = {}
-    # a Neutron takes minutes for what we do in seconds: fewer requests, the same phases
-    small = Amounts(sequential=60, concurrent=120, bulks=1, list_rounds=3)
-    for name, outcome in phases(server, small if "Connection" in server.headers else Amounts()):
+    for name, outcome in phases(server, amounts):
         print(f"  {server.url} {name}: {outcome.per_second:.1f}/s", flush=True)
         found[name] = outcome
     return found

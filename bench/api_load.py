@@ -113,10 +113,12 @@ def phases(server: Server, amounts: Amounts) -> Iterator[tuple[str, Outcome]]:
         outcome = run(server, requests(), clients)
         ports += outcome.ids if name.startswith("port create") else ()
         yield name, outcome
+    listed = _Place(server, "listed")
+    there = 0
     for size in amounts.lists:
-        while len(ports) < size:
-            ports += run(server, place.bulks(1, min(BULK, size - len(ports)))).ids
-        yield from place.lists(len(ports), amounts.list_rounds)
+        while there < size:
+            there += run(server, listed.bulks(1, min(BULK, size - there))).things
+        yield from listed.lists(size, amounts.list_rounds)
     few, many = min(few, len(ports) // 3), min(many, len(ports) // 3)
     yield "port delete", run(server, place.deletes(ports[:few]))
     gone = place.deletes(ports[few : few + many])
@@ -126,14 +128,14 @@ def phases(server: Server, amounts: Amounts) -> Iterator[tuple[str, Outcome]]:
 class _Place:
     """A network with groups, and the requests that are about them."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, name: str = "bench") -> None:
         self._server = server
         with server.client() as client:
-            self.network = self._make(client, "network", name="bench")
-            cidr = {"cidr": "10.160.0.0/15", "ip_version": 4, "enable_dhcp": False}
+            self.network = self._make(client, "network", name=name)
+            cidr = {"cidr": "10.160.0.0/16", "ip_version": 4, "enable_dhcp": False}
             self._make(client, "subnet", network_id=self.network, **cidr)
             self._groups = [
-                self._make(client, "security_group", name=f"bench-{n}") for n in range(4)
+                self._make(client, "security_group", name=f"{name}-{n}") for n in range(4)
             ]
 
     def creates(self, count: int) -> list[Request]:

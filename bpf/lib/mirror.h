@@ -72,15 +72,17 @@ static __always_inline bool is_dhcp(const struct packet *packet)
 static __always_inline bool is_about_copy(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct ipv4 quoted;
+	__u32 after;
 	__be16 port;
 
 	if (packet->family != FAMILY_IPV4 || packet->protocol != PROTOCOL_ICMP ||
-	    packet->icmp_type != 3 || packet->fragment == FRAGMENT_LATER)
+	    packet->icmp_type != 3 || packet->fragment == FRAGMENT_LATER ||
+	    packet->upper_bytes < 8 + sizeof(quoted) ||
+	    !load(skb, packet->upper + 8, &quoted, sizeof(quoted)))
 		return false;
-	return load(skb, packet->upper + 8, &quoted, sizeof(quoted)) &&
-	       quoted.protocol == PROTOCOL_UDP &&
-	       load(skb, packet->upper + 8 + (quoted.version_length & 15) * 4 + 2, &port, 2) &&
-	       port == bpf_htons(VXLAN_PORT);
+	after = 8 + (quoted.version_length & 15) * 4;
+	return quoted.protocol == PROTOCOL_UDP && packet->upper_bytes >= after + 4 &&
+	       load(skb, packet->upper + after + 2, &port, 2) && port == bpf_htons(VXLAN_PORT);
 }
 
 static __always_inline bool may_be_mirrored(struct __sk_buff *skb, const struct packet *packet)

@@ -16,6 +16,7 @@ from portlight.plan.classifier import Action, ClassifierRule, RuleFlag
 from portlight.plan.delta import delta
 from portlight.plan.host import HostPlan, PortPlan, VirtualIpPlan
 from portlight.values.addresses import IpAddress, MacAddress
+from portlight.values.prefixes import PrefixSet
 from portlight.values.verdict import Allow, Drop, DropReason, Verdict
 
 EGRESS, INGRESS = "egress", "ingress"
@@ -136,6 +137,53 @@ class Interpreter:
         except Dropped as dropped:
             return Drop(dropped.reason)
         return ALLOW
+
+
+    def copies(self, port: int, direction: str, frame: Frame, verdict: Verdict) -> list[int]:
+        """Return the numbers of the sessions that want a copy (docs/design/mirroring.md)."""
+        entry, source = self.plan.ports.get(port), self.plan.mirror_sources.get(port)
+        packet = parse_packet(frame.data, vlan_tagged=frame.vlan_tagged)
+        if entry is None or source is None or not entry.mirrored:
+            return []
+        if isinstance(packet, DropReason) or not isinstance(packet.content, Ip):
+            return []
+        if never_mirrored(packet.content):
+            return []
+        passed = not isinstance(verdict, Drop)
+        chains = {
+            (EGRESS, True): source.egress,
+            (INGRESS, True): source.ingress,
+            (EGRESS, False): source.dropped_egress,
+            (INGRESS, False): source.dropped_ingress,
+        }[direction, passed]
+        asked = mirror_question(packet.content, direction)
+        found = [
+            next((rule for rule in self.plan.classifiers[key].rules if rule_matches(rule, asked)), None)
+            for key in chains
+        ]
+        return [one.label for one in found if one is not None and one.action is Action.ALLOW]
+
+
+def never_mirrored(ip: Ip) -> bool:
+    """DHCP, the metadata service, and complaints about copies."""
+    if ip.protocol == 17 and {ip.source_port, ip.destination_port} == (
+        {67, 68} if ip.family == 4 else {546, 547}
+    ):
+        return True
+    if "169.254.169.254" in (str(ip.source), str(ip.destination)):
+        return True
+    quoted = ip.payload[8:]
+    if ip.family != 4 or ip.icmp_type != 3 or len(quoted) < 20 or quoted[9] != 17:
+        return False
+    return quoted[(quoted[0] & 15) * 4 :][2:4] == bytes((0x12, 0xB5))
+
+
+def mirror_question(ip: Ip, direction: str) -> Asked:
+    local, remote = _Walk.sides(ip.source, ip.destination, direction)
+    icmp = ip.icmp_type << 8 | ip.icmp_code if ip.icmp_type is not None else None
+    return Asked(
+        direction, ip.protocol, local, remote, ip.source_port, ip.destination_port, icmp
+    )
 
 
 @dataclass(slots=True)
@@ -461,13 +509,17 @@ def opening(entry: Entry) -> Asked:
     return Asked(entry.opened_by, protocol, local, remote, ports[0], ports[1], icmp)
 
 
+def within(held: PrefixSet, address: IpAddress) -> bool:
+    return any(address in prefix for prefix in held.prefixes)
+
+
 def rule_matches(rule: ClassifierRule, asked: Asked) -> bool:
     """Everything but the remote group."""
     return (
         rule.family == asked.remote.version
         and rule.protocol in (None, asked.protocol)
         and (rule.local_prefix is None or asked.local in rule.local_prefix)
-        and (rule.remote_prefix is None or asked.remote in rule.remote_prefix)
+        and (rule.remote_prefixes is None or within(rule.remote_prefixes, asked.remote))
         and (rule.source_ports is None or asked.source_port in rule.source_ports)
         and (rule.destination_ports is None or asked.destination_port in rule.destination_ports)
         and (rule.icmp is None or (asked.icmp is not None and asked.icmp in rule.icmp))

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.support.builders import HOST, an_id
 
+from portlight.agent.family import Driver
 from portlight.compiler.host import compile_host
 from portlight.core.topology import Topology
 from portlight.dataplane.bpf.mirror_tables import way_entries
@@ -109,7 +110,7 @@ class PlanHost:
         self.inside(number, "ip", "link", "set", "lo", "up")
         self.inside(number, "ip", "link", "set", "eth0", "up")
 
-    def _bring(self, driver: Any, desired: Mapping[Any, Any]) -> None:
+    def _bring(self, driver: Driver[Any, Any], desired: Mapping[Any, Any]) -> None:
         change: Delta[Any, Any] = delta(desired, driver.read())
         failures = driver.apply(change)
         if failures:

@@ -16,6 +16,7 @@ from portlight.core.security_group import Direction, EtherType
 from portlight.plan.classifier import Action, Classifier, ClassifierRule, Family
 from portlight.plan.host import MirrorSourcePlan, MirrorWayPlan
 from portlight.values.addresses import IpPrefix
+from portlight.values.prefixes import PrefixSet, prefix_set
 
 MAX_CHAINS = 4
 """Classifiers of one source, direction and case (MIRROR_CHAINS in bpf/abi.h)."""
@@ -119,11 +120,15 @@ def _compiled(rule: MirrorFilterRule) -> ClassifierRule:
         family=_FAMILY[rule.ethertype],
         protocol=rule.protocol,
         local_prefix=source if sent else destination,
-        remote_prefix=destination if sent else source,
+        remote_prefixes=_as_set(destination if sent else source),
         source_ports=rule.source_ports,
         destination_ports=rule.destination_ports,
         action=_ACTION[rule.action],
     )
+
+
+def _as_set(prefix: IpPrefix | None) -> PrefixSet | None:
+    return None if prefix is None else prefix_set((prefix,))
 
 
 def _narrow(prefix: IpPrefix | None) -> IpPrefix | None:

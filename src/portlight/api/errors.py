@@ -11,6 +11,8 @@ from http import HTTPStatus
 from portlight.api.schema import TEXT, WHOLE, Schema, array, shape
 from portlight.core import (
     errors,
+    errors_address_group,
+    errors_identity,
     errors_network,
     errors_port,
     errors_security_group,
@@ -70,6 +72,16 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
         HTTPStatus.PRECONDITION_FAILED, "RevisionNumberConstraintFailed"
     ),
     errors.UnavailableError: Row(HTTPStatus.SERVICE_UNAVAILABLE, "HTTPServiceUnavailable"),
+    # identity
+    errors_identity.NameTakenError: Row(_CONFLICT, "Conflict"),
+    errors_identity.ProjectInUseError: Row(_CONFLICT, "Conflict"),
+    errors_identity.ProtectedError: Row(HTTPStatus.FORBIDDEN, "Forbidden"),
+    errors_identity.NotInScopeError: Row(HTTPStatus.FORBIDDEN, "PolicyNotAuthorized"),
+    errors_identity.TooManyAttemptsError: Row(HTTPStatus.TOO_MANY_REQUESTS, "TooManyAttempts"),
+    errors_identity.KeyDoesNotFitError: Row(_CONFLICT, "KeyDoesNotFit"),
+    errors_identity.IdentityUnavailableError: Row(
+        HTTPStatus.SERVICE_UNAVAILABLE, "IdentityUnavailable"
+    ),
     # networks, subnets, addresses
     errors_network.SubnetOverlapError: Row(_INVALID, "InvalidInput"),
     errors_network.InvalidIpForSubnetError: Row(_INVALID, "InvalidIpForSubnet"),
@@ -147,6 +159,16 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
         _CONFLICT, "SecurityGroupCannotRemoveDefault"
     ),
     errors_security_group.SecurityGroupRuleExistsError: Row(_CONFLICT, "SecurityGroupRuleExists"),
+    errors_security_group.DuplicateRuleInRequestError: Row(
+        _CONFLICT, "DuplicateSecurityGroupRuleInPost"
+    ),
+    errors_security_group.DefaultRuleExistsError: Row(_CONFLICT, "DefaultSecurityGroupRuleExists"),
+    errors_security_group.MixedStatefulnessError: Row(_CONFLICT, "SecurityGroupConflict"),
+    errors_security_group.TooManyGroupsError: Row(_CONFLICT, "TooManySecurityGroups"),
+    errors_security_group.TooManyRulesError: Row(_CONFLICT, "TooManySecurityGroupRules"),
+    errors_address_group.AddressGroupInUseError: Row(_CONFLICT, "AddressGroupInUse"),
+    errors_address_group.AddressesAlreadyExistError: Row(_INVALID, "AddressesAlreadyExist"),
+    errors_address_group.TooManyAddressesError: Row(_CONFLICT, "TooManyAddresses"),
     errors_security_group.InvalidProtocolError: Row(_INVALID, "SecurityGroupRuleInvalidProtocol"),
     errors_security_group.ProtocolFamilyError: Row(
         _INVALID, "SecurityGroupEthertypeConflictWithProtocol"
@@ -161,9 +183,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_security_group.InvalidPortValueError: Row(_INVALID, "SecurityGroupInvalidPortValue"),
     errors_security_group.InvalidIcmpValueError: Row(_INVALID, "SecurityGroupInvalidIcmpValue"),
     errors_security_group.MissingIcmpTypeError: Row(_INVALID, "SecurityGroupMissingIcmpType"),
-    errors_security_group.RemoteGroupAndPrefixError: Row(
-        _INVALID, "SecurityGroupRemoteGroupAndRemoteIpPrefix"
-    ),
+    errors_security_group.MultipleRemotesError: Row(_INVALID, "SecurityGroupMultipleRemoteEntites"),
     errors_security_group.RemotePrefixFamilyError: Row(
         _INVALID, "SecurityGroupRuleParameterConflict"
     ),

@@ -95,6 +95,8 @@ class Port(Described, frozen=True, kw_only=True):
     allowed_address_pairs: list[AddressPair]
     security_groups: list[str]
     port_security_enabled: bool
+    port_security_reason: str
+    port_security_until: str | None
     admin_state_up: bool
     status: str
     device_id: str
@@ -103,6 +105,27 @@ class Port(Described, frozen=True, kw_only=True):
     delete_on_termination: bool
     extra_dhcp_opts: list[DhcpOption]
     retired_ips: list[RetiredIp]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A way in which a port is less protected than by default."""
+
+    exposure: str
+    detail: str
+
+
+class PortExposure(msgspec.Struct, frozen=True, kw_only=True):
+    """A port that is less protected than by default."""
+
+    port_id: str
+    name: str
+    project_id: str
+    network_id: str
+    device_id: str
+    device_owner: str
+    findings: list[Finding]
+    since: str | None
+    until: str | None
 
 
 class SecurityGroupRule(Described, frozen=True, kw_only=True):
@@ -116,6 +139,38 @@ class SecurityGroupRule(Described, frozen=True, kw_only=True):
     port_range_max: int | None
     remote_ip_prefix: str | None
     remote_group_id: str | None
+    remote_address_group_id: str | None
+
+
+class AddressGroup(Described, frozen=True, kw_only=True):
+    """A list of addresses that rules refer to."""
+
+    addresses: list[str]
+
+
+class ProtectedInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance with a port in a security group."""
+
+    id: str
+    name: str
+
+
+class ProtectedPort(msgspec.Struct, frozen=True, kw_only=True):
+    """A port in a security group."""
+
+    id: str
+    name: str
+    network_id: str
+    device_id: str
+    ip_addresses: list[str]
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """What a security group protects."""
+
+    security_group_id: str
+    instances: list[ProtectedInstance]
+    ports: list[ProtectedPort]
 
 
 class SecurityGroup(Described, frozen=True, kw_only=True):

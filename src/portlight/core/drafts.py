@@ -14,8 +14,15 @@ from portlight.core.network import HostRoute, Ipv6Mode
 from portlight.core.port import AddressPair, ExtraDhcpOption
 from portlight.core.security_group import Direction, EstablishedFlows, EtherType
 from portlight.core.virtual_ip import ClaimPolicy, VirtualIpMember
-from portlight.values.addresses import AddressRange, IpAddress, IpPrefix, MacAddress
+from portlight.values.addresses import (
+    AddressRange,
+    IpAddress,
+    IpInterface,
+    IpPrefix,
+    MacAddress,
+)
 from portlight.values.ids import (
+    AddressGroupId,
     NetworkId,
     PortId,
     ProjectId,
@@ -105,6 +112,10 @@ class PortDraft:
     security_groups: tuple[SecurityGroupId, ...] | Unset = UNSET
     """UNSET at creation: the project's default group, unless port security is off."""
     port_security_enabled: bool | Unset = UNSET
+    port_security_reason: str | Unset = UNSET
+    """Why it is off."""
+    port_security_seconds: int | Unset | None = UNSET
+    """After how long it comes on again; None: never."""
     admin_state_up: bool | Unset = UNSET
     device_id: str | Unset = UNSET
     device_owner: str | Unset = UNSET
@@ -140,8 +151,9 @@ class SecurityGroupRuleDraft:
     """Name or number, as the client wrote it."""
     port_range_min: int | None = None
     port_range_max: int | None = None
-    remote_prefix: IpPrefix | None = None
+    remote_prefix: IpInterface | None = None
     remote_group_id: SecurityGroupId | None = None
+    remote_address_group_id: AddressGroupId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,12 @@ from portlight.core.port import (
     PortStatus,
     RetiredIp,
 )
+from portlight.core.port_security import opening_of
 from portlight.values.addresses import MacAddress
 from portlight.values.ids import HostName, PortId, SecurityGroupId, SubnetId
 
 MAX_ADDRESS_PAIRS = 256
 MAX_FIXED_IPS = 64
-MAX_SECURITY_GROUPS = 64
 MAX_DHCP_OPTIONS = 64
 GRACE_SECONDS = 120.0
 """How long a former address goes on working after a change (row N19)."""
@@ -47,6 +47,7 @@ class PortParts:
 
 def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: Birth) -> Port:
     """Return the new port; raise a domain error when the draft breaks a rule."""
+    secured = given(draft.port_security_enabled, network.port_security_enabled)
     port = Port(
         id=PortId(birth.id),
         number=birth.number,
@@ -56,7 +57,8 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
         fixed_ips=parts.fixed_ips,
         allowed_address_pairs=given(draft.allowed_address_pairs, ()),
         security_groups=_sorted_groups(parts.security_groups),
-        port_security_enabled=given(draft.port_security_enabled, network.port_security_enabled),
+        port_security_enabled=secured,
+        opening=opening_of(None, draft, enabled=secured, now=birth.now),
         admin_state_up=given(draft.admin_state_up, default=True),
         device_id=given(draft.device_id, ""),
         device_owner=given(draft.device_owner, ""),
@@ -72,6 +74,7 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
 
 def change_port(port: Port, draft: PortDraft, *, parts: PortParts, now: float) -> Port:
     """Return the port after the change; `parts` are its addresses, groups and MAC from now on."""
+    secured = given(draft.port_security_enabled, port.port_security_enabled)
     changed = replace(
         port,
         meta=next_meta(port.meta, draft, now),
@@ -80,7 +83,8 @@ def change_port(port: Port, draft: PortDraft, *, parts: PortParts, now: float) -
         retired_ips=_retired(port, parts.fixed_ips, now),
         allowed_address_pairs=given(draft.allowed_address_pairs, port.allowed_address_pairs),
         security_groups=_sorted_groups(parts.security_groups),
-        port_security_enabled=given(draft.port_security_enabled, port.port_security_enabled),
+        port_security_enabled=secured,
+        opening=opening_of(port, draft, enabled=secured, now=now),
         admin_state_up=given(draft.admin_state_up, port.admin_state_up),
         device_id=given(draft.device_id, port.device_id),
         device_owner=given(draft.device_owner, port.device_owner),
@@ -212,7 +216,6 @@ def _check_limits(port: Port) -> None:
     limits = (
         ("allowed_address_pairs", len(port.allowed_address_pairs), MAX_ADDRESS_PAIRS),
         ("fixed_ips", len(port.fixed_ips), MAX_FIXED_IPS),
-        ("security_groups", len(port.security_groups), MAX_SECURITY_GROUPS),
         ("extra_dhcp_opts", len(port.extra_dhcp_options), MAX_DHCP_OPTIONS),
         ("device_id", len(port.device_id), 255),
         ("device_owner", len(port.device_owner), 255),

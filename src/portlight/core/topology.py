@@ -7,6 +7,7 @@ compiler read it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from portlight.core.address_group import AddressGroup
 from portlight.core.instance import Instance
 from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
@@ -14,6 +15,7 @@ from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.virtual_ip import VirtualIp
 from portlight.values.ids import (
+    AddressGroupId,
     InstanceId,
     MirrorFilterId,
     MirrorFilterRuleId,
@@ -32,6 +34,7 @@ Entity = (
     | Port
     | SecurityGroup
     | SecurityGroupRule
+    | AddressGroup
     | VirtualIp
     | Instance
     | MirrorFilter
@@ -51,6 +54,7 @@ class Topology:
     security_group_rules: Mapping[SecurityGroupRuleId, SecurityGroupRule] = field(
         default_factory=dict
     )
+    address_groups: Mapping[AddressGroupId, AddressGroup] = field(default_factory=dict)
     virtual_ips: Mapping[VirtualIpId, VirtualIp] = field(default_factory=dict)
     instances: Mapping[InstanceId, Instance] = field(default_factory=dict)
     mirror_filters: Mapping[MirrorFilterId, MirrorFilter] = field(default_factory=dict)
@@ -64,6 +68,7 @@ KIND_OF: Mapping[type, str] = {
     Port: "ports",
     SecurityGroup: "security_groups",
     SecurityGroupRule: "security_group_rules",
+    AddressGroup: "address_groups",
     VirtualIp: "virtual_ips",
     Instance: "instances",
     MirrorFilter: "mirror_filters",

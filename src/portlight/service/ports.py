@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
+from portlight.core.audit import AuditAction
 from portlight.core.changes import Birth, given, next_meta
 from portlight.core.drafts import UNSET, PortDraft, Unset
-from portlight.core.errors import InvalidRequestError
+from portlight.core.errors import ForbiddenError, InvalidRequestError
 from portlight.core.errors_port import (
     PortInUseError,
     ServicePortError,
@@ -35,7 +36,10 @@ from portlight.core.virtual_ip import VirtualIp, VirtualIpState
 from portlight.core.virtual_ips import without_port
 from portlight.service import addresses, port_macs, security_groups
 from portlight.service.addresses import Seeker, seeker
+from portlight.service.audit import record_port
 from portlight.service.policy import NETWORK_OWNER_ONLY, check_action, check_owner
+from portlight.service.port_security import note_switch
+from portlight.service.sharing import may_use
 from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
 from portlight.values.ids import InstanceId, NetworkId, PortId
 
@@ -48,13 +52,15 @@ def create(work: Work, draft: PortDraft, *, owner: str | None = None) -> Port:
 def create_many(work: Work, drafts: Sequence[PortDraft], *, owner: str | None = None) -> list[Port]:
     """Make ports; with an instance's id as `device_id` one becomes an interface of it."""
     check_action(work.caller, "create_port")
-    network_of = cache(partial(load, work, Network))
+    network_of = cache(partial(_network_to_use, work))
     networks = [network_of(_network_id(draft)) for draft in drafts]
     for draft, network in zip(drafts, networks, strict=True):
         _check_fields(work, draft, network)
     owners = [_owner(work, draft) if owner is None else owner for draft in drafts]
     free = [_without_device(work, draft) for draft in drafts]
     ports = insert_many(work, free, networks, owners)
+    for port in ports:
+        note_switch(work, None, port)
     return [_with_device(work, port, draft) for port, draft in zip(ports, drafts, strict=True)]
 
 
@@ -122,13 +128,14 @@ def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | Non
     groups = (
         port.security_groups
         if isinstance(draft.security_groups, Unset)
-        else security_groups.check_groups(work, draft.security_groups)
+        else security_groups.check_groups(work, draft.security_groups, port.security_groups)
     )
     parts = PortParts(mac=mac, fixed_ips=fixed_ips, security_groups=groups)
     changed = change_port(port, _without_device(work, draft, port), parts=parts, now=work.now)
     if fixed_ips != port.fixed_ips:
         _check_memberships(work, changed)
     save(work, port, changed)
+    note_switch(work, port, changed)
     return _with_device(work, changed, draft)
 
 
@@ -142,6 +149,17 @@ def delete(work: Work, port_id: PortId) -> None:
     if port.device_id:
         raise PortInUseError(port.id, port.device_id, port.device_owner)
     discard(work, port)
+
+
+def delete_by_force(work: Work, port_id: PortId) -> None:
+    """Take a port from the device that uses it, and remove it (row N20)."""
+    check_action(work.caller, "port:force_detach")
+    port = load_own(work, Port, port_id, "delete_port")
+    if port.device_id and not port.device_owner.startswith(SERVICE_OWNERS):
+        by = f"{port.device_owner or 'device'} {port.device_id}"
+        record_port(work, AuditAction.PORT_FORCED_OFF, port, detail=by)
+        port = detach_from(work, port)
+    delete(work, port.id)
 
 
 def discard(work: Work, port: Port) -> None:
@@ -228,6 +246,13 @@ def _takes_groups(draft: PortDraft, network: Network) -> bool:
     """Whether a new port that asks for no groups gets its project's default one."""
     is_service = given(draft.device_owner, "").startswith(SERVICE_OWNERS)
     return given(draft.port_security_enabled, network.port_security_enabled) and not is_service
+
+
+def _network_to_use(work: Work, network_id: NetworkId) -> Network:
+    network = load(work, Network, network_id)
+    if not work.caller.is_admin and not may_use(work.tx, work.caller.project_id, network):
+        raise ForbiddenError("create_port")
+    return network
 
 
 def _check_fields(work: Work, draft: PortDraft, network: Network) -> None:

@@ -72,15 +72,17 @@ static __always_inline bool is_dhcp(const struct packet *packet)
 static __always_inline bool is_about_copy(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct ipv4 quoted;
+	__u32 after;
 	__be16 port;
 
 	if (packet->family != FAMILY_IPV4 || packet->protocol != PROTOCOL_ICMP ||
-	    packet->icmp_type != 3 || packet->fragment == FRAGMENT_LATER)
+	    packet->icmp_type != 3 || packet->fragment == FRAGMENT_LATER ||
+	    packet->upper_bytes < 8 + sizeof(quoted) ||
+	    !load(skb, packet->upper + 8, &quoted, sizeof(quoted)))
 		return false;
-	return load(skb, packet->upper + 8, &quoted, sizeof(quoted)) &&
-	       quoted.protocol == PROTOCOL_UDP &&
-	       load(skb, packet->upper + 8 + (quoted.version_length & 15) * 4 + 2, &port, 2) &&
-	       port == bpf_htons(VXLAN_PORT);
+	after = 8 + (quoted.version_length & 15) * 4;
+	return quoted.protocol == PROTOCOL_UDP && packet->upper_bytes >= after + 4 &&
+	       load(skb, packet->upper + after + 2, &port, 2) && port == bpf_htons(VXLAN_PORT);
 }
 
 static __always_inline bool may_be_mirrored(struct __sk_buff *skb, const struct packet *packet)
@@ -179,17 +181,25 @@ static __always_inline void send_clones(struct __sk_buff *skb, struct mirror_job
 		.skb = skb,
 		.job = job,
 		.helper = helper,
-		.segments = packets_of(skb, job->headers),
+		.segments = skb->gso_size && job->headers ?
+				    (skb->len - job->headers) / skb->gso_size : 0,
 		.at_once = segments_at_once(kept_bytes(&job->way)),
 	};
-	__u32 largest = job->headers + skb->gso_size;
+	__u32 largest = job->headers + skb->gso_size, packets = job->packets;
 
-	if (walk.segments < 2 || (job->headers && largest <= kept_bytes(&job->way))) {
+	if (packets < 2 || (job->headers && largest <= kept_bytes(&job->way))) {
 		bpf_clone_redirect(skb, helper, 0);
 		return;
 	}
-	if (job->headers)
-		bpf_loop((walk.segments + walk.at_once - 1) / walk.at_once, send_round, &walk, 0);
+	if (!job->headers)
+		return;
+	bpf_loop((walk.segments + walk.at_once - 1) / walk.at_once, send_round, &walk, 0);
+	if (walk.segments == packets)
+		return;
+	/* The last segment is shorter than the others. */
+	job->first = walk.segments;
+	job->segments = 1;
+	bpf_clone_redirect(skb, helper, 0);
 }
 
 static __always_inline void begin_job(struct mirror_job *job, const struct packet *packet,

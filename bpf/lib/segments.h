@@ -1,7 +1,8 @@
 /* Copies of the segments of a super-packet that must each be cut, without segmenting it.
  *
  * The pieces of payload that the copies keep are read first; then the clone is cut down to one
- * small frame, which becomes each copy in turn.
+ * small frame, which becomes each copy in turn. All segments of a round are equally long: once it
+ * is encapsulated, the kernel cuts a frame no more.
  */
 #ifndef PORTLIGHT_SEGMENTS_H
 #define PORTLIGHT_SEGMENTS_H
@@ -28,8 +29,6 @@ struct segment_walk {
 	__u32 payload; /* of the whole super-packet */
 	__u32 size; /* of the payload of a segment */
 	__u32 keep; /* bytes of a frame that a copy keeps */
-	__u32 template; /* bytes of the frame that becomes each copy */
-	__u32 lost;
 	__be32 sequence;
 	__be16 identification;
 	__u8 tcp_flags;
@@ -159,15 +158,12 @@ static long send_segment(__u32 index, struct segment_walk *walk)
 	    !put_outer_lengths(walk, kept) ||
 	    (piece && !move_piece(walk, index, OUTER_BYTES + headers, piece, false)))
 		return 1;
-	/* The last segment of a super-packet may be shorter than the others. */
-	if (kept < walk->template && kept == headers + piece &&
-	    bpf_skb_change_tail(walk->skb, OUTER_BYTES + kept, 0))
-		return 1;
 	if (kept < frame) {
 		walk->job->truncated++;
 		walk->job->lost_bytes += frame - kept;
 	}
-	return bpf_clone_redirect(walk->skb, walk->job->way.ifindex, 0) ? 1 : 0;
+	bpf_clone_redirect(walk->skb, walk->job->way.ifindex, 0);
+	return 0;
 }
 
 /* What differs from segment to segment, as the first one has it. */
@@ -204,7 +200,6 @@ static __always_inline int copy_segments(struct __sk_buff *skb, struct mirror_jo
 		return TC_ACT_SHOT;
 	/* All headers stay in the frame, even when copies keep less of them. */
 	longest = job->headers + piece_of(&walk, job->first);
-	walk.template = longest;
 	if (bpf_skb_change_tail(skb, longest, 0) || !encapsulate(skb, job, longest))
 		return TC_ACT_SHOT;
 	job->packets = 1;

@@ -139,6 +139,53 @@ class Interpreter:
         return ALLOW
 
 
+    def copies(self, port: int, direction: str, frame: Frame, verdict: Verdict) -> list[int]:
+        """Return the numbers of the sessions that want a copy (docs/design/mirroring.md)."""
+        entry, source = self.plan.ports.get(port), self.plan.mirror_sources.get(port)
+        packet = parse_packet(frame.data, vlan_tagged=frame.vlan_tagged)
+        if entry is None or source is None or not entry.mirrored:
+            return []
+        if isinstance(packet, DropReason) or not isinstance(packet.content, Ip):
+            return []
+        if never_mirrored(packet.content):
+            return []
+        passed = not isinstance(verdict, Drop)
+        chains = {
+            (EGRESS, True): source.egress,
+            (INGRESS, True): source.ingress,
+            (EGRESS, False): source.dropped_egress,
+            (INGRESS, False): source.dropped_ingress,
+        }[direction, passed]
+        asked = mirror_question(packet.content, direction)
+        found = [
+            next((rule for rule in self.plan.classifiers[key].rules if rule_matches(rule, asked)), None)
+            for key in chains
+        ]
+        return [one.label for one in found if one is not None and one.action is Action.ALLOW]
+
+
+def never_mirrored(ip: Ip) -> bool:
+    """DHCP, the metadata service, and complaints about copies."""
+    if ip.protocol == 17 and {ip.source_port, ip.destination_port} == (
+        {67, 68} if ip.family == 4 else {546, 547}
+    ):
+        return True
+    if "169.254.169.254" in (str(ip.source), str(ip.destination)):
+        return True
+    quoted = ip.payload[8:]
+    if ip.family != 4 or ip.icmp_type != 3 or len(quoted) < 20 or quoted[9] != 17:
+        return False
+    return quoted[(quoted[0] & 15) * 4 :][2:4] == bytes((0x12, 0xB5))
+
+
+def mirror_question(ip: Ip, direction: str) -> Asked:
+    local, remote = _Walk.sides(ip.source, ip.destination, direction)
+    icmp = ip.icmp_type << 8 | ip.icmp_code if ip.icmp_type is not None else None
+    return Asked(
+        direction, ip.protocol, local, remote, ip.source_port, ip.destination_port, icmp
+    )
+
+
 @dataclass(slots=True)
 class _Walk:
     """One packet on its way through one port."""

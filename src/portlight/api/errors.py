@@ -13,6 +13,7 @@ from portlight.core import (
     errors,
     errors_address_group,
     errors_identity,
+    errors_mirror,
     errors_network,
     errors_port,
     errors_security_group,
@@ -148,6 +149,13 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_port.NotAMemberError: Row(_CONFLICT, "NotAMember"),
     errors_port.PortNotAttachedError: Row(_CONFLICT, "PortNotAttached"),
     errors_port.InstanceStoppedError: Row(_CONFLICT, "InstanceStopped"),
+    # traffic mirroring
+    errors_mirror.MirrorFamilyError: Row(_INVALID, "MirrorFamilyMismatch"),
+    errors_mirror.MirrorPortUnfitError: Row(_INVALID, "MirrorPortUnfit"),
+    errors_mirror.MirrorPriorityTakenError: Row(_CONFLICT, "MirrorPriorityTaken"),
+    errors_mirror.MirrorRoleError: Row(_CONFLICT, "MirrorRoleConflict"),
+    errors_mirror.TooManyCopiesError: Row(_CONFLICT, "TooManyMirrorCopies"),
+    errors_mirror.MirrorFilterInUseError: Row(_CONFLICT, "MirrorFilterInUse"),
     # sharing
     errors_sharing.RbacObjectTypeError: Row(_INVALID, "InvalidInput"),
     errors_sharing.RbacForeignObjectError: Row(_INVALID, "InvalidInput"),

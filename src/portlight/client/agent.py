@@ -69,6 +69,22 @@ class CounterReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorReport:
+    """Copies of one mirror session and source that fared alike, in total."""
+
+    session: int
+    """Session number."""
+    port: int
+    """Port number of the source."""
+    direction: str
+    """ingress or egress."""
+    outcome: str
+    """copied, truncated, over_budget, no_target, refused or failed."""
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorReport:
     """Something that could not be put in place (yet)."""
 
@@ -86,6 +102,7 @@ class Report:
     instances: tuple[InstanceReport, ...] = ()
     claims: tuple[ClaimReport, ...] = ()
     counters: tuple[CounterReport, ...] = ()
+    mirrors: tuple[MirrorReport, ...] = ()
     errors: tuple[ErrorReport, ...] = ()
     """All present ones: an empty tuple ends those of the last report."""
 

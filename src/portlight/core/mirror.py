@@ -25,6 +25,18 @@ class MirrorAction(StrEnum):
     REJECT = "reject"
 
 
+class MirrorOutcome(StrEnum):
+    """What became of a packet that a session chose (docs/design/mirroring.md, section 4)."""
+
+    COPIED = "copied"
+    TRUNCATED = "truncated"
+    """Of the copied ones."""
+    OVER_BUDGET = "over_budget"
+    NO_TARGET = "no_target"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorFilter:
     """A named set of rules; a session names the filters by which it chooses packets."""

@@ -29,8 +29,12 @@ class HostState:
     errors: tuple[ErrorReport, ...]
 
 
+BLOCK_SESSIONS = 16
+"""Mirror sessions in one block of counters: each may have ten sources and more."""
+
+
 class Counted(NamedTuple):
-    """Packets of a port that went the same way, and when a host said so."""
+    """Packets that fared alike, and when a host said so."""
 
     packets: int
     bytes: int
@@ -39,12 +43,20 @@ class Counted(NamedTuple):
 
 
 Counts = Mapping[str, Counted]
-"""By `way_key`."""
+"""By `way_key`, or by `mirror_key`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterBlock:
     """The counters of BLOCK_PORTS ports with numbers in a row."""
+
+    id: str
+    counts: Counts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorCounterBlock:
+    """The counters of BLOCK_SESSIONS mirror sessions with numbers in a row."""
 
     id: str
     counts: Counts = field(default_factory=dict)
@@ -64,6 +76,22 @@ def read_way_key(key: str) -> tuple[int, str, str | None]:
     """Return port number, direction and reason."""
     port_number, direction, reason = key.split("/", 2)
     return int(port_number), direction, reason or None
+
+
+def mirror_block_of(session_number: int) -> str:
+    """Return the id of the block that a session's counters are in."""
+    return str(session_number // BLOCK_SESSIONS)
+
+
+def mirror_key(session_number: int, port_number: int, direction: str, outcome: str) -> str:
+    """Return the key of a counter of copies."""
+    return f"{session_number}/{port_number}/{direction}/{outcome}"
+
+
+def read_mirror_key(key: str) -> tuple[int, int, str, str]:
+    """Return session number, port number of the source, direction and outcome."""
+    session_number, port_number, direction, outcome = key.split("/", 3)
+    return int(session_number), int(port_number), direction, outcome
 
 
 def newest(known: Counts, news: Counts) -> Counts:

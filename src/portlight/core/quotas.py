@@ -27,8 +27,19 @@ DEFAULT_LIMITS: Mapping[str, int] = {
     "rbac_policy": 10_000,
     "virtual_ip": 10_000,
     "instance": 10_000,
+    "mirror_filter": 10_000,
+    "mirror_session": 20_000,
+    # of one thing, not of the project
+    "mirror_session_sources": 10,
+    "mirror_source_sessions": 3,
+    "mirror_target_sessions": 10,
+    "mirror_filter_sessions": 1000,
+    "mirror_filter_rules": 10,
 }
-"""Resource to hard limit: guards against a runaway script, out of the way of everyone else."""
+"""Resource to hard limit: guards against a runaway script, out of the way of everyone else.
+
+`mirror_filter_rules` counts each direction by itself.
+"""
 
 DEFAULTS_ID: Final = ProjectId("default")
 """The `project_id` under which an operator's own defaults are kept."""

@@ -28,6 +28,7 @@ from portlight.service import (
     hosts,
     instances,
     kinds,
+    mirror_counters,
     observations,
     port_security,
     ports,
@@ -42,7 +43,7 @@ from portlight.service.identity.identity import Identity
 from portlight.service.identity.sealing import Sealer
 from portlight.service.ids import IdSource
 from portlight.service.policy import check_action
-from portlight.service.report import AgentReport, ChangeBatch, PortCounters
+from portlight.service.report import AgentReport, ChangeBatch, MirrorCounters, PortCounters
 from portlight.service.sharing import Owned, external_networks, shared_with
 from portlight.service.transactions import Transactions
 from portlight.service.work import View, Work, check_revision, load
@@ -50,6 +51,7 @@ from portlight.store.protocol import Store
 from portlight.values.ids import (
     HostName,
     InstanceId,
+    MirrorSessionId,
     NetworkId,
     PortId,
     ProjectId,
@@ -97,6 +99,9 @@ class Cloud:
         self.rbac_policies = Collection(self._do, kinds.RBAC_POLICIES)
         self.virtual_ips = Collection(self._do, kinds.VIRTUAL_IPS)
         self.instances = Collection(self._do, kinds.INSTANCES)
+        self.mirror_filters = Collection(self._do, kinds.MIRROR_FILTERS)
+        self.mirror_filter_rules = Collection(self._do, kinds.MIRROR_FILTER_RULES)
+        self.mirror_sessions = kinds.MirrorSessions(self._do, kinds.MIRROR_SESSIONS)
         self._clock = clock
         self._notebook = counters.Notebook()
         self._attendance = hosts.Attendance()
@@ -225,6 +230,19 @@ class Cloud:
         with self._do.read() as tx:
             return counters.of_all(tx, notes)
 
+    def mirror_counters(self, caller: Caller, identifier: MirrorSessionId) -> list[MirrorCounters]:
+        """Return what became of the copies of a session, for each source and direction."""
+        session = self.mirror_sessions.get(caller, identifier)
+        notes = self._notebook.peek()
+        with self._do.read() as tx:
+            return mirror_counters.of_session(tx, notes, session)
+
+    def all_mirror_counters(self) -> list[MirrorCounters]:
+        """Return the same of every session."""
+        notes = self._notebook.peek()
+        with self._do.read() as tx:
+            return mirror_counters.of_all(tx, notes)
+
     def all_virtual_ip_states(self) -> list[VirtualIpState]:
         """Return owner and alarm of every virtual IP that was ever announced."""
         with self._do.read() as tx:
@@ -275,7 +293,8 @@ class Cloud:
             self.identity.forget_expired()
             with self._do.read() as tx:
                 gone = counters.gone_ports(tx)
-            self._do.run(_SYSTEM, lambda work: _forget(work, gone), now=now, wakes=False)
+                ended = mirror_counters.ended_sessions(tx)
+            self._do.run(_SYSTEM, lambda work: _forget(work, gone, ended), now=now, wakes=False)
 
     def settle(self) -> None:
         """Keep what is only remembered: before the process ends."""
@@ -313,8 +332,9 @@ def _end_what_is_due(work: Work) -> None:
     observations.end_alarms(work)
 
 
-def _forget(work: Work, gone: AbstractSet[int]) -> None:
+def _forget(work: Work, gone: AbstractSet[int], ended: AbstractSet[int]) -> None:
     counters.forget_gone(work, gone)
+    mirror_counters.forget_ended(work, ended)
     work.tx.prune_changes(KEPT_CHANGES)
 
 

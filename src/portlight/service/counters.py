@@ -16,7 +16,10 @@ from portlight.core.observation import (
     CounterBlock,
     Counts,
     HostState,
+    MirrorCounterBlock,
     block_of,
+    mirror_block_of,
+    mirror_key,
     newest,
     read_way_key,
     way_key,
@@ -30,14 +33,16 @@ from portlight.values.ids import HostName
 
 KEEP_SECONDS = 1.0
 
+Block = tuple[type[CounterBlock] | type[MirrorCounterBlock], str]
+"""A block of counters: its kind and id."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notes:
     """What was said and is not kept yet."""
 
     hosts: Mapping[HostName, HostState]
-    counts: Mapping[str, Counts]
-    """By block."""
+    counts: Mapping[Block, Counts]
 
     def without(self, kept: Self) -> Self:
         """Return what was said after `kept`."""
@@ -103,10 +108,10 @@ def save_notes(work: Work, notes: Notes) -> None:
             work.tx.insert(said)
         elif known.reported_at <= said.reported_at:
             work.tx.update(known, said)
-    for block, counts in notes.counts.items():
-        present = work.tx.get(CounterBlock, block)
+    for (kind, block), counts in notes.counts.items():
+        present = work.tx.get(kind, block)
         if present is None:
-            work.tx.insert(CounterBlock(id=block, counts=counts))
+            work.tx.insert(kind(id=block, counts=counts))
         else:
             work.tx.update(present, replace(present, counts=newest(present.counts, counts)))
 
@@ -140,29 +145,42 @@ def of_port(tx: Reading, notes: Notes, port: Port) -> PortCounters:
     """Return the counters of one port, all zero when nothing was reported."""
     name = block_of(port.number)
     block = tx.get(CounterBlock, name)
-    counts = newest(block.counts if block else {}, notes.counts.get(name, {}))
+    counts = newest(block.counts if block else {}, notes.counts.get((CounterBlock, name), {}))
     prefix = f"{port.number}/"
     return _counters(port, {key: one for key, one in counts.items() if key.startswith(prefix)})
 
 
 def of_all(tx: Reading, notes: Notes) -> list[PortCounters]:
     """Return the counters of every port that exists and was reported, by port number."""
-    blocks: dict[str, Counts] = {block.id: block.counts for block in tx.find(CounterBlock)}
-    for name, news in notes.counts.items():
-        blocks[name] = newest(blocks.get(name, {}), news)
     ways: defaultdict[int, dict[str, Counted]] = defaultdict(dict)
-    for counts in blocks.values():
+    for counts in all_counts(tx, notes, CounterBlock):
         for key, one in counts.items():
             ways[read_way_key(key)[0]][key] = one
     ports = sorted(_ports(tx, ways), key=lambda port: port.number)
     return [_counters(port, ways[port.number]) for port in ports]
 
 
-def _by_block(report: AgentReport, now: float) -> Mapping[str, Counts]:
-    blocks: defaultdict[str, dict[str, Counted]] = defaultdict(dict)
+def all_counts(
+    tx: Reading, notes: Notes, kind: type[CounterBlock] | type[MirrorCounterBlock]
+) -> Iterable[Counts]:
+    """Return the counters of every block of a kind."""
+    found: dict[str, Counts] = {block.id: block.counts for block in tx.find(kind)}
+    for (noted_kind, name), news in notes.counts.items():
+        if noted_kind is kind:
+            found[name] = newest(found.get(name, {}), news)
+    return found.values()
+
+
+def _by_block(report: AgentReport, now: float) -> Mapping[Block, Counts]:
+    blocks: defaultdict[Block, dict[str, Counted]] = defaultdict(dict)
     for one in report.counters:
         key = way_key(one.port, one.direction, one.reason)
-        blocks[block_of(one.port)][key] = Counted(packets=one.packets, bytes=one.bytes, at=now)
+        block: Block = (CounterBlock, block_of(one.port))
+        blocks[block][key] = Counted(packets=one.packets, bytes=one.bytes, at=now)
+    for copies in report.mirrors:
+        key = mirror_key(copies.session, copies.port, copies.direction, copies.outcome)
+        block = (MirrorCounterBlock, mirror_block_of(copies.session))
+        blocks[block][key] = Counted(packets=copies.packets, bytes=copies.bytes, at=now)
     return blocks
 
 

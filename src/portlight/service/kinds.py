@@ -17,9 +17,16 @@ from portlight.core.drafts import (
 )
 from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
 from portlight.core.drafts_groups import AddressGroupDraft, DefaultRuleChange, DefaultRuleDraft
+from portlight.core.drafts_mirror import (
+    MirrorFilterDraft,
+    MirrorFilterRuleChange,
+    MirrorFilterRuleDraft,
+    MirrorSessionDraft,
+)
 from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
 from portlight.core.host import Host, HostDraft
 from portlight.core.instance import Instance
+from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.rbac import RbacPolicy
@@ -32,6 +39,8 @@ from portlight.service import (
     default_rules,
     hosts,
     instances,
+    mirror_filters,
+    mirror_sessions,
     networks,
     ports,
     rbac,
@@ -50,6 +59,9 @@ from portlight.values.ids import (
     DefaultRuleId,
     HostId,
     InstanceId,
+    MirrorFilterId,
+    MirrorFilterRuleId,
+    MirrorSessionId,
     NetworkId,
     PortId,
     RbacPolicyId,
@@ -159,6 +171,33 @@ INSTANCES: Final[Kind[Instance, InstanceId, InstanceDraft, InstanceDraft]] = Kin
     update=instances.update,
     delete=instances.delete,
 )
+MIRROR_FILTERS: Final[Kind[MirrorFilter, MirrorFilterId, MirrorFilterDraft, MirrorFilterDraft]] = (
+    Kind(
+        entity=MirrorFilter,
+        name="mirror_filter",
+        create=one_by_one(mirror_filters.create),
+        update=mirror_filters.update,
+        delete=mirror_filters.delete,
+    )
+)
+MIRROR_FILTER_RULES: Final[
+    Kind[MirrorFilterRule, MirrorFilterRuleId, MirrorFilterRuleDraft, MirrorFilterRuleChange]
+] = Kind(
+    entity=MirrorFilterRule,
+    name="mirror_filter_rule",
+    create=mirror_filters.create_rules,
+    update=mirror_filters.update_rule,
+    delete=mirror_filters.delete_rule,
+)
+MIRROR_SESSIONS: Final[
+    Kind[MirrorSession, MirrorSessionId, MirrorSessionDraft, MirrorSessionDraft]
+] = Kind(
+    entity=MirrorSession,
+    name="mirror_session",
+    create=one_by_one(mirror_sessions.create),
+    update=mirror_sessions.update,
+    delete=mirror_sessions.delete,
+)
 
 
 class SubnetPools(Collection[SubnetPool, SubnetPoolId, SubnetPoolDraft, SubnetPoolDraft]):
@@ -228,3 +267,21 @@ class AddressGroups(Collection[AddressGroup, AddressGroupId, AddressGroupDraft, 
     ) -> AddressGroup:
         """Take addresses out of a group, all or none."""
         return self._do.run(caller, lambda work: address_groups.remove(work, identifier, addresses))
+
+
+class MirrorSessions(
+    Collection[MirrorSession, MirrorSessionId, MirrorSessionDraft, MirrorSessionDraft]
+):
+    """Mirror sessions; sources come and go by verbs too."""
+
+    def add_sources(
+        self, caller: Caller, identifier: MirrorSessionId, ports: Sequence[PortId]
+    ) -> MirrorSession:
+        """Let a session have more sources, all or none."""
+        return self._do.run(caller, lambda work: mirror_sessions.add(work, identifier, ports))
+
+    def remove_sources(
+        self, caller: Caller, identifier: MirrorSessionId, ports: Sequence[PortId]
+    ) -> MirrorSession:
+        """Let a session have fewer sources, all or none."""
+        return self._do.run(caller, lambda work: mirror_sessions.remove(work, identifier, ports))

@@ -34,7 +34,7 @@ from portlight.core.ports import (
 )
 from portlight.core.virtual_ip import VirtualIp, VirtualIpState
 from portlight.core.virtual_ips import without_port
-from portlight.service import addresses, port_macs, security_groups
+from portlight.service import addresses, mirror_sessions, port_macs, security_groups
 from portlight.service.addresses import Seeker, seeker
 from portlight.service.audit import record_port
 from portlight.service.policy import NETWORK_OWNER_ONLY, check_action, check_owner
@@ -166,6 +166,7 @@ def discard(work: Work, port: Port) -> None:
     """Remove a port with its addresses and memberships, without asking who uses it."""
     for virtual_ip in work.tx.find(VirtualIp, {"member_port_id": [port.id]}):
         leave(work, virtual_ip, port.id)
+    mirror_sessions.drop_port(work, port.id)
     addresses.release(work.tx, held_ips(port))
     work.tx.delete(port)
 

@@ -10,6 +10,7 @@ from portlight.core.address_group import AddressGroup
 from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import NotFoundError, QuotaExceededError
 from portlight.core.instance import Instance
+from portlight.core.mirror import MirrorFilter, MirrorSession
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.quotas import (
@@ -42,6 +43,8 @@ RESOURCE_OF: Final[Mapping[type, str]] = {
     RbacPolicy: "rbac_policy",
     VirtualIp: "virtual_ip",
     Instance: "instance",
+    MirrorFilter: "mirror_filter",
+    MirrorSession: "mirror_session",
 }
 """Kind to the name of its quota (`core.quotas.DEFAULT_LIMITS`)."""
 
@@ -59,6 +62,13 @@ def check(work: Work) -> None:
         allowed = allowance(resource, own, defaults)
         if not allowed.permits(work.tx.used(kind, project_id)):
             raise QuotaExceededError(resource, allowed.hard)
+
+
+def check_room(work: Work, project_id: ProjectId, resource: str, used: int) -> None:
+    """Raise QuotaExceededError when one thing of the project would have more than it may."""
+    allowed = allowance(resource, *_limits(work.tx, project_id))
+    if not allowed.permits(used):
+        raise QuotaExceededError(resource, allowed.hard)
 
 
 def show(view: View, project_id: ProjectId) -> list[QuotaUse]:

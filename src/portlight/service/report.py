@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from portlight.core.instance import InstanceStatus
+from portlight.core.mirror import MirrorOutcome
 from portlight.core.observation import ErrorReport
 from portlight.core.port import PortStatus
 from portlight.core.security_group import Direction
 from portlight.core.topology import Entity
 from portlight.core.virtual_ip import AnnouncementKind
 from portlight.values.addresses import IpAddress, MacAddress
-from portlight.values.ids import HostName, InstanceId, PortId, ProjectId
+from portlight.values.ids import HostName, InstanceId, MirrorSessionId, PortId, ProjectId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,20 @@ class CounterReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorReport:
+    """Copies of one session and source that fared alike, since the session has its number."""
+
+    session: int
+    """Session number."""
+    port: int
+    """Port number of the source."""
+    direction: Direction
+    outcome: MirrorOutcome
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
     """Everything that an agent tells at once."""
 
@@ -71,6 +86,7 @@ class AgentReport:
     instances: tuple[InstanceReport, ...] = ()
     claims: tuple[ClaimReport, ...] = ()
     counters: tuple[CounterReport, ...] = ()
+    mirrors: tuple[MirrorReport, ...] = ()
     errors: tuple[ErrorReport, ...] = ()
 
 
@@ -112,3 +128,23 @@ class PortCounters:
     allowed: Mapping[Direction, Count] = field(default_factory=dict)
     dropped: Mapping[Direction, Mapping[str, Count]] = field(default_factory=dict)
     """By direction and drop reason label; a reason that never happened is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorCounters:
+    """What became of what a session chose from one source in one direction."""
+
+    session_id: MirrorSessionId
+    port_id: PortId
+    direction: Direction
+    outcomes: Mapping[MirrorOutcome, Count]
+    """Every outcome, those that never happened too."""
+
+    @property
+    def matched(self) -> int:
+        """Packets that were to be copied: a truncated copy is one of the copied."""
+        return sum(
+            count.packets
+            for outcome, count in self.outcomes.items()
+            if outcome is not MirrorOutcome.TRUNCATED
+        )

@@ -10,6 +10,7 @@ from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import Blocker, NotFoundError, PreconditionFailedError
 from portlight.core.host import Host
 from portlight.core.instance import Instance
+from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.rbac import RbacPolicy
@@ -40,6 +41,9 @@ LABELS: Mapping[type, str] = {
     Host: "Agent",
     VirtualIp: "VirtualIp",
     Instance: "Instance",
+    MirrorFilter: "MirrorFilter",
+    MirrorFilterRule: "MirrorFilterRule",
+    MirrorSession: "MirrorSession",
     RbacPolicy: "RbacPolicy",
 }
 """The `kind` in NotFoundError."""

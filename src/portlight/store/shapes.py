@@ -25,7 +25,7 @@ from portlight.core.identity import (
 from portlight.core.instance import Instance
 from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
-from portlight.core.observation import CounterBlock, HostState
+from portlight.core.observation import CounterBlock, HostState, MirrorCounterBlock
 from portlight.core.port import Port
 from portlight.core.quotas import QuotaLimits
 from portlight.core.rbac import RbacPolicy, reach
@@ -183,6 +183,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     HostState: Shape(table="hosts", identifier=lambda state: state.host),
     CounterBlock: Shape(table="counter_blocks"),
+    MirrorCounterBlock: Shape(table="mirror_counter_blocks"),
     Instance: Shape(table="instances", is_counted=True, columns=_OWNED),
     MirrorFilter: Shape(table="mirror_filters", is_counted=True, columns=_OWNED),
     MirrorFilterRule: Shape(

@@ -15,6 +15,7 @@ from portlight.service.report import (
     ClaimReport,
     CounterReport,
     InstanceReport,
+    MirrorReport,
     PortReport,
 )
 from portlight.values.addresses import parse_ip, parse_mac
@@ -46,6 +47,7 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True):
     instances: tuple[InstanceReport, ...] = ()
     claims: tuple[_Claim, ...] = ()
     counters: tuple[CounterReport, ...] = ()
+    mirrors: tuple[MirrorReport, ...] = ()
     errors: tuple[ErrorReport, ...] = ()
 
 
@@ -66,6 +68,7 @@ def parse_report(body: bytes) -> AgentReport:
         instances=raw.instances,
         claims=claims,
         counters=raw.counters,
+        mirrors=raw.mirrors,
         errors=raw.errors,
     )
 

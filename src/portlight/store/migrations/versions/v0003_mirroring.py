@@ -17,6 +17,7 @@ def upgrade() -> None:
         ("project_id", "name", "number", "target_port_id", "place"),
         (("number",), ("place",)),
     )
+    entity_table("mirror_counter_blocks", ())
 
 
 def downgrade() -> None:

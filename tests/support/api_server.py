@@ -17,10 +17,11 @@ from portlight.api.app import build_app
 from portlight.client.client import Client, connect
 from portlight.client.credentials import Credentials
 from portlight.service.bootstrap import bootstrap
+from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.store.memory import MemoryStore
 from portlight.values.addresses import MacAddress
-from portlight.values.ids import HostName
+from portlight.values.ids import HostName, UserId
 
 Json = dict[str, Any]
 
@@ -28,6 +29,13 @@ AGENT_TOKEN = "token of the agents"  # noqa: S105 -- a test's own
 HOST = "host-1"
 PASSWORD = "correct horse"  # noqa: S105 -- a test's own
 START_SECONDS = 10.0
+_ACTORS = (
+    ("member", "project", ("member", "reader")),
+    ("reader", "project", ("reader",)),
+    ("other", "other", ("member", "reader")),
+    ("admin", "admin", ("admin", "member", "reader")),
+)
+"""Who speaks for which fresh project, and with which roles."""
 
 
 class RandomIds:
@@ -57,6 +65,7 @@ class ApiServer:
     cloud: Cloud
     user: str = "portlight"
     _http: dict[str, httpx.Client] = field(default_factory=dict)
+    _actors: dict[str, tuple[UserId, str]] = field(default_factory=dict)
 
     def log_in(self, user: str = "portlight", project: str | None = None) -> httpx.Response:
         domain = {"name": "Default"}
@@ -77,6 +86,38 @@ class ApiServer:
                 base_url=self.url, headers={"X-Auth-Token": token}, trust_env=False, timeout=20
             )
         return self._http[user]
+
+    def fresh_projects(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Make the projects `project`, `other` and `admin`, and a token for each actor.
+
+        The actors are `member` and `reader` (of `project`), `other` and `admin`.
+        """
+        identity, root = self.cloud.identity, self._root()
+        projects, tokens = {}, {}
+        for actor, name, roles in _ACTORS:
+            if name not in projects:
+                projects[name] = identity.create_project(root, f"{name}-{uuid.uuid4().hex}").id
+            user, secret = self._actor(actor)
+            for role in roles:
+                identity.assign_role(root, user, projects[name], role)
+            tokens[actor] = identity.rescope(secret, projects[name]).secret
+        return dict(projects), tokens
+
+    def _root(self) -> Caller:
+        return self.cloud.authenticate_token(self.http("admin").headers["x-auth-token"])[0]
+
+    def _actor(self, actor: str) -> tuple[UserId, str]:
+        """Return the user that plays an actor, with a token of his."""
+        if actor == "admin":
+            root = self._root()
+            return root.user_id, self.http("admin").headers["x-auth-token"]
+        if actor not in self._actors:
+            home = self.cloud.identity.get_project(self._root(), "portlight").id
+            user = self.cloud.identity.create_user(self._root(), actor, PASSWORD, home).id
+            self.cloud.identity.assign_role(self._root(), user, home, "reader")
+            secret = self.log_in(actor, "portlight").headers["x-subject-token"]
+            self._actors[actor] = (user, secret)
+        return self._actors[actor]
 
     def must(
         self, method: str, path: str, body: Json | None = None, user: str = "portlight"

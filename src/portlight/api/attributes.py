@@ -3,11 +3,12 @@
 Pure. A table of these is all that a body needs to become a draft.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from portlight.api.errors import BadRequestError
-from portlight.api.parser import Parse
+from portlight.api.parser import Parse, Schema
 from portlight.api.wire import Json, identifier, set_of, text
 
 MAX_TAGS = 50
@@ -26,11 +27,26 @@ class Attribute:
     required: bool = False
     is_rendered: bool = True
     """False: a further spelling, accepted but never answered."""
+    is_list: bool = False
+    """Read-only and of several values; for others the parser knows."""
+
+    @property
+    def kinds(self) -> frozenset[object]:
+        """Return the JSON types that the attribute has in answers."""
+        if self.parse is None:
+            return frozenset({"array"} if self.is_list else ())
+        return frozenset(_kinds(self.parse.shown))
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it has one value, by which lists can be filtered and sorted."""
+        return self.is_rendered and self.kinds.isdisjoint({"array", "object"})
 
 
 Attributes = Mapping[str, Attribute]
 
 READ_ONLY = Attribute()
+READ_ONLY_LIST = Attribute(is_list=True)
 
 
 def settable(draft: str | None, parse: Parse) -> Attribute:
@@ -57,6 +73,13 @@ STANDARD: Attributes = {
     "updated_at": READ_ONLY,
 }
 """What every resource of Neutron carries."""
+
+
+def _kinds(schema: Schema) -> Iterator[object]:
+    if "type" in schema:
+        yield schema["type"]
+    for inner in cast("list[Schema]", schema.get("anyOf", [])):
+        yield from _kinds(inner)
 
 
 def parse_create(attributes: Attributes, document: Json) -> dict[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, NoReturn, TypeVar
 
-from portlight.core.errors import InvalidRequestError
+from portlight.core.errors import MalformedValueError
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def narrowed(parse: Parser[T], rule: Schema) -> Parser[T]:
 
 def refuse(field: str, rule: str) -> NoReturn:
     """Raise the refusal of a field's value."""
-    raise InvalidRequestError(field, rule)
+    raise MalformedValueError(field, rule)
 
 
 def or_null(schema: Schema) -> Schema:

@@ -5,16 +5,20 @@ Pure: rendered documents in, documents out. Filters that the store understands a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlencode
 
-from portlight.api.errors import BadRequestError
+from portlight.api.errors import BadRequestError, InvalidQueryError
+from portlight.api.parser import Parse
 from portlight.api.wire import Json
 
 Query = Mapping[str, list[str]]
 Matcher = Callable[[Json, Sequence[str]], bool]
 
+_NOTHING = frozenset({"", "None"})
+"""How a filter asks for attributes without a value."""
 _CONTROLS = frozenset({"fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"})
 
 
@@ -23,10 +27,13 @@ class Listing:
     """What a collection can be filtered by."""
 
     attributes: frozenset[str]
+    """Filters that are an equality, and sort keys: attributes of one value."""
     where: Mapping[str, str]
     """Attribute to the store's name for it."""
     matchers: Mapping[str, Matcher]
     """Filters that are not an equality of one attribute."""
+    typed: Mapping[str, Parse] = field(default_factory=dict)
+    """Attributes whose filters are parsed first: truth values and numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,15 @@ class Page:
 
     items: list[Json]
     links: list[Json]
+
+
+def member_of(key: str) -> Matcher:
+    """Return the filter of an attribute that is a list: it has one of the values."""
+
+    def matches(item: Json, values: Sequence[str]) -> bool:
+        return not set(values).isdisjoint(cast("list[str]", item[key]))
+
+    return matches
 
 
 def tag_matchers() -> dict[str, Matcher]:
@@ -63,13 +79,28 @@ def where_of(listing: Listing, query: Query) -> dict[str, list[str]]:
     return {listing.where[key]: values for key, values in query.items() if key in listing.where}
 
 
-def select(listing: Listing, query: Query, items: Sequence[Json], url: str) -> Page:
-    """Filter, sort and cut rendered documents, and keep only the fields that were asked for."""
-    found = [item for item in items if _matches(listing, query, item)]
-    ordered = _sorted(listing, query, found)
-    page = _paginate(query, ordered, url)
-    fields = {name for value in query.get("fields", ()) for name in value.split(",")}
+def select(
+    listing: Listing, query: Query, items: Sequence[Json], url: str, marked: Json | None = None
+) -> Page:
+    """Filter, sort and cut rendered documents, and keep only the fields that were asked for.
+
+    `marked` is the document that the marker names: a page begins after it, in the list or not.
+    """
+    matches = [_matcher_of(listing, key, query[key]) for key in query if key not in _CONTROLS]
+    found = [item for item in items if all(is_match(item) for is_match in matches)]
+    page = _paginate(listing, query, found, url, marked)
+    fields = fields_of(query)
     return Page(items=[pick(item, fields) for item in page.items], links=page.links)
+
+
+def fields_of(query: Query) -> set[str]:
+    """Return the names in the `fields` parameters."""
+    return {name for value in query.get("fields", ()) for name in value.split(",")}
+
+
+def marker_of(query: Query) -> str | None:
+    """Return the id after which the page begins; markers count only in pages."""
+    return (query.get("marker", [""])[-1] or None) if _limit(query) else None
 
 
 def pick(item: Json, fields: set[str]) -> Json:
@@ -77,27 +108,22 @@ def pick(item: Json, fields: set[str]) -> Json:
     return {name: value for name, value in item.items() if name in fields} if fields else item
 
 
-def _matches(listing: Listing, query: Query, item: Json) -> bool:
-    for key, values in query.items():
-        if key in listing.matchers:
-            if not listing.matchers[key](item, values):
-                return False
-        elif key not in _CONTROLS and not (key in item and _equals(item[key], values)):
-            # a field that the caller may not see matches nothing
-            return False
-    return True
+def _matcher_of(listing: Listing, key: str, values: Sequence[str]) -> Callable[[Json], bool]:
+    if key in listing.matchers:
+        matcher = listing.matchers[key]
+        return lambda item: matcher(item, values)
+    if key in listing.typed:
+        parsed = {listing.typed[key](key, value) for value in values}
+        return lambda item: item.get(key) in parsed
+    wanted = set(values)
+    # a field that the caller may not see matches nothing
+    return lambda item: key in item and _equals(item[key], wanted)
 
 
-def _equals(value: object, wanted: Sequence[str]) -> bool:
-    if isinstance(value, bool):
-        return any(_truth(one) is value for one in wanted)
-    if isinstance(value, list):
-        return any(str(member) in wanted for member in value)
-    return ("" if value is None else str(value)) in wanted or (value is None and "None" in wanted)
-
-
-def _truth(spelling: str) -> bool | None:
-    return {"true": True, "1": True, "false": False, "0": False}.get(spelling.lower())
+def _equals(value: object, wanted: AbstractSet[str]) -> bool:
+    if value is None:
+        return not wanted.isdisjoint(_NOTHING)
+    return str(value) in wanted
 
 
 def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
@@ -110,7 +136,7 @@ def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
             raise BadRequestError(f"'{key}' is an invalid attribute for sort key")
         if direction not in ("asc", "desc"):
             raise BadRequestError(f"'{direction}' is an invalid sort direction; use asc or desc")
-    if not keys and "limit" not in query and "marker" not in query:
+    if not keys and "limit" not in query:
         return items
     # pages need a total order: ties are settled by id, and sorts are stable
     ordered = sorted(items, key=lambda item: str(item["id"]))
@@ -125,20 +151,42 @@ def _rank(value: object) -> tuple[bool, float, str]:
     return (value is not None, 0.0, "" if value is None else str(value))
 
 
-def _paginate(query: Query, items: list[Json], url: str) -> Page:
+def _paginate(
+    listing: Listing, query: Query, items: list[Json], url: str, marked: Json | None
+) -> Page:
     limit = _limit(query)
-    backward = _truth(query.get("page_reverse", ["false"])[-1]) is True
-    ordered = items[::-1] if backward else items
-    start = _after_marker(query, ordered)
-    window = ordered[start:] if limit is None else ordered[start : start + limit]
-    links: list[Json] = []
-    if limit is not None and window:
-        first, last = (window[0], window[-1])
-        has_more, has_before = start + len(window) < len(ordered), start > 0
-        forward_link = _link("previous" if backward else "next", query, url, last, backward)
-        backward_link = _link("next" if backward else "previous", query, url, first, not backward)
-        links = [forward_link] * has_more + [backward_link] * has_before
-    return Page(items=window[::-1] if backward else window, links=links)
+    is_reversed = query.get("page_reverse", [""])[-1].lower() == "true"
+    everything = items
+    if marked is not None and all(item["id"] != marked["id"] for item in items):
+        everything = [*items, marked]
+    ordered = _sorted(listing, query, everything)
+    if is_reversed:
+        ordered = ordered[::-1]
+    if limit is None:
+        return Page(items=ordered, links=[])
+    start = 0
+    if marked is not None:
+        start = 1 + next(n for n, item in enumerate(ordered) if item["id"] == marked["id"])
+    window = ordered[start : start + limit]
+    page = window[::-1] if is_reversed else window
+    return Page(items=page, links=_links(query, page, url, limit, is_reversed=is_reversed))
+
+
+def _links(
+    query: Query, page: list[Json], url: str, limit: int, *, is_reversed: bool
+) -> list[Json]:
+    """Return the links to the neighbours as Neutron gives them.
+
+    A full page has a next one, which may be empty: only a page that is not full is known to be the
+    last in its direction.
+    """
+    is_short = len(page) < limit
+    links = []
+    if is_reversed or not is_short:
+        links.append(_link("next", query, url, page[-1:]))
+    if not (is_reversed and is_short):
+        links.append(_link("previous", query, url, page[:1]))
+    return links
 
 
 def _limit(query: Query) -> int | None:
@@ -146,23 +194,13 @@ def _limit(query: Query) -> int | None:
         return None
     spelling = query["limit"][-1]
     if not spelling.isdecimal():
-        raise BadRequestError(f"Limit must be an integer 0 or greater and not '{spelling}'")
+        raise InvalidQueryError(f"Limit must be an integer 0 or greater and not '{spelling}'")
     return int(spelling) or None
 
 
-def _after_marker(query: Query, items: list[Json]) -> int:
-    if "marker" not in query:
-        return 0
-    marker = query["marker"][-1]
-    for index, item in enumerate(items):
-        if item["id"] == marker:
-            return index + 1
-    raise BadRequestError(f"The marker '{marker}' is not in this list.")
-
-
-def _link(relation: str, query: Query, url: str, item: Json, backward: bool) -> Json:  # noqa: FBT001 -- private
+def _link(relation: str, query: Query, url: str, beside: list[Json]) -> Json:
     kept = {key: values for key, values in query.items() if key not in ("marker", "page_reverse")}
-    target = {**kept, "marker": [str(item["id"])]}
-    if backward:
-        target["page_reverse"] = ["True"]
-    return {"rel": relation, "href": f"{url}?{urlencode(target, doseq=True)}"}
+    marker = {"marker": [str(item["id"]) for item in beside]} if beside else {}
+    turned = {"page_reverse": ["True"]} if relation == "previous" else {}
+    query_text = urlencode({**kept, **marker, **turned}, doseq=True)
+    return {"rel": relation, "href": f"{url}?{query_text}"}

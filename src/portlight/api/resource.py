@@ -11,8 +11,17 @@ from typing import Generic
 from starlette.routing import Route
 
 from portlight.api.attributes import Attributes, parse_create, parse_update
-from portlight.api.errors import BadRequestError
-from portlight.api.query import Listing, Matcher, Query, pick, select, tag_matchers, where_of
+from portlight.api.errors import BadRequestError, InvalidQueryError
+from portlight.api.query import (
+    Listing,
+    Matcher,
+    fields_of,
+    marker_of,
+    pick,
+    select,
+    tag_matchers,
+    where_of,
+)
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.service.caller import Caller
@@ -54,11 +63,7 @@ COMMON_WHERE: Mapping[str, str] = {
 
 def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Route]:
     """Return the two routes of a resource below `base`, which ends without a slash."""
-    listing = Listing(
-        attributes=frozenset(name for name, one in resource.attributes.items() if one.is_rendered),
-        where={**COMMON_WHERE, **resource.where},
-        matchers={**tag_matchers(), **resource.matchers},
-    )
+    listing = listing_of(resource)
     collection = f"{base}/{resource.plural.replace('_', '-')}"
     return [
         route(
@@ -70,11 +75,26 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
         route(
             face,
             collection + "/{id}",
-            GET=lambda call: _show(resource, call),
+            GET=lambda call: _show(resource, listing, call),
             PUT=lambda call: _update(resource, call),
             DELETE=lambda call: _delete(resource, call),
         ),
     ]
+
+
+def listing_of(resource: Resource[O, I, D, C]) -> Listing:
+    """Return what lists of the kind can be filtered and sorted by."""
+    single = {name: one for name, one in resource.attributes.items() if one.is_single}
+    return Listing(
+        attributes=frozenset(single),
+        where={**COMMON_WHERE, **resource.where},
+        matchers={**tag_matchers(), **resource.matchers},
+        typed={
+            name: one.parse
+            for name, one in single.items()
+            if one.parse is not None and not one.kinds.isdisjoint({"boolean", "integer"})
+        },
+    )
 
 
 def parse_draft(resource: Resource[O, I, D, C], document: Json) -> D:
@@ -93,13 +113,13 @@ def envelope(document: Json, name: str) -> Json:
 
 
 def required_revision(call: Call) -> int | None:
-    """Return N of `If-Match: revision_number=N`; None without the header."""
+    """Return N of `If-Match: revision_number=N`; None without the header, or when all will do."""
     header = call.headers.get("if-match")
-    if header is None:
+    if header is None or header.strip() == "*":
         return None
     spelling = header.strip().strip('"').removeprefix(_REVISION)
     if not spelling.isdecimal():
-        raise BadRequestError(f"If-Match must be '{_REVISION}N', not '{header}'.")
+        raise InvalidQueryError(f"If-Match must be '{_REVISION}N', not '{header}'.")
     return int(spelling)
 
 
@@ -128,22 +148,28 @@ def _list(resource: Resource[O, I, D, C], listing: Listing, call: Call) -> Reply
     where = where_of(listing, call.query)
     entities = resource.use(call.cloud).find(call.caller, where)
     rendered = resource.render(call.cloud, call.caller, entities)
-    page = select(listing, call.query, rendered, call.url)
+    page = select(listing, call.query, rendered, call.url, _marked(resource, call))
     body: Json = {resource.plural: page.items}
     if page.links:
         body[f"{resource.plural}_links"] = page.links
     return Reply(document=body)
 
 
-def _show(resource: Resource[O, I, D, C], call: Call) -> Reply:
+def _marked(resource: Resource[O, I, D, C], call: Call) -> Json | None:
+    """Return the document that the marker names; raise NotFoundError when there is none."""
+    marker = marker_of(call.query)
+    if marker is None:
+        return None
+    entity = resource.use(call.cloud).get(call.caller, resource.identifier(marker))
+    (rendered,) = resource.render(call.cloud, call.caller, [entity])
+    return rendered
+
+
+def _show(resource: Resource[O, I, D, C], listing: Listing, call: Call) -> Reply:
+    where_of(listing, call.query)
     entity = resource.use(call.cloud).get(call.caller, resource.identifier(call.path["id"]))
     (rendered,) = resource.render(call.cloud, call.caller, [entity])
     return Reply(document={resource.name: pick(rendered, fields_of(call.query))})
-
-
-def fields_of(query: Query) -> set[str]:
-    """Return the names in the `fields` parameters."""
-    return {name for value in query.get("fields", ()) for name in value.split(",")}
 
 
 def _update(resource: Resource[O, I, D, C], call: Call) -> Reply:

@@ -20,6 +20,7 @@ from portlight.api.parser import (
     parser,
     refuse,
 )
+from portlight.core.errors import InvalidRequestError
 from portlight.values.addresses import (
     AddressRange,
     IpAddress,
@@ -40,7 +41,10 @@ NUMBER_LENGTH = 20
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}"
 _UUID_TEXT = re.compile(_UUID)
 _LENGTH_TEXT = re.compile(r"[^%/]+/(0|[1-9][0-9]{0,2})")
-_TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False}
+_TRUTHS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "1", "t", "on", "y", "yes"), True),
+    **dict.fromkeys(("false", "0", "f", "off", "n", "no"), False),
+}
 _IP: Schema = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 _CIDR: Schema = {"type": "string", "format": "cidr"}
 _MAC: Schema = {
@@ -80,7 +84,7 @@ def boolean(field: str, raw: object) -> bool:
     # a list or an object is no spelling of anything, and cannot be looked up
     spelling = str(raw).lower() if isinstance(raw, str | int) else ""
     if spelling not in _TRUTHS:
-        refuse(field, f"'{raw}' cannot be converted to boolean")
+        raise InvalidRequestError(field, f"'{raw}' cannot be converted to boolean")
     return _TRUTHS[spelling]
 
 
@@ -93,7 +97,7 @@ def integer(low: int, high: int) -> Parser[int]:
     def parse(field: str, raw: object) -> int:
         number = _whole_number(raw)
         if number is None:
-            refuse(field, f"'{raw}' is not an integer")
+            raise InvalidRequestError(field, f"'{raw}' is not an integer")
         if not low <= number <= high:
             refuse(field, f"'{number}' is not between {low} and {high}")
         return number
@@ -125,6 +129,15 @@ def prefix(field: str, raw: object) -> IpPrefix:
         return parse_prefix(_with_length(raw))
     except ValueError:
         refuse(field, f"'{raw}' is not a valid IP subnet")
+
+
+@parser(_CIDR)
+def network_prefix(field: str, raw: object) -> IpPrefix:
+    """Accept a network in CIDR form; host bits are cleared, as Neutron does for subnets."""
+    try:
+        return parse_prefix(_with_length(raw), strict=False)
+    except ValueError as error:
+        raise InvalidRequestError(field, f"'{raw}' is not a valid IP subnet") from error
 
 
 @parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
@@ -185,15 +198,13 @@ def nullable(parse: Parser[T]) -> Parser[T | None]:
 
 
 def list_of(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]:
-    """Accept a list (null is the empty one); give a tuple."""
+    """Accept a list; give a tuple."""
 
     @parser(
-        or_null({"type": "array", "items": parse.schema, "maxItems": limit}),
+        {"type": "array", "items": parse.schema, "maxItems": limit},
         shown={"type": "array", "items": parse.shown},
     )
     def parse_list(field: str, raw: object) -> tuple[T, ...]:
-        if raw is None:
-            return ()
         if not isinstance(raw, list):
             refuse(field, f"'{raw}' is not a list")
         if len(raw) > limit:
@@ -201,6 +212,16 @@ def list_of(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]
         return tuple(parse(field, item) for item in raw)
 
     return parse_list
+
+
+def list_or_null(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]:
+    """Accept a list, or null for the empty one; give a tuple."""
+    given = list_of(parse, limit)
+
+    def accept(field: str, raw: object) -> tuple[T, ...]:
+        return () if raw is None else given(field, raw)
+
+    return Parser(accept, or_null(given.schema), given.shown)
 
 
 def set_of(parse: Parser[T], limit: int) -> Parser[frozenset[T]]:

@@ -27,6 +27,7 @@ from tests.support.builders import (
     ports,
 )
 
+from portlight.agent.changes import Batch, Change, apply_batch
 from portlight.compiler.host import compile_host
 from portlight.compiler.memo import Memo
 from portlight.core.port import Port
@@ -55,26 +56,30 @@ def a_member(number: int) -> Port:
     return a_port(number, address, security_groups=(group_id(1),))
 
 
+def after(topology: Topology, kind: str, key: str, entity: Entity | None) -> Topology:
+    """Return the topology after one change, as the agent takes it in."""
+    change = Change(kind=kind, id=key, entity=entity)
+    return apply_batch(topology, Batch(sequence=1, snapshot=False, changes=(change,)))
+
+
 def join(topology: Topology, number: int) -> Topology:
     port = a_member(PORTS + number)
-    return replace(topology, ports={**topology.ports, port.id: port})
+    return after(topology, "ports", port.id, port)
 
 
 def leave(topology: Topology, number: int) -> Topology:
     key = port_id(1000 + number)
     lonely = replace(topology.ports[key], security_groups=())
-    return replace(topology, ports={**topology.ports, key: lonely})
+    return after(topology, "ports", key, lonely)
 
 
 def delete(topology: Topology, number: int) -> Topology:
-    gone = port_id(5000 + number)
-    return replace(topology, ports={k: port for k, port in topology.ports.items() if k != gone})
+    return after(topology, "ports", port_id(5000 + number), None)
 
 
 def add_rule(topology: Topology, number: int) -> Topology:
     rule = a_rule(100_000 + number, protocol=17, ports=ports(number))
-    rules = {**topology.security_group_rules, rule.id: rule}
-    return replace(topology, security_group_rules=rules)
+    return after(topology, "security_group_rules", rule.id, rule)
 
 
 def differences(after: HostPlan, before: HostPlan) -> None:
@@ -90,12 +95,12 @@ def measure(rules: int, change: Callable[[Topology, int], Topology]) -> tuple[fl
     for number in range(1, ROUNDS + 1):
         topology = change(topology, number)
         started = time.process_time()
-        after = compile_host(topology, HOST, memo)
+        plan = compile_host(topology, HOST, memo)
         compiled = time.process_time()
-        differences(after, before)
+        differences(plan, before)
         plans.append(compiled - started)
         deltas.append(time.process_time() - compiled)
-        before = after
+        before = plan
     return statistics.median(plans) * 1e3, statistics.median(deltas) * 1e3
 
 

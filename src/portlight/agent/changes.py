@@ -8,6 +8,7 @@ import msgspec
 
 from portlight.core.codec import decode_entity
 from portlight.core.topology import KIND_OF, Entity, Topology
+from portlight.plan.delta import Delta, edition_of
 
 _CLASS_OF: Mapping[str, type[Entity]] = {kind: one for one, kind in KIND_OF.items()}
 _GONE = b"null"
@@ -66,14 +67,24 @@ def apply_batch(topology: Topology, batch: Batch) -> Topology:
     """Return the topology after the batch. Mappings without a change stay the same objects."""
     if batch.snapshot:
         topology = Topology()
-    tables: dict[str, dict[Any, Any]] = {}
+    latest: dict[str, dict[str, Entity | None]] = {}
     for change in batch.changes:
-        table = tables.setdefault(change.kind, dict(getattr(topology, change.kind)))
-        if change.entity is None:
-            table.pop(change.id, None)
-        else:
-            table[change.id] = change.entity
+        latest.setdefault(change.kind, {})[change.id] = change.entity
+    tables: dict[str, Any] = {
+        kind: _next_edition(getattr(topology, kind), entities) for kind, entities in latest.items()
+    }
     return replace(topology, **tables)
+
+
+def _next_edition(
+    table: Mapping[Any, Entity], latest: Mapping[str, Entity | None]
+) -> Mapping[Any, Entity]:
+    news = {key: entity for key, entity in latest.items() if table.get(key) != entity}
+    change: Delta[Any, Entity] = Delta(
+        put={key: entity for key, entity in news.items() if entity is not None},
+        remove=frozenset(key for key, entity in news.items() if entity is None),
+    )
+    return edition_of(table).with_change(change)
 
 
 def _entity(change: _WireChange) -> Entity | None:

@@ -1,7 +1,7 @@
 """One kind of kernel object in the agent's hands: its driver, what is known of it, what failed."""
 
 from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from portlight.agent.sweep import Failure, due, note_failures, settle, still_wanted, strayed
 from portlight.plan.delta import Delta, delta
@@ -20,6 +20,14 @@ class Driver(Protocol[K, V]):
         """Change it; return what failed."""
 
 
+@runtime_checkable
+class Glancing(Protocol):
+    """A driver of many objects, which can tell at a glance that nobody else changed any."""
+
+    def is_intact(self) -> bool:
+        """Whether all is as this driver last read or wrote it; much cheaper than `read`."""
+
+
 class Family(Generic[K, V]):
     """Brings a driver's objects to what is wanted, change by change.
 
@@ -36,9 +44,12 @@ class Family(Generic[K, V]):
 
     def look(self) -> frozenset[K]:
         """Read the kernel; return the keys that somebody else changed."""
+        if isinstance(self._driver, Glancing) and not self.failures and self._driver.is_intact():
+            return frozenset()
         found = self._driver.read()
         astray = strayed(self.known, found) - self.failures.keys()
-        self.known = found
+        if astray or self.failures:
+            self.known = found
         return astray
 
     def put(self, desired: Mapping[K, V], now: float) -> bool:

@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from portlight.api.docs import docs_routes
 from portlight.api.errors import RequestError, identity_body, native_body, neutron_body
 from portlight.api.identity.face import identity_routes
 from portlight.api.metrics import metrics_routes
@@ -55,14 +57,16 @@ def build_app(cloud: Cloud, *, agent_token: str) -> Starlette:
             agent_workers.shutdown()
 
     channel = AgentChannel(cloud=cloud, workers=agent_workers, token=agent_token, wakeups=wakeups)
+    routes = [
+        *neutron_routes(cloud, workers),
+        *identity_routes(cloud, workers),
+        *native_routes(cloud, workers),
+        *channel.routes(NATIVE),
+        *metrics_routes(cloud, workers),
+    ]
+    public = Face(cloud=cloud, workers=workers, error_body=native_body, authenticated=False)
     return Starlette(
-        routes=[
-            *neutron_routes(cloud, workers),
-            *identity_routes(cloud, workers),
-            *native_routes(cloud, workers),
-            *channel.routes(NATIVE),
-            *metrics_routes(cloud, workers),
-        ],
+        routes=[*routes, *docs_routes(public, routes, version=version("portlight"))],
         exception_handlers={HTTPStatus.NOT_FOUND: _unknown_path(cloud, workers)},
         lifespan=lifespan,
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from portlight.api.errors import BadRequestError
-from portlight.api.parser import Parse, Schema
+from portlight.api.parser import Parse
+from portlight.api.schema import ANYTHING, MOMENT, TEXT, WHOLE, Schema
 from portlight.api.wire import Json, identifier, set_of, text
 
 MAX_TAGS = 50
@@ -27,15 +28,20 @@ class Attribute:
     required: bool = False
     is_rendered: bool = True
     """False: a further spelling, accepted but never answered."""
-    is_list: bool = False
-    """Read-only and of several values; for others the parser knows."""
+    answer: Schema | None = None
+    """What an answer holds, when that is not simply what the parser accepts."""
+
+    @property
+    def shown(self) -> Schema:
+        """What an answer holds."""
+        if self.answer is not None:
+            return self.answer
+        return ANYTHING if self.parse is None else self.parse.shown
 
     @property
     def kinds(self) -> frozenset[object]:
         """Return the JSON types that the attribute has in answers."""
-        if self.parse is None:
-            return frozenset({"array"} if self.is_list else ())
-        return frozenset(_kinds(self.parse.shown))
+        return frozenset(_kinds(self.shown))
 
     @property
     def is_single(self) -> bool:
@@ -46,31 +52,37 @@ class Attribute:
 Attributes = Mapping[str, Attribute]
 
 READ_ONLY = Attribute()
-READ_ONLY_LIST = Attribute(is_list=True)
 
 
-def settable(draft: str | None, parse: Parse) -> Attribute:
+def settable(draft: str | None, parse: Parse, *, answer: Schema | None = None) -> Attribute:
     """Describe an attribute that can be given at creation and changed later."""
-    return Attribute(parse=parse, draft=draft)
+    return Attribute(parse=parse, draft=draft, answer=answer)
 
 
-def at_creation(draft: str | None, parse: Parse, *, required: bool = False) -> Attribute:
+def at_creation(
+    draft: str | None, parse: Parse, *, required: bool = False, answer: Schema | None = None
+) -> Attribute:
     """Describe an attribute that is fixed for life."""
-    return Attribute(parse=parse, draft=draft, on_update=False, required=required)
+    return Attribute(parse=parse, draft=draft, on_update=False, required=required, answer=answer)
+
+
+def read_only(answer: Schema) -> Attribute:
+    """Describe an attribute that clients cannot set."""
+    return Attribute(answer=answer)
 
 
 TAGS = set_of(text(TAG_LENGTH), MAX_TAGS)
 
 STANDARD: Attributes = {
-    "id": READ_ONLY,
+    "id": read_only(TEXT),
     "name": settable("name", text()),
     "description": settable("description", text()),
     "project_id": at_creation("project_id", identifier),
     "tenant_id": at_creation("project_id", identifier),
     "tags": settable("tags", TAGS),
-    "revision_number": READ_ONLY,
-    "created_at": READ_ONLY,
-    "updated_at": READ_ONLY,
+    "revision_number": read_only(WHOLE),
+    "created_at": read_only(MOMENT),
+    "updated_at": read_only(MOMENT),
 }
 """What every resource of Neutron carries."""
 

@@ -4,12 +4,19 @@ A class without a row of its own has the row of its nearest ancestor. `NotFoundE
 name from the kind that it names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
-from portlight.core import errors, errors_network, errors_port, errors_security_group
+from portlight.api.schema import TEXT, WHOLE, Schema, array, shape
+from portlight.core import (
+    errors,
+    errors_network,
+    errors_port,
+    errors_security_group,
+    errors_sharing,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,8 @@ class Refusal:
     status: HTTPStatus
     wire_name: str
     message: str
+    blockers: tuple[errors.Blocker, ...] = ()
+    """All that stands in the way, where the words may name only the first."""
 
 
 class RequestError(errors.DomainError):
@@ -65,6 +74,8 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors.ForbiddenError: Row(HTTPStatus.FORBIDDEN, "PolicyNotAuthorized"),
     errors.UnauthenticatedError: Row(HTTPStatus.UNAUTHORIZED, "Unauthorized"),
     errors.QuotaExceededError: Row(_CONFLICT, "OverQuota"),
+    errors.QuotaBelowUsageError: Row(_INVALID, "HTTPBadRequest"),
+    errors.InUseError: Row(_CONFLICT, "Conflict"),
     errors.PreconditionFailedError: Row(
         HTTPStatus.PRECONDITION_FAILED, "RevisionNumberConstraintFailed"
     ),
@@ -105,6 +116,11 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_port.NotAMemberError: Row(_CONFLICT, "NotAMember"),
     errors_port.PortNotAttachedError: Row(_CONFLICT, "PortNotAttached"),
     errors_port.InstanceStoppedError: Row(_CONFLICT, "InstanceStopped"),
+    # sharing
+    errors_sharing.RbacObjectTypeError: Row(_INVALID, "InvalidInput"),
+    errors_sharing.RbacForeignObjectError: Row(_INVALID, "InvalidInput"),
+    errors_sharing.DuplicateRbacPolicyError: Row(_CONFLICT, "DuplicateRbacPolicy"),
+    errors_sharing.RbacPolicyInUseError: Row(_CONFLICT, "RbacPolicyInUse"),
     # security groups
     errors_security_group.SecurityGroupInUseError: Row(_CONFLICT, "SecurityGroupInUse"),
     errors_security_group.DefaultSecurityGroupError: Row(
@@ -156,16 +172,30 @@ def refusal_of(error: errors.DomainError) -> Refusal:
         return Refusal(status=error.status, wire_name=name, message=str(error))
     row = row_of(type(error))
     name = _not_found_name(error) if isinstance(error, errors.NotFoundError) else row.wire_name
-    return Refusal(status=row.status, wire_name=name, message=str(error))
+    blockers = error.blockers if isinstance(error, errors.InUseError) else ()
+    return Refusal(status=row.status, wire_name=name, message=str(error), blockers=blockers)
 
 
-def neutron_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal as Neutron does."""
-    return {"NeutronError": {"type": refusal.wire_name, "message": refusal.message, "detail": ""}}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBody:
+    """How a face dresses a refusal, and the schema of that."""
+
+    dress: Callable[[Refusal], dict[str, object]]
+    schema: Schema
+
+    def __call__(self, refusal: Refusal) -> dict[str, object]:
+        """Return the body of the answer."""
+        return self.dress(refusal)
 
 
-def identity_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal as Keystone does."""
+def _as_neutron(refusal: Refusal) -> dict[str, object]:
+    # one line for each blocker
+    detail = "\n".join(str(blocker) for blocker in refusal.blockers)
+    body = {"type": refusal.wire_name, "message": refusal.message, "detail": detail}
+    return {"NeutronError": body}
+
+
+def _as_keystone(refusal: Refusal) -> dict[str, object]:
     return {
         "error": {
             "code": int(refusal.status),
@@ -175,15 +205,42 @@ def identity_body(refusal: Refusal) -> dict[str, object]:
     }
 
 
-def native_body(refusal: Refusal) -> dict[str, object]:
-    """Dress a refusal for the native API."""
-    return {
-        "error": {
-            "code": int(refusal.status),
-            "type": refusal.wire_name,
-            "message": refusal.message,
-        }
+def _natively(refusal: Refusal) -> dict[str, object]:
+    body: dict[str, object] = {
+        "code": int(refusal.status),
+        "type": refusal.wire_name,
+        "message": refusal.message,
     }
+    if refusal.blockers:
+        body["blockers"] = [{"kind": one.kind, "id": one.id} for one in refusal.blockers]
+    return {"error": body}
+
+
+neutron_body = ErrorBody(
+    dress=_as_neutron,
+    schema=shape(
+        {"NeutronError": shape({"type": TEXT, "message": TEXT, "detail": TEXT})},
+        title="neutron_error",
+    ),
+)
+identity_body = ErrorBody(
+    dress=_as_keystone,
+    schema=shape(
+        {"error": shape({"code": WHOLE, "message": TEXT, "title": TEXT})}, title="identity_error"
+    ),
+)
+native_body = ErrorBody(
+    dress=_natively,
+    schema=shape(
+        {
+            "error": shape(
+                {"code": WHOLE, "type": TEXT, "message": TEXT},
+                optional={"blockers": array(shape({"kind": TEXT, "id": TEXT}))},
+            )
+        },
+        title="native_error",
+    ),
+)
 
 
 def _not_found_name(error: errors.NotFoundError) -> str:

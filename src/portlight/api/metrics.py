@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from starlette.routing import Route
 
 from portlight.api.errors import native_body
+from portlight.api.operation import operation
+from portlight.api.schema import TEXT, shape
 from portlight.api.shell import Call, Face, Reply, route
 from portlight.core.virtual_ip import VirtualIpState
 from portlight.service.cloud import Cloud
@@ -70,12 +72,16 @@ def render_metrics(counters: Sequence[PortCounters], virtual_ips: Sequence[Virtu
     )
 
 
+@operation(answer=TEXT, media_type=TEXT_FORMAT)
 def _metrics(call: Call) -> Reply:
+    """Show counters and alarms for a monitoring system."""
     page = render_metrics(call.cloud.all_counters(), call.cloud.all_virtual_ip_states())
     return Reply(raw=page.encode(), media_type=TEXT_FORMAT)
 
 
+@operation(answer=shape({"status": TEXT}))
 def _health(_call: Call) -> Reply:
+    """Tell that the server lives."""
     return Reply(document={"status": "ok"})
 
 

@@ -1,21 +1,18 @@
 """A parser of wire values together with the JSON schema of what it accepts.
 
 Pure. The two travel as one value, and combinators compose both, so that the published document and
-the validation of requests cannot disagree. Schemas are of the dialect 2020-12 (OpenAPI 3.1).
+the validation of requests cannot disagree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, NoReturn, TypeVar
 
+from portlight.api.schema import Schema
 from portlight.core.errors import MalformedValueError
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
-
-Schema = Mapping[str, object]
-
-ANYTHING: Schema = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +49,6 @@ def narrowed(parse: Parser[T], rule: Schema) -> Parser[T]:
 def refuse(field: str, rule: str) -> NoReturn:
     """Raise the refusal of a field's value."""
     raise MalformedValueError(field, rule)
-
-
-def or_null(schema: Schema) -> Schema:
-    """Return a schema that accepts null as well."""
-    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def any_case(words: list[str]) -> str:

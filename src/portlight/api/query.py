@@ -12,14 +12,25 @@ from urllib.parse import urlencode
 
 from portlight.api.errors import BadRequestError, InvalidQueryError
 from portlight.api.parser import Parse
+from portlight.api.schema import TEXT, Schema, array, one_word
 from portlight.api.wire import Json
 
 Query = Mapping[str, list[str]]
 Matcher = Callable[[Json, Sequence[str]], bool]
 
+_LIMIT_DIGITS = 9
 _NOTHING = frozenset({"", "None"})
 """How a filter asks for attributes without a value."""
-_CONTROLS = frozenset({"fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"})
+
+CONTROLS: Mapping[str, Schema] = {
+    "fields": array(TEXT),
+    "sort_key": array(TEXT),
+    "sort_dir": array(one_word("asc", "desc")),
+    "limit": {"type": "integer", "minimum": 0, "maximum": 10**_LIMIT_DIGITS - 1},
+    "marker": TEXT,
+    "page_reverse": TEXT,
+}
+"""Parameters of every list that are no filters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +83,7 @@ def tag_matchers() -> dict[str, Matcher]:
 
 def where_of(listing: Listing, query: Query) -> dict[str, list[str]]:
     """Return the filters that the store can apply; raise BadRequestError on unknown ones."""
-    known = listing.attributes | listing.matchers.keys() | _CONTROLS
+    known = listing.attributes | listing.matchers.keys() | CONTROLS.keys()
     unknown = sorted(key for key in query if key not in known)
     if unknown:
         raise BadRequestError(f"{unknown} is invalid attribute for filter")
@@ -86,7 +97,7 @@ def select(
 
     `marked` is the document that the marker names: a page begins after it, in the list or not.
     """
-    matches = [_matcher_of(listing, key, query[key]) for key in query if key not in _CONTROLS]
+    matches = [_matcher_of(listing, key, query[key]) for key in query if key not in CONTROLS]
     found = [item for item in items if all(is_match(item) for is_match in matches)]
     page = _paginate(listing, query, found, url, marked)
     fields = fields_of(query)
@@ -193,7 +204,7 @@ def _limit(query: Query) -> int | None:
     if "limit" not in query:
         return None
     spelling = query["limit"][-1]
-    if not spelling.isdecimal():
+    if not spelling.isdecimal() or len(spelling) > _LIMIT_DIGITS:
         raise InvalidQueryError(f"Limit must be an integer 0 or greater and not '{spelling}'")
     return int(spelling) or None
 

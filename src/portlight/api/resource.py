@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from portlight.api.attributes import Attributes, parse_create, parse_update
 from portlight.api.errors import BadRequestError, InvalidQueryError
+from portlight.api.operation import Operation
 from portlight.api.query import (
     Listing,
     Matcher,
@@ -22,12 +23,14 @@ from portlight.api.query import (
     tag_matchers,
     where_of,
 )
+from portlight.api.resource_operations import describe
+from portlight.api.schema import Schema
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.service.collection import C, Collection, D, I
-from portlight.service.work import O
+from portlight.service.sharing import O
 
 _REVISION = "revision_number="
 
@@ -49,6 +52,8 @@ class Resource(Generic[O, I, D, C]):
     where: Mapping[str, str] = field(default_factory=dict)
     """Attribute to the store's filter, beside id, name and project."""
     matchers: Mapping[str, Matcher] = field(default_factory=dict)
+    filters: Mapping[str, Schema] = field(default_factory=dict)
+    """What a filter takes, where that is not any text."""
     check: Callable[[Json], None] = lambda _document: None
     """Checks of the document as a whole, after its attributes were parsed."""
 
@@ -65,19 +70,20 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
     """Return the two routes of a resource below `base`, which ends without a slash."""
     listing = listing_of(resource)
     collection = f"{base}/{resource.plural.replace('_', '-')}"
+    told = describe(resource.name, resource.plural, resource.attributes, listing, resource.filters)
     return [
         route(
             face,
             collection,
-            GET=lambda call: _list(resource, listing, call),
-            POST=lambda call: _create(resource, call),
+            GET=Operation(lambda call: _list(resource, listing, call), told.list),
+            POST=Operation(lambda call: _create(resource, call), told.create),
         ),
         route(
             face,
             collection + "/{id}",
-            GET=lambda call: _show(resource, listing, call),
-            PUT=lambda call: _update(resource, call),
-            DELETE=lambda call: _delete(resource, call),
+            GET=Operation(lambda call: _show(resource, listing, call), told.show),
+            PUT=Operation(lambda call: _update(resource, call), told.update),
+            DELETE=Operation(lambda call: _delete(resource, call), told.delete),
         ),
     ]
 
@@ -88,7 +94,10 @@ def listing_of(resource: Resource[O, I, D, C]) -> Listing:
     return Listing(
         attributes=frozenset(single),
         where={**COMMON_WHERE, **resource.where},
-        matchers={**tag_matchers(), **resource.matchers},
+        matchers={
+            **(tag_matchers() if "tags" in resource.attributes else {}),
+            **resource.matchers,
+        },
         typed={
             name: one.parse
             for name, one in single.items()

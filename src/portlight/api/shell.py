@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from portlight.api.errors import BadRequestError, Refusal, RequestError, refusal_of
+from portlight.api.errors import BadRequestError, ErrorBody, RequestError, refusal_of
 from portlight.api.wire import Json
 from portlight.core.errors import DomainError, UnauthenticatedError
 from portlight.service.caller import Caller
@@ -87,7 +87,7 @@ class Face:
 
     cloud: Cloud
     workers: Executor
-    error_body: Callable[[Refusal], Json]
+    error_body: ErrorBody
     authenticated: bool = True
 
 

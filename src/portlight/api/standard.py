@@ -7,7 +7,7 @@ from portlight.api.wire import Json, timestamp
 from portlight.core.meta import Meta
 from portlight.service.caller import Caller
 from portlight.service.collection import C, Collection, D, I
-from portlight.service.work import O
+from portlight.service.sharing import O
 
 E = TypeVar("E")
 

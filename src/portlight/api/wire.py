@@ -10,16 +10,18 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypeVar
 
+import msgspec
+
 from portlight.api.parser import (
     Parse,
     Parser,
-    Schema,
     any_case,
     decimal_pattern,
-    or_null,
     parser,
     refuse,
 )
+from portlight.api.schema import NULL, TEXT, TRUTH, Schema, or_null, titled
+from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import InvalidRequestError
 from portlight.values.addresses import (
     AddressRange,
@@ -45,12 +47,27 @@ _TRUTHS: Mapping[str, bool] = {
     **dict.fromkeys(("true", "1", "t", "on", "y", "yes"), True),
     **dict.fromkeys(("false", "0", "f", "off", "n", "no"), False),
 }
-_IP: Schema = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
-_CIDR: Schema = {"type": "string", "format": "cidr"}
-_MAC: Schema = {
-    "type": "string",
-    "pattern": "^[0-9a-fA-F]{2}((:[0-9a-fA-F]{2}){5}|(-[0-9a-fA-F]{2}){5})$",
-}
+_IP: Schema = titled(
+    "ip_address", {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+)
+_CIDR: Schema = titled("cidr", {"type": "string", "format": "cidr"})
+_MAC: Schema = titled(
+    "mac_address",
+    {
+        "type": "string",
+        "pattern": "^[0-9a-fA-F]{2}((:[0-9a-fA-F]{2}){5}|(-[0-9a-fA-F]{2}){5})$",
+    },
+)
+_BOOLEAN: Schema = titled(
+    "boolean",
+    {
+        "anyOf": [
+            TRUTH,
+            {"enum": [0, 1]},
+            {"type": "string", "pattern": any_case(list(_TRUTHS))},
+        ]
+    },
+)
 
 
 def text(limit: int = NAME_LENGTH) -> Parser[str]:
@@ -69,16 +86,7 @@ def text(limit: int = NAME_LENGTH) -> Parser[str]:
     return parse
 
 
-@parser(
-    {
-        "anyOf": [
-            {"type": "boolean"},
-            {"enum": [0, 1]},
-            {"type": "string", "pattern": any_case(list(_TRUTHS))},
-        ]
-    },
-    shown={"type": "boolean"},
-)
+@parser(_BOOLEAN, shown=TRUTH)
 def boolean(field: str, raw: object) -> bool:
     """Accept a JSON boolean, and the spellings that Neutron accepts for one."""
     # a list or an object is no spelling of anything, and cannot be looked up
@@ -95,9 +103,7 @@ def integer(low: int, high: int) -> Parser[int]:
 
     @parser({"anyOf": [number, spelled]}, shown=number)
     def parse(field: str, raw: object) -> int:
-        number = _whole_number(raw)
-        if number is None:
-            raise InvalidRequestError(field, f"'{raw}' is not an integer")
+        number = _whole_number(field, raw)
         if not low <= number <= high:
             refuse(field, f"'{number}' is not between {low} and {high}")
         return number
@@ -105,7 +111,22 @@ def integer(low: int, high: int) -> Parser[int]:
     return parse
 
 
-@parser({"type": "string", "pattern": f"^({_UUID})$"}, shown={"type": "string"})
+def one_number(*numbers: int) -> Parser[int]:
+    """Accept one of these whole numbers (or its decimal spelling)."""
+    allowed: Schema = {"type": "integer", "enum": list(numbers)}
+    spelled: Schema = {"type": "string", "enum": [str(number) for number in numbers]}
+
+    @parser({"anyOf": [allowed, spelled]}, shown=allowed)
+    def parse(field: str, raw: object) -> int:
+        number = _whole_number(field, raw)
+        if number not in numbers:
+            refuse(field, f"'{number}' is not in {list(numbers)}")
+        return number
+
+    return parse
+
+
+@parser(titled("uuid", {"type": "string", "pattern": f"^({_UUID})$"}), shown=TEXT)
 def identifier(field: str, raw: object) -> str:
     """Accept the text of a UUID."""
     if not isinstance(raw, str) or not _UUID_TEXT.fullmatch(raw):
@@ -140,7 +161,7 @@ def network_prefix(field: str, raw: object) -> IpPrefix:
         raise InvalidRequestError(field, f"'{raw}' is not a valid IP subnet") from error
 
 
-@parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
+@parser({"anyOf": [_IP, _CIDR]}, shown=_CIDR)
 def loose_prefix(field: str, raw: object) -> IpPrefix:
     """Accept an address or a network; host bits are cleared, as Neutron does for rules."""
     try:
@@ -195,6 +216,30 @@ def nullable(parse: Parser[T]) -> Parser[T | None]:
         return None if raw is None else parse(field, raw)
 
     return Parser(accept, or_null(parse.schema), or_null(parse.shown))
+
+
+def given_or_not(parse: Parser[T]) -> Parser[T | Unset]:
+    """Accept null as if the field had not been given."""
+
+    def accept(field: str, raw: object) -> T | Unset:
+        return UNSET if raw is None else parse(field, raw)
+
+    return Parser(accept, or_null(parse.schema), parse.shown)
+
+
+def json_object(limit: int) -> Parser[str]:
+    """Accept any object whose JSON has at most `limit` characters; null is the empty one."""
+
+    @parser({"anyOf": [{"type": "object"}, NULL]}, shown={"type": "object"})
+    def parse(field: str, raw: object) -> str:
+        if raw is not None and not isinstance(raw, dict):
+            refuse(field, f"'{raw}' is not a dictionary")
+        spelled = msgspec.json.encode(raw or {}, order="sorted").decode()
+        if len(spelled) > limit:
+            refuse(field, f"its JSON is longer than {limit} characters")
+        return spelled
+
+    return parse
 
 
 def list_of(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]:
@@ -280,7 +325,14 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _whole_number(raw: object) -> int | None:
+def _whole_number(field: str, raw: object) -> int:
+    number = _number_of(raw)
+    if number is None:
+        raise InvalidRequestError(field, f"'{raw}' is not an integer")
+    return number
+
+
+def _number_of(raw: object) -> int | None:
     """Return the number; None when it is none. JSON writes 7 as 7.0, too; true is no number."""
     if isinstance(raw, float):
         return int(raw) if raw.is_integer() else None

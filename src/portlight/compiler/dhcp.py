@@ -10,7 +10,7 @@ from operator import attrgetter
 from portlight.compiler.view import HostView
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_DHCP, Port
-from portlight.plan.delta import delta
+from portlight.plan.delta import Delta, Edition, delta
 from portlight.plan.host import DhcpHost, DhcpOption, DhcpPlan, DhcpSubnet
 from portlight.values.addresses import IpAddress
 from portlight.values.ids import SubnetId
@@ -25,7 +25,7 @@ class NetworkDhcp:
 
     served: Mapping[SubnetId, Subnet]
     ports: Mapping[object, Port]
-    hosts: Mapping[object, DhcpHost]
+    hosts: Edition[object, DhcpHost]
     """By port id."""
     plan: DhcpPlan | None
 
@@ -50,7 +50,7 @@ def _network_dhcp(
     served = {subnet.id: subnet for subnet in subnets if subnet.enable_dhcp}
     servers = [port for port in ports.values() if port.device_owner == OWNER_DHCP]
     if not served or not servers:
-        return NetworkDhcp(served={}, ports={}, hosts={}, plan=None)
+        return NetworkDhcp(served={}, ports={}, hosts=Edition(), plan=None)
     hosts = _hosts(served, ports, last)
     server = min(servers, key=lambda port: port.number)
     lengths = {subnet.id: subnet.cidr.prefixlen for subnet in subnets}
@@ -63,7 +63,7 @@ def _network_dhcp(
             if fixed.subnet_id in lengths
         ),
         subnets=tuple(_subnet(subnet) for subnet in served.values()),
-        hosts=tuple(sorted(hosts.values(), key=attrgetter("port_number"))),
+        hosts=_in_order(hosts, last),
         mtu=network.mtu,
     )
     if last is not None and last.plan == plan:
@@ -85,20 +85,25 @@ def _subnet(subnet: Subnet) -> DhcpSubnet:
 
 def _hosts(
     served: Mapping[SubnetId, Subnet], ports: Mapping[object, Port], last: NetworkDhcp | None
-) -> dict[object, DhcpHost]:
+) -> Edition[object, DhcpHost]:
     """Return the hosts by port id; only those of changed ports are made anew."""
     same = last is not None and last.served == served
     change = delta(ports, last.ports if last is not None and same else {})
-    hosts = dict(last.hosts) if last is not None and same else {}
-    for key in change.remove:
-        hosts.pop(key, None)
+    hosts: Edition[object, DhcpHost] = last.hosts if last is not None and same else Edition()
+    put, gone = {}, set(change.remove)
     for key, port in change.put.items():
         addresses = _served_addresses(port, served)
-        if addresses and not port.device_owner.startswith(_SERVICE_OWNERS):
-            hosts[key] = _host(port, addresses)
-        else:
-            hosts.pop(key, None)
-    return hosts
+        if not addresses or port.device_owner.startswith(_SERVICE_OWNERS):
+            gone.add(key)
+        elif hosts.get(key) != (host := _host(port, addresses)):
+            put[key] = host
+    return hosts.with_change(Delta(put=put, remove=frozenset(gone & hosts.keys())))
+
+
+def _in_order(hosts: Edition[object, DhcpHost], last: NetworkDhcp | None) -> tuple[DhcpHost, ...]:
+    if last is not None and last.plan is not None and hosts is last.hosts:
+        return last.plan.hosts
+    return tuple(sorted(hosts.values(), key=attrgetter("port_number")))
 
 
 def _served_addresses(port: Port, served: Mapping[SubnetId, Subnet]) -> tuple[IpAddress, ...]:

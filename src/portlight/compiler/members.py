@@ -12,7 +12,7 @@ from typing import TypeVar
 from portlight.compiler.classifiers import GroupNumbers, remote_groups
 from portlight.compiler.view import HostView
 from portlight.core.port import OWNER_VIRTUAL_IP, Port
-from portlight.plan.delta import Delta, delta
+from portlight.plan.delta import Delta, Edition, delta
 from portlight.values.addresses import IpAddress
 from portlight.values.ids import NetworkId, SecurityGroupId
 
@@ -20,6 +20,8 @@ V = TypeVar("V")
 
 Key = tuple[int, IpAddress]
 Numbers = tuple[int, ...]
+
+_NOBODY: Edition[Key, Numbers] = Edition()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +31,44 @@ class NetworkMembers:
     scope: int
     numbers: Mapping[SecurityGroupId, int]
     ports: Mapping[object, Port]
-    holders: Mapping[Key, Mapping[object, Numbers]]
+    holders: Edition[Key, Mapping[object, Numbers]]
     """The groups of an address by the port that brings them."""
-    members: Mapping[Key, Numbers]
+    members: Edition[Key, Numbers]
 
 
-def compile_members(view: HostView) -> dict[Key, Numbers]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostMembers:
+    """The members in all networks, and what they came from."""
+
+    parts: Mapping[NetworkId, Edition[Key, Numbers]]
+    members: Edition[Key, Numbers]
+
+
+def compile_members(view: HostView) -> Mapping[Key, Numbers]:
     """Return the groups of each address that a rule on this host can refer to."""
-    members: dict[Key, Numbers] = {}
+    parts: dict[NetworkId, Edition[Key, Numbers]] = {}
     for key, groups in _groups_by_network(view).items():
         if groups:
             scope, ports = view.networks[key].number, view.ports_of(key)
             part = view.memo.improve(("members", key), _members, scope, groups, ports)
-            members.update(part.members)
-    return members
+            parts[key] = part.members
+    return view.memo.improve("members", _host_members, parts).members
+
+
+def _host_members(
+    parts: Mapping[NetworkId, Edition[Key, Numbers]], last: HostMembers | None
+) -> HostMembers:
+    """Put the networks together; their keys differ by scope."""
+    before = last if last is not None else HostMembers(parts={}, members=Edition())
+    put: dict[Key, Numbers] = {}
+    gone: set[Key] = set()
+    for network in parts.keys() | before.parts.keys():
+        change = delta(parts.get(network, _NOBODY), before.parts.get(network, _NOBODY))
+        put |= change.put
+        gone |= change.remove
+    # A number of a network is never given again, but a scope may have moved between two networks.
+    change = Delta(put=put, remove=frozenset(gone - put.keys()))
+    return HostMembers(parts=parts, members=before.members.with_change(change))
 
 
 def _groups_by_network(view: HostView) -> dict[NetworkId, GroupNumbers]:
@@ -70,7 +96,9 @@ def _members(
 ) -> NetworkMembers:
     numbers = dict(groups)
     if last is None or last.scope != scope or last.numbers != numbers:
-        last = NetworkMembers(scope=scope, numbers=numbers, ports={}, holders={}, members={})
+        last = NetworkMembers(
+            scope=scope, numbers=numbers, ports={}, holders=Edition(), members=Edition()
+        )
     change = delta(ports, last.ports)
     holders = _changed_holders(last, change)
     changed = {key: _union(held) for key, held in holders.items()}
@@ -78,8 +106,8 @@ def _members(
         scope=scope,
         numbers=numbers,
         ports=ports,
-        holders=_merge(last.holders, holders),
-        members=_merge(last.members, changed),
+        holders=last.holders.with_change(_change(last.holders, holders)),
+        members=last.members.with_change(_change(last.members, changed)),
     )
 
 
@@ -113,12 +141,9 @@ def _union(held: Mapping[object, Numbers]) -> Numbers:
     return tuple(sorted({number for numbers in held.values() for number in numbers}))
 
 
-def _merge(before: Mapping[Key, V], changed: Mapping[Key, V]) -> dict[Key, V]:
-    """Return `before` with what changed; an empty value removes the entry."""
-    merged = dict(before)
-    for key, value in changed.items():
-        if value:
-            merged[key] = value
-        else:
-            merged.pop(key, None)
-    return merged
+def _change(before: Mapping[Key, V], touched: Mapping[Key, V]) -> Delta[Key, V]:
+    """Return what is different; an empty value removes the entry."""
+    return Delta(
+        put={key: value for key, value in touched.items() if value and before.get(key) != value},
+        remove=frozenset(key for key, value in touched.items() if not value and key in before),
+    )

@@ -4,10 +4,11 @@ The compiler keeps no state of its own: whoever compiles again and again (the ag
 and passes it in. A plan compiled with a memo equals one compiled without it.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
-from portlight.plan.delta import delta
+from portlight.plan.delta import Delta, Edition, delta, edition_of
 
 K = TypeVar("K")
 E = TypeVar("E")
@@ -27,36 +28,39 @@ class Index(Generic[K, E]):
     def __init__(self, groups_of: Callable[[E], Collection[Hashable]]) -> None:
         self._groups_of = groups_of
         self._entities: Mapping[K, E] = {}
-        self._groups: Mapping[Hashable, Mapping[K, E]] = {}
+        self._groups: Mapping[Hashable, Edition[K, E]] = {}
 
     def update(self, entities: Mapping[K, E]) -> None:
         """Take the entities as they are now."""
         change = delta(entities, self._entities)
-        fresh: dict[Hashable, dict[K, E]] = {}
+        put: defaultdict[Hashable, dict[K, E]] = defaultdict(dict)
+        gone: defaultdict[Hashable, set[K]] = defaultdict(set)
         for key in change.remove:
             for group in self._groups_of(self._entities[key]):
-                self._writable(fresh, group).pop(key, None)
+                gone[group].add(key)
         for key, entity in change.put.items():
             before = self._groups_of(self._entities[key]) if key in self._entities else ()
             after = self._groups_of(entity)
             for group in before:
                 if group not in after:
-                    self._writable(fresh, group).pop(key, None)
+                    gone[group].add(key)
             for group in after:
-                # A changed entity keeps its place: the next delta walks both versions in step.
-                self._writable(fresh, group)[key] = entity
-        if fresh:
-            merged = {**self._groups, **fresh}
-            self._groups = {group: members for group, members in merged.items() if members}
+                put[group][key] = entity
+        self._regroup({g: Delta(put=put[g], remove=frozenset(gone[g])) for g in {*put, *gone}})
         self._entities = entities
 
     def __getitem__(self, group: Hashable) -> Mapping[K, E]:
         return self._groups.get(group, _NOTHING)
 
-    def _writable(self, fresh: dict[Hashable, dict[K, E]], group: Hashable) -> dict[K, E]:
-        if group not in fresh:
-            fresh[group] = dict(self._groups.get(group, _NOTHING))
-        return fresh[group]
+    def _regroup(self, changes: Mapping[Hashable, Delta[K, E]]) -> None:
+        if not changes:
+            return
+        groups = dict(self._groups)
+        for group, change in changes.items():
+            groups[group] = edition_of(groups.get(group, _NOTHING)).with_change(change)
+            if not groups[group]:
+                del groups[group]
+        self._groups = groups
 
 
 class Memo:

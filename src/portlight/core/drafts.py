@@ -37,6 +37,7 @@ class NetworkDraft:
     tags: frozenset[str] | Unset = UNSET
     admin_state_up: bool | Unset = UNSET
     shared: bool | Unset = UNSET
+    """With everyone: the same as an RBAC policy for `*`."""
     mtu: int | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
 
@@ -99,6 +100,8 @@ class PortDraft:
     delete_on_termination: bool | Unset = UNSET
     extra_dhcp_options: tuple[ExtraDhcpOption | DroppedDhcpOption, ...] | Unset = UNSET
     """Merged by name and IP version with those that the port has."""
+    propagate_uplink_status: bool | Unset = UNSET
+    binding_profile: str | Unset = UNSET
     host: str | Unset = UNSET
 
 

@@ -4,19 +4,35 @@ HTTP status numbers and wire names live in `api/errors.py`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 MAX_NAMED = 20
-"""How many users a refusal names; the others are counted."""
+"""How many users the words of a refusal name; the others are counted, and listed beside them."""
 
 
 class DomainError(Exception):
     """Something asked of the domain cannot be done."""
 
 
-def named(users: Sequence[str]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """One thing that stands in the way."""
+
+    kind: str
+    """As in NotFoundError: Port, SecurityGroupRule, ..."""
+    id: str
+    note: str = ""
+    """What helps to find it: the group of a rule, the project of a port."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}" + (f" ({self.note})" if self.note else "")
+
+
+def named(users: Sequence[object]) -> str:
     """Return the users for a message: the first MAX_NAMED, and how many more there are."""
     more = len(users) - MAX_NAMED
-    return ", ".join(users[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+    words = ", ".join(str(user) for user in users[:MAX_NAMED])
+    return words + (f" and {more} more" if more > 0 else "")
 
 
 class InvalidRequestError(DomainError):
@@ -45,6 +61,14 @@ class ConflictError(DomainError):
     """The request is right, but not in this state."""
 
 
+class InUseError(ConflictError):
+    """Others need the thing: it stays until each of the blockers is gone (row H145)."""
+
+    def __init__(self, message: str, blockers: Sequence[Blocker]) -> None:
+        super().__init__(message)
+        self.blockers = tuple(blockers)
+
+
 class ForbiddenError(DomainError):
     """The caller's roles do not allow the action."""
 
@@ -61,9 +85,22 @@ class QuotaExceededError(ConflictError):
     """The project has no room for more of this kind."""
 
     def __init__(self, resource: str, limit: int) -> None:
-        super().__init__(f"Quota exceeded for resources: {resource} (limit {limit}).")
+        super().__init__(f"Quota exceeded for resources: ['{resource}'] (limit {limit}).")
         self.resource = resource
         self.limit = limit
+
+
+class QuotaBelowUsageError(InvalidRequestError):
+    """The new limit is less than what the project has."""
+
+    def __init__(self, resource: str, limit: int, used: int) -> None:
+        super().__init__(
+            resource,
+            f"Quota limit {limit} for {resource} must be greater than or equal to already used "
+            f"{used}",
+        )
+        self.limit = limit
+        self.used = used
 
 
 class PreconditionFailedError(DomainError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from portlight.core.errors import ConflictError, InvalidRequestError, named
+from portlight.core.errors import Blocker, ConflictError, InUseError, InvalidRequestError, named
 from portlight.values.addresses import AddressRange, IpAddress, IpPrefix, MacAddress
 from portlight.values.ids import NetworkId, SubnetId
 
@@ -101,40 +101,40 @@ class GatewayInUseError(ConflictError):
         self.port_id = port_id
 
 
-class NetworkInUseError(ConflictError):
+class NetworkInUseError(InUseError):
     """The network still has ports."""
 
-    def __init__(self, network_id: NetworkId, users: Sequence[str]) -> None:
+    def __init__(self, network_id: NetworkId, blockers: Sequence[Blocker]) -> None:
         super().__init__(
             f"Unable to complete operation on network {network_id}. There are one or more ports "
-            f"still in use on the network, id for these ports are {named(users)}."
+            f"still in use on the network: {named(blockers)}.",
+            blockers,
         )
         self.network_id = network_id
-        self.users = tuple(users)
 
 
-class NetworkSharedInUseError(ConflictError):
+class NetworkSharedInUseError(InUseError):
     """Other projects have ports on the network, so it cannot become private."""
 
-    def __init__(self, network_id: NetworkId, projects: Sequence[str]) -> None:
+    def __init__(self, network_id: NetworkId, blockers: Sequence[Blocker]) -> None:
         super().__init__(
             f"Unable to reconfigure sharing settings for network {network_id}. "
-            f"Multiple tenants are using it: {named(projects)}."
+            f"Multiple tenants are using it: {named(blockers)}.",
+            blockers,
         )
         self.network_id = network_id
-        self.projects = tuple(projects)
 
 
-class SubnetInUseError(ConflictError):
+class SubnetInUseError(InUseError):
     """Ports still have addresses of the subnet."""
 
-    def __init__(self, subnet_id: SubnetId, users: Sequence[str]) -> None:
+    def __init__(self, subnet_id: SubnetId, blockers: Sequence[Blocker]) -> None:
         super().__init__(
             f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP "
-            f"allocation from this subnet: {named(users)}."
+            f"allocation from this subnet: {named(blockers)}.",
+            blockers,
         )
         self.subnet_id = subnet_id
-        self.users = tuple(users)
 
 
 class IpAddressInUseError(ConflictError):

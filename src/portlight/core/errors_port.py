@@ -1,17 +1,18 @@
 """Refusals about ports, virtual IPs and instances. The words follow Neutron's where it has them."""
 
-from portlight.core.errors import ConflictError, InvalidRequestError, named
+from portlight.core.errors import Blocker, ConflictError, InUseError, InvalidRequestError, named
 from portlight.values.addresses import IpPrefix, MacAddress
 from portlight.values.ids import InstanceId, PortId, SubnetId, VirtualIpId
 
 
-class PortInUseError(ConflictError):
+class PortInUseError(InUseError):
     """The port still has a device attached."""
 
     def __init__(self, port_id: PortId, device_id: str, device_owner: str) -> None:
         super().__init__(
             f"Port {port_id} is in use by device {device_id} ({device_owner or 'no owner named'}). "
-            "Detach it first."
+            "Detach it first.",
+            [Blocker(kind="Device", id=device_id, note=device_owner)],
         )
         self.port_id = port_id
         self.device_id = device_id
@@ -100,12 +101,13 @@ class VirtualIpNotAttachableError(ConflictError):
         self.port_id = port_id
 
 
-class VirtualIpInUseError(ConflictError):
+class VirtualIpInUseError(InUseError):
     """The virtual IP still has members."""
 
     def __init__(self, virtual_ip_id: VirtualIpId, members: tuple[PortId, ...]) -> None:
         super().__init__(
-            f"Virtual IP {virtual_ip_id} still has members: {named(members)}. Remove them first."
+            f"Virtual IP {virtual_ip_id} still has members: {named(members)}. Remove them first.",
+            [Blocker(kind="Port", id=member) for member in members],
         )
         self.virtual_ip_id = virtual_ip_id
         self.members = members

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 
-from portlight.core.errors import ConflictError, InvalidRequestError, named
+from portlight.core.errors import Blocker, ConflictError, InUseError, InvalidRequestError, named
 from portlight.values.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
 
 
-class SecurityGroupInUseError(ConflictError):
+class SecurityGroupInUseError(InUseError):
     """Ports carry the group, or rules of other groups refer to it."""
 
-    def __init__(self, group_id: SecurityGroupId, users: Sequence[str]) -> None:
-        super().__init__(f"Security Group {group_id} in use by {named(users)}.")
+    def __init__(self, group_id: SecurityGroupId, blockers: Sequence[Blocker]) -> None:
+        super().__init__(f"Security Group {group_id} in use by {named(blockers)}.", blockers)
         self.group_id = group_id
-        self.users = tuple(users)
 
 
 class DefaultSecurityGroupError(ConflictError):

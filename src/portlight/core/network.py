@@ -17,7 +17,6 @@ class Network:
     """1..2^24-1, unique for ever within a deployment; the VNI between hosts."""
     meta: Meta
     admin_state_up: bool = True
-    shared: bool = False
     mtu: int = 1500
     port_security_enabled: bool = True
     """The default for new ports of this network."""

@@ -24,7 +24,6 @@ def build_network(draft: NetworkDraft, birth: Birth) -> Network:
         number=birth.number,
         meta=first_meta(draft, birth),
         admin_state_up=given(draft.admin_state_up, default=True),
-        shared=given(draft.shared, default=False),
         mtu=given(draft.mtu, 1500) or 1500,
         port_security_enabled=given(draft.port_security_enabled, default=True),
     )
@@ -40,7 +39,6 @@ def change_network(
         network,
         meta=next_meta(network.meta, draft, now),
         admin_state_up=given(draft.admin_state_up, network.admin_state_up),
-        shared=given(draft.shared, network.shared),
         mtu=given(draft.mtu, network.mtu) or 1500,
         port_security_enabled=given(draft.port_security_enabled, network.port_security_enabled),
     )

@@ -8,6 +8,7 @@ from portlight.values.addresses import IpAddress, MacAddress
 from portlight.values.ids import NetworkId, PortId, SubnetId, VirtualIpId
 
 HISTORY_LENGTH = 100
+RECENT_CLAIMS = 32
 
 
 class ClaimPolicy(StrEnum):
@@ -60,6 +61,19 @@ class AnnouncementKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One claim of a member, as a host saw it."""
+
+    port_id: PortId
+    mac: MacAddress
+    kind: AnnouncementKind
+    accepted: bool
+    """Whether the data plane let it take the address."""
+    at: float
+    """Seconds since the epoch, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualIpMove:
     """One change of owner."""
 
@@ -84,3 +98,5 @@ class VirtualIpState:
     contenders: tuple[PortId, ...] = ()
     moves: tuple[VirtualIpMove, ...] = ()
     """Newest last, at most HISTORY_LENGTH."""
+    recent: tuple[Announcement, ...] = ()
+    """The latest claims that moved it or were refused, newest last: at most RECENT_CLAIMS."""

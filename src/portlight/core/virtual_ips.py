@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from portlight.core.changes import Birth, first_meta, given, next_meta
 from portlight.core.drafts import VirtualIpDraft
@@ -15,14 +15,13 @@ from portlight.core.errors_port import (
 from portlight.core.port import OWNER_DHCP, OWNER_VIRTUAL_IP, FixedIp, Port
 from portlight.core.virtual_ip import (
     HISTORY_LENGTH,
-    AnnouncementKind,
+    Announcement,
     ClaimPolicy,
     VirtualIp,
     VirtualIpMember,
     VirtualIpMove,
     VirtualIpState,
 )
-from portlight.values.addresses import MacAddress
 from portlight.values.ids import NetworkId, PortId, VirtualIpId
 
 MAX_MEMBERS = 64
@@ -36,19 +35,6 @@ BURST_SECONDS = 0.5
 CALM_SECONDS = 10.0
 """After this time without a contest, the alarm ends."""
 _MAX_VRID = 255
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
-    """One claim of a member, as a host saw it."""
-
-    port_id: PortId
-    mac: MacAddress
-    kind: AnnouncementKind
-    accepted: bool
-    """Whether the data plane let it take the address."""
-    at: float
-    """Seconds since the epoch, UTC."""
 
 
 def build_virtual_ip(

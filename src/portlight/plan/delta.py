@@ -1,6 +1,7 @@
 """The difference between what is wanted and what is there, and the order of applying it."""
 
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import compress, count
 from operator import is_not
@@ -30,6 +31,47 @@ def delta(desired: Mapping[K, V], actual: Mapping[K, V]) -> Delta[K, V]:
     """
     if desired is actual:
         return Delta(put={}, remove=frozenset())
+    remembered = desired.change_since(actual) if isinstance(desired, Edition) else None
+    return remembered or _compared(desired, actual)
+
+
+class Edition(dict[K, V]):
+    """A mapping made from another by a change that it remembers; never changed afterwards.
+
+    Among 10,000 ports the change of one is found without looking at the others. It does not keep
+    the mapping that it came from alive: who compares with that has it.
+    """
+
+    __slots__ = ("__weakref__", "_change", "_origin")
+
+    def __init__(self, content: Mapping[K, V] | Iterable[tuple[K, V]] = ()) -> None:
+        super().__init__(content)
+        self._origin: weakref.ref[Edition[K, V]] | None = None
+        self._change: Delta[K, V] | None = None
+
+    def with_change(self, change: Delta[K, V]) -> "Edition[K, V]":
+        """Return the next edition; this one when nothing is different in it."""
+        if not change:
+            return self
+        after = Edition(self)
+        for key in change.remove:
+            after.pop(key, None)
+        after.update(change.put)
+        after._origin = weakref.ref(self)
+        after._change = change
+        return after
+
+    def change_since(self, other: object) -> Delta[K, V] | None:
+        """Return the change that made this from `other`; None when it was not made from it."""
+        return self._change if self._origin is not None and self._origin() is other else None
+
+
+def edition_of(mapping: Mapping[K, V]) -> Edition[K, V]:
+    """Return the mapping as an edition that the next one can remember."""
+    return mapping if isinstance(mapping, Edition) else Edition(mapping)
+
+
+def _compared(desired: Mapping[K, V], actual: Mapping[K, V]) -> Delta[K, V]:
     put: dict[K, V] = {}
     remove: set[K] = set()
     wanted, present = _Side(desired), _Side(actual)

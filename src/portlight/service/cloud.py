@@ -3,23 +3,29 @@
 Every method is one transaction and thread-safe, and raises the errors of `core`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from portlight.core import instances as instance_rules
 from portlight.core.drafts import InterfaceRequest
+from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.identity import ADMIN
 from portlight.core.instance import Instance
+from portlight.core.observation import HostState
 from portlight.core.port import Port
+from portlight.core.quotas import QuotaUse
 from portlight.core.virtual_ip import VirtualIp, VirtualIpMember, VirtualIpState
-from portlight.service import instances, kinds, observations, ports, virtual_ips
+from portlight.service import counters, instances, kinds, observations, ports, quotas, virtual_ips
 from portlight.service.caller import Caller
 from portlight.service.collection import Collection
 from portlight.service.feed import KEPT_CHANGES, changes_after
 from portlight.service.identity import Identity
 from portlight.service.ids import IdSource
 from portlight.service.policy import check_action
-from portlight.service.report import AgentReport, ChangeBatch, HostState, PortCounters
+from portlight.service.report import AgentReport, ChangeBatch, PortCounters
+from portlight.service.sharing import Owned, shared_with
 from portlight.service.transactions import Transactions
 from portlight.service.work import View, Work, load
 from portlight.store.protocol import Store
@@ -51,13 +57,43 @@ class Cloud:
         self.ports = Collection(self._do, kinds.PORTS)
         self.security_groups = kinds.SecurityGroups(self._do, kinds.SECURITY_GROUPS)
         self.security_group_rules = Collection(self._do, kinds.SECURITY_GROUP_RULES)
+        self.rbac_policies = Collection(self._do, kinds.RBAC_POLICIES)
         self.virtual_ips = Collection(self._do, kinds.VIRTUAL_IPS)
         self.instances = Collection(self._do, kinds.INSTANCES)
         self._clock = clock
-        self._contests = observations.Contests()
-        self._counters = observations.Counters()
+        self._notebook = counters.Notebook()
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
+
+    def shared_with(self, caller: Caller, kind: type[Owned]) -> frozenset[str]:
+        """Return the ids of the things of a kind that are shared with the caller's project."""
+        with self._do.read() as tx:
+            return shared_with(tx, kind, caller.project_id)
+
+    def quota(self, caller: Caller, project_id: ProjectId) -> list[QuotaUse]:
+        """Return what a project may have and has."""
+        return self._do.view(caller, lambda view: quotas.show(view, project_id))
+
+    def default_quota(self, caller: Caller) -> list[QuotaUse]:
+        """Return what a project has that nothing was set for."""
+        return self._do.view(caller, quotas.show_default)
+
+    def quotas(self, caller: Caller) -> list[QuotaUse]:
+        """Return the same of every project that has limits of its own."""
+        return self._do.view(caller, quotas.show_all)
+
+    def set_quota(self, caller: Caller, project_id: ProjectId, draft: QuotaDraft) -> list[QuotaUse]:
+        """Set limits of a project, or, for `default`, of all that have none of their own."""
+        return self._do.run(caller, lambda work: quotas.change(work, project_id, draft))
+
+    def reset_quota(self, caller: Caller, project_id: ProjectId) -> None:
+        """Let a project follow the defaults again."""
+        self._do.run(caller, lambda work: quotas.reset(work, project_id))
+
+    def all_quota_uses(self) -> list[QuotaUse]:
+        """Return what every project has and may have of it."""
+        with self._do.read() as tx:
+            return quotas.measure(tx)
 
     def add_virtual_ip_member(
         self, caller: Caller, identifier: VirtualIpId, member: VirtualIpMember
@@ -120,18 +156,24 @@ class Cloud:
         """Take in what a host has seen; raise InvalidRequestError when it speaks for another."""
         if report.host != host:
             raise InvalidRequestError("host", f"the report is of {report.host}, not of {host}")
-        self._counters.note(report, self._clock())
+        now = self._clock()
+        self._notebook.add(report, now)
         if report.ports or report.instances or report.claims:
-            self._do.run(_SYSTEM, lambda work: self._save_report(work, report), wakes=False)
+            self._do.run(_SYSTEM, lambda work: _save_report(work, report), wakes=False)
+        self._keep_notes(now)
 
     def port_counters(self, caller: Caller, identifier: PortId) -> PortCounters:
         """Return what became of a port's packets."""
-        return self._counters.of_port(self.ports.get(caller, identifier))
+        port = self.ports.get(caller, identifier)
+        notes = self._notebook.peek()
+        with self._do.read() as tx:
+            return counters.of_port(tx, notes, port)
 
     def all_counters(self) -> list[PortCounters]:
         """Return the counters of every port."""
+        notes = self._notebook.peek()
         with self._do.read() as tx:
-            return self._counters.of_all(tx)
+            return counters.of_all(tx, notes)
 
     def all_virtual_ip_states(self) -> list[VirtualIpState]:
         """Return owner and alarm of every virtual IP that was ever announced."""
@@ -140,26 +182,33 @@ class Cloud:
 
     def hosts(self) -> Sequence[HostState]:
         """Return what every host said last."""
-        return self._counters.hosts()
+        notes = self._notebook.peek()
+        with self._do.read() as tx:
+            return counters.hosts(tx, notes)
 
     def tick(self, now: float) -> None:
         """Let time pass: end grace windows and alarms; now and then, throw away what is over."""
         with self._do.read() as tx:
             due = observations.is_due(tx, now)
         if due:
-            self._do.run(_SYSTEM, self._end_what_is_due, now=now)
+            self._do.run(_SYSTEM, _end_what_is_due, now=now)
+        self._keep_notes(now)
         if now - self._swept_at >= HOUSEKEEPING_SECONDS:
             self._swept_at = now
             self.identity.forget_expired()
-            self._do.run(_SYSTEM, lambda work: work.tx.prune_changes(KEPT_CHANGES), now=now)
+            with self._do.read() as tx:
+                gone = counters.gone_ports(tx)
+            self._do.run(_SYSTEM, lambda work: _forget(work, gone), now=now, wakes=False)
 
-    def _save_report(self, work: Work, report: AgentReport) -> None:
-        observations.save_statuses(work, report)
-        self._contests.save_claims(work, report.claims)
+    def settle(self) -> None:
+        """Keep what is only remembered: before the process ends."""
+        self._keep_notes(math.inf)
 
-    def _end_what_is_due(self, work: Work) -> None:
-        ports.end_grace(work)
-        self._contests.end_alarms(work)
+    def _keep_notes(self, now: float) -> None:
+        notes = self._notebook.take(now)
+        if notes is not None:
+            self._do.run(_SYSTEM, lambda work: counters.save_notes(work, notes), wakes=False)
+            self._notebook.drop(notes)
 
     def _power(self, caller: Caller, identifier: InstanceId, action: str) -> Instance:
         change = _POWER[action]
@@ -174,6 +223,21 @@ _POWER: Mapping[str, Callable[..., Instance]] = {
     "reboot_instance": instance_rules.reboot,
     "renew_instance": instance_rules.renew,
 }
+
+
+def _save_report(work: Work, report: AgentReport) -> None:
+    observations.save_statuses(work, report)
+    observations.save_claims(work, report.claims)
+
+
+def _end_what_is_due(work: Work) -> None:
+    ports.end_grace(work)
+    observations.end_alarms(work)
+
+
+def _forget(work: Work, gone: AbstractSet[int]) -> None:
+    counters.forget_gone(work, gone)
+    work.tx.prune_changes(KEPT_CHANGES)
 
 
 def _state(view: View, identifier: VirtualIpId) -> VirtualIpState:

@@ -11,8 +11,9 @@ from typing import Generic, TypeVar
 
 from portlight.service.caller import Caller
 from portlight.service.policy import check_action
+from portlight.service.sharing import O
 from portlight.service.transactions import Transactions
-from portlight.service.work import O, Work, check_revision, load, search
+from portlight.service.work import Work, check_revision, load, search
 
 I = TypeVar("I", bound=str)  # noqa: E741 -- an identifier, beside O
 D = TypeVar("D")
@@ -53,7 +54,7 @@ class Collection(Generic[O, I, D, C]):
 
     def create_many(self, caller: Caller, drafts: Sequence[D]) -> list[O]:
         """Make several, all or none."""
-        return self._do.run(caller, lambda work: self._kind.create(work, drafts))
+        return self._do.run(caller, lambda work: self._create(work, drafts))
 
     def get(self, caller: Caller, identifier: I) -> O:
         """Return it; raise NotFoundError when the caller may not see it."""
@@ -86,3 +87,8 @@ class Collection(Generic[O, I, D, C]):
             self._kind.delete(work, identifier)
 
         self._do.run(caller, delete)
+
+    def _create(self, work: Work, drafts: Sequence[D]) -> list[O]:
+        made = self._kind.create(work, drafts)
+        work.claims.update((self._kind.entity, entity.meta.project_id) for entity in made)
+        return made

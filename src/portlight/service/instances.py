@@ -121,6 +121,7 @@ def _fresh(work: Work, owner: ProjectId, request: InterfaceRequest) -> Port:
     network = _network(work, request)
     wanted = FixedIpRequest(subnet_id=request.subnet_id, address=request.address)
     chosen = request.subnet_id is not None or request.address is not None
+    work.claims.add((Port, owner))
     return ports.create(
         work,
         PortDraft(

@@ -12,18 +12,29 @@ from portlight.core.drafts import (
     SubnetDraft,
     VirtualIpDraft,
 )
+from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
+from portlight.core.rbac import RbacPolicy
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.virtual_ip import VirtualIp
-from portlight.service import instances, networks, ports, security_groups, subnets, virtual_ips
+from portlight.service import (
+    instances,
+    networks,
+    ports,
+    rbac,
+    security_groups,
+    subnets,
+    virtual_ips,
+)
 from portlight.service.caller import Caller
 from portlight.service.collection import ANY, Collection, Kind, Where, one_by_one
 from portlight.values.ids import (
     InstanceId,
     NetworkId,
     PortId,
+    RbacPolicyId,
     SecurityGroupId,
     SecurityGroupRuleId,
     SubnetId,
@@ -68,6 +79,13 @@ SECURITY_GROUP_RULES: Final[
     create=security_groups.create_rules,
     update=security_groups.update_rule,
     delete=security_groups.delete_rule,
+)
+RBAC_POLICIES: Final[Kind[RbacPolicy, RbacPolicyId, RbacPolicyDraft, RbacPolicyChange]] = Kind(
+    entity=RbacPolicy,
+    name="rbac_policy",
+    create=one_by_one(rbac.create),
+    update=rbac.update,
+    delete=rbac.delete,
 )
 VIRTUAL_IPS: Final[Kind[VirtualIp, VirtualIpId, VirtualIpDraft, VirtualIpDraft]] = Kind(
     entity=VirtualIp,

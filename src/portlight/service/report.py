@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from portlight.core.instance import InstanceStatus
+from portlight.core.observation import ErrorReport
 from portlight.core.port import PortStatus
 from portlight.core.security_group import Direction
 from portlight.core.topology import Entity
@@ -61,14 +62,6 @@ class CounterReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorReport:
-    """Something that the agent could not put in place (it goes on trying)."""
-
-    object: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
     """Everything that an agent tells at once."""
 
@@ -119,14 +112,3 @@ class PortCounters:
     allowed: Mapping[Direction, Count] = field(default_factory=dict)
     dropped: Mapping[Direction, Mapping[str, Count]] = field(default_factory=dict)
     """By direction and drop reason label; a reason that never happened is missing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostState:
-    """What a host said last."""
-
-    host: HostName
-    reported_at: float
-    """Seconds since the epoch, UTC."""
-    applied_sequence: int
-    errors: tuple[ErrorReport, ...]

@@ -24,8 +24,9 @@ from portlight.core.security_groups import (
     first_rules,
     meaning,
 )
+from portlight.service import rbac
 from portlight.service.policy import check_action, check_owner
-from portlight.service.work import Work, check_revision, load, load_own, owner_of
+from portlight.service.work import Work, blocker_of, check_revision, load, load_own, owner_of
 from portlight.store.protocol import Reading
 from portlight.values.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
 
@@ -72,9 +73,9 @@ def delete(work: Work, group_id: SecurityGroupId) -> None:
     group = load_own(work, SecurityGroup, group_id, "delete_security_group")
     if group.is_default and not work.caller.is_admin:
         raise DefaultSecurityGroupError("Removing the", group.meta.project_id)
-    users = [f"port {port.id}" for port in work.tx.find(Port, {"security_group_id": [group_id]})]
+    users = [blocker_of(port) for port in work.tx.find(Port, {"security_group_id": [group_id]})]
     users += [
-        f"rule {rule.id} of security group {rule.security_group_id}"
+        blocker_of(rule, f"of security group {rule.security_group_id}")
         for rule in work.tx.find(SecurityGroupRule, {"remote_group_id": [group_id]})
         if rule.security_group_id != group_id
     ]
@@ -82,6 +83,7 @@ def delete(work: Work, group_id: SecurityGroupId) -> None:
         raise SecurityGroupInUseError(group_id, users)
     for rule in work.tx.find(SecurityGroupRule, {"security_group_id": [group_id]}):
         work.tx.delete(rule)
+    rbac.discard(work, group)
     work.tx.delete(group)
 
 

@@ -1,7 +1,7 @@
 """Use cases of subnets, and the DHCP port that a network has while one of them wants DHCP."""
 
 from portlight.core.drafts import UNSET, PortDraft, SubnetDraft, Unset
-from portlight.core.errors import InvalidRequestError
+from portlight.core.errors import Blocker, InvalidRequestError
 from portlight.core.errors_network import GatewayInUseError, SubnetInUseError
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_DHCP, FixedIp, Port
@@ -54,7 +54,7 @@ def delete(work: Work, subnet_id: SubnetId) -> None:
     own = set() if dhcp is None else {dhcp.id}
     users = sorted(set(work.tx.holders(subnet_id).values()) - own)
     if users:
-        raise SubnetInUseError(subnet_id, users)
+        raise SubnetInUseError(subnet_id, [Blocker(kind="Port", id=port_id) for port_id in users])
     work.tx.delete(subnet)
     fit_dhcp_port(work, network, leaving=subnet)
     ipam.close_pools(work.tx, subnet)

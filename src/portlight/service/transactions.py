@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TypeVar
 
 from portlight.core.errors import ConflictError
+from portlight.service import quotas
 from portlight.service.caller import Caller
 from portlight.service.ids import IdSource
 from portlight.service.work import View, Work
@@ -84,4 +85,7 @@ class Transactions:
 
     def _once(self, caller: Caller, use: Callable[[Work], R], now: float) -> R:
         with self._store.writing() as tx:
-            return use(Work(tx=tx, caller=caller, ids=self._ids, now=now, host=self._host))
+            work = Work(tx=tx, caller=caller, ids=self._ids, now=now, host=self._host)
+            result = use(work)
+            quotas.check(work)
+            return result

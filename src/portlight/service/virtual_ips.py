@@ -10,6 +10,7 @@ from portlight.core.errors_port import NotAMemberError, VirtualIpInUseError
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_VIRTUAL_IP, Port
 from portlight.core.virtual_ip import (
+    Announcement,
     AnnouncementKind,
     VirtualIp,
     VirtualIpMember,
@@ -17,7 +18,6 @@ from portlight.core.virtual_ip import (
 )
 from portlight.core.virtual_ips import (
     MAX_PER_PORT,
-    Announcement,
     build_virtual_ip,
     change_virtual_ip,
     is_member,
@@ -163,6 +163,7 @@ def save_state(work: Work, old: VirtualIpState, new: VirtualIpState) -> None:
 
 
 def _reserve(work: Work, draft: VirtualIpDraft, port: Port) -> VirtualIp:
+    work.claims.update(((VirtualIp, port.meta.project_id), (Port, port.meta.project_id)))
     birth = work.birth(port.meta.project_id)
     place = (port.network_id, port.fixed_ips[0])
     virtual_ip = build_virtual_ip(draft, place=place, port_id=port.id, birth=birth)

@@ -1,22 +1,23 @@
 """One unit of work: a transaction, the caller, and everything that comes from outside."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field
 
 from portlight.core.changes import Birth, given
 from portlight.core.drafts import UNSET, Unset
-from portlight.core.errors import NotFoundError, PreconditionFailedError
+from portlight.core.errors import Blocker, NotFoundError, PreconditionFailedError
 from portlight.core.instance import Instance
-from portlight.core.meta import Meta
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
+from portlight.core.rbac import RbacPolicy
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.virtual_ip import VirtualIp
 from portlight.service.caller import Caller
 from portlight.service.ids import IdSource
 from portlight.service.policy import check_action, check_owner
+from portlight.service.sharing import O, Owned, seen_by, sees
 from portlight.store.protocol import Reading, Writing
+from portlight.store.shapes import SHAPES
 from portlight.values.ids import HostName, ProjectId
 
 MAX_NUMBER = {"networks": (1 << 24) - 1}
@@ -30,19 +31,9 @@ LABELS: Mapping[type, str] = {
     SecurityGroupRule: "SecurityGroupRule",
     VirtualIp: "VirtualIp",
     Instance: "Instance",
+    RbacPolicy: "RbacPolicy",
 }
 """The `kind` in NotFoundError."""
-
-
-class Owned(Protocol):
-    """An entity with an owner."""
-
-    @property
-    def meta(self) -> Meta:
-        """Its common facts."""
-
-
-O = TypeVar("O", bound=Owned)  # noqa: E741 -- one letter, as for every type variable here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +55,8 @@ class Work:
     """Seconds since the epoch, UTC."""
     host: HostName
     """Where instances and network services run."""
+    claims: set[tuple[type, ProjectId]] = field(default_factory=set)
+    """Of which kinds the caller made more in which projects: quotas judge them before the end."""
 
     def birth(self, project_id: ProjectId, sequence: str | None = None) -> Birth:
         """Return what a new entity needs, with a number when its kind has a sequence."""
@@ -107,11 +100,8 @@ def load_own(work: Work, kind: type[O], identifier: str, action: str) -> O:
 
 def search(view: View, kind: type[O], where: Mapping[str, Collection[str]]) -> list[O]:
     """Return the entities that the caller may see, by time of creation."""
-    if view.caller.is_admin:
-        found = view.tx.find(kind, where)
-    else:
-        own = {**where, "project_id": _own_only(view.caller, where)}
-        found = view.tx.find(kind, own) + _shared(view, kind, where)
+    seen = () if view.caller.is_admin else seen_by(kind, view.caller.project_id)
+    found = view.tx.find(kind, where, seen)
     return sorted(found, key=lambda entity: entity.meta.created_at)
 
 
@@ -121,33 +111,16 @@ def check_revision(entity: Owned, identifier: str, expected: int | None) -> None
         raise PreconditionFailedError(identifier, entity.meta.revision_number)
 
 
+def blocker_of(entity: Owned, note: str = "") -> Blocker:
+    """Return the entity as a reason of a refusal."""
+    kind = type(entity)
+    return Blocker(kind=LABELS[kind], id=SHAPES[kind].identifier(entity), note=note)
+
+
 def is_set(value: object) -> bool:
     """Whether a draft says anything about a field."""
     return value is not UNSET
 
 
-def _own_only(caller: Caller, where: Mapping[str, Collection[str]]) -> list[str]:
-    asked = where.get("project_id")
-    return [caller.project_id] if asked is None or caller.project_id in asked else []
-
-
-def _shared(view: View, kind: type[O], where: Mapping[str, Collection[str]]) -> list[O]:
-    if kind not in (Network, Subnet):
-        return []
-    networks = view.tx.find(Network, {"shared": ["yes"]})
-    places = {network.id: network for network in networks}
-    key = "id" if kind is Network else "network_id"
-    wanted = [place for place in places if key not in where or place in where[key]]
-    entities = view.tx.find(kind, {**where, key: wanted})
-    return [entity for entity in entities if entity.meta.project_id != view.caller.project_id]
-
-
 def _is_visible(view: View | Work, entity: Owned) -> bool:
-    if view.caller.is_admin or entity.meta.project_id == view.caller.project_id:
-        return True
-    if isinstance(entity, Network):
-        return entity.shared
-    if isinstance(entity, Subnet):
-        network = view.tx.get(Network, entity.network_id)
-        return network is not None and network.shared
-    return False
+    return view.caller.is_admin or sees(view.tx, view.caller.project_id, entity)

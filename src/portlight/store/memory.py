@@ -4,7 +4,7 @@ One lock: writers and readers take turns. A failed transaction is undone step by
 """
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,15 +14,18 @@ from typing import Any, cast
 from portlight.core.topology import KIND_OF
 from portlight.store.protocol import (
     AlreadyExistsError,
+    Alternative,
+    Chosen,
     E,
     LoggedChange,
     Reading,
+    Usage,
     Where,
     Writing,
 )
-from portlight.store.shapes import SHAPES, Shape, shape_of
+from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, shape_of, values_of
 from portlight.values.addresses import AddressRange, IpAddress
-from portlight.values.ids import PortId, SubnetId
+from portlight.values.ids import PortId, ProjectId, SubnetId
 
 IndexKey = tuple[type, str, str]
 
@@ -79,12 +82,33 @@ class _MemoryTransaction:
     def get(self, kind: type[E], identifier: str) -> E | None:
         return cast("E | None", self._tables.entities[kind].get(identifier))
 
-    def find(self, kind: type[E], where: Where | None = None) -> list[E]:
+    def find(
+        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+    ) -> list[E]:
         rows = self._tables.entities[kind]
-        return [rows[identifier] for identifier in sorted(self._matching(kind, where or {}))]
+        found = self._matching(kind, where or {})
+        if any_of:
+            found &= set().union(*(self._matching(kind, self._plain(one)) for one in any_of))
+        return [rows[identifier] for identifier in sorted(found)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         return len(self._matching(kind, where or {}))
+
+    def used(self, kind: type[object], project_id: ProjectId) -> int:
+        return self.count(kind, {"project_id": [project_id]})
+
+    def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
+        found = Counter(
+            (str(shape.columns["project_id"](entity)), shape.table)
+            for kind, shape in SHAPES.items()
+            if shape.is_counted
+            for entity in self._tables.entities[kind].values()
+        )
+        return [
+            Usage(kind=KIND_OF_TABLE[table], project_id=ProjectId(owner), used=used)
+            for (owner, table), used in sorted(found.items())
+            if project_id in (None, owner)
+        ]
 
     def changes(self, after: int) -> list[LoggedChange]:
         return [change for change in self._tables.log if change.sequence > after]
@@ -200,6 +224,17 @@ class _MemoryTransaction:
                 raise KeyError(key)
             found = hits if found is None else found & hits
         return set(rows) if found is None else found
+
+    def _plain(self, alternative: Alternative) -> Where:
+        return {
+            key: self._chosen(wanted) if isinstance(wanted, Chosen) else wanted
+            for key, wanted in alternative.items()
+        }
+
+    def _chosen(self, wanted: Chosen) -> set[str]:
+        rows, shape = self._tables.entities[wanted.kind], SHAPES[wanted.kind]
+        found = self._matching(wanted.kind, wanted.where)
+        return set().union(*(values_of(shape, rows[one], wanted.key) for one in found))
 
     def _check_unique(self, entity: object, shape: Shape) -> None:
         identifier = shape.identifier(entity)

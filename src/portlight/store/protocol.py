@@ -12,12 +12,35 @@ from typing import Protocol, TypeVar
 
 from portlight.core.errors import UnavailableError
 from portlight.values.addresses import AddressRange, IpAddress
-from portlight.values.ids import PortId, SubnetId
+from portlight.values.ids import PortId, ProjectId, SubnetId
 
 E = TypeVar("E")
 
 Where = Mapping[str, Collection[str]]
 """Conditions of a search: an entity has one of the values under every key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The values that a key has among the entities of another kind: a condition by a look-up."""
+
+    kind: type
+    key: str
+    """A column of its shape, or `id`."""
+    where: Where
+
+
+Alternative = Mapping[str, Collection[str] | Chosen]
+"""One of several ways to be found: conditions on keys, with at least one and few values each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How many entities of a counted kind a project has."""
+
+    kind: type
+    project_id: ProjectId
+    used: int
 
 
 class AlreadyExistsError(Exception):
@@ -51,14 +74,23 @@ class Reading(Protocol):
     def get(self, kind: type[E], identifier: str) -> E | None:
         """Return the entity, or None."""
 
-    def find(self, kind: type[E], where: Where | None = None) -> list[E]:
+    def find(
+        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+    ) -> list[E]:
         """Return the entities that have one of the values under every key, by id.
 
-        The keys of a kind are those of its shape (`store/shapes.py`), and `id`.
+        The keys of a kind are those of its shape (`store/shapes.py`), and `id`. With `any_of`, only
+        those that also meet at least one of the alternatives.
         """
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         """Return how many entities `find` would give."""
+
+    def used(self, kind: type[object], project_id: ProjectId) -> int:
+        """Return how many entities of a counted kind a project has, at the same cost for any."""
+
+    def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
+        """Return what a project has of each counted kind, or what every project has."""
 
     def changes(self, after: int) -> list[LoggedChange]:
         """Return the logged changes after a sequence number, oldest first."""

@@ -6,17 +6,20 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
+    Select,
     and_,
     bindparam,
     delete,
     func,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
 
 from portlight.store import schema
+from portlight.store.alternatives import Form, Test
 from portlight.store.shapes import SHAPES
 from portlight.store.statements import Statement, parameter_names
 
@@ -99,26 +102,69 @@ INSERT_CHANGE = Statement(insert(_changes))
 PRUNE_CHANGES = Statement(delete(_changes).where(_changes.c.sequence <= bindparam("oldest_kept")))
 
 
+_usages = schema.usages
+_usage_of = and_(
+    _usages.c.kind == bindparam("of_kind"), _usages.c.project_id == bindparam("of_project")
+)
+USED = Statement(select(_usages.c.used).where(_usage_of))
+_all_usages = select(_usages.c.project_id, _usages.c.kind, _usages.c.used).order_by(
+    _usages.c.project_id, _usages.c.kind
+)
+USAGES = Statement(_all_usages)
+USAGES_OF = Statement(_all_usages.where(_usages.c.project_id == bindparam("of_project")))
+INSERT_USAGE = Statement(insert(_usages))
+GROW_USAGE = Statement(
+    update(_usages)
+    .where(_usage_of)
+    .values(used=_usages.c.used + bindparam("by", type_=BigInteger))
+    .returning(_usages.c.used)
+)
+
+
 @cache
-def documents(name: str, keys: Keys) -> Statement:
-    """Return the query for the documents of a table that have one of the values of every key."""
+def documents(name: str, keys: Keys, any_of: tuple[Form, ...] = ()) -> Statement:
+    """Return the query for the documents of a table that have one of the values of every key.
+
+    With `any_of`, those that also meet one of these alternatives.
+    """
     table = schema.metadata.tables[name]
     query = select(table.c.id, table.c.document).order_by(table.c.id)
-    return Statement(query.where(*(_condition(name, key, count) for key, count in keys)))
+    query = query.where(*(_condition(name, key, _values(key, count)) for key, count in keys))
+    if any_of:
+        query = query.where(or_(*(_alternative(name, form) for form in any_of)))
+    return Statement(query)
 
 
 @cache
 def number(name: str, keys: Keys) -> Statement:
     """Return the query for the number of those documents."""
     query = select(func.count()).select_from(schema.metadata.tables[name])
-    return Statement(query.where(*(_condition(name, key, count) for key, count in keys)))
+    conditions = (_condition(name, key, _values(key, count)) for key, count in keys)
+    return Statement(query.where(*conditions))
 
 
-def _condition(name: str, key: str, count: int) -> ColumnElement[bool]:
+def _values(name: str, count: int) -> list[BindParameter[str]]:
+    return [bindparam(parameter) for parameter in parameter_names(name, count)]
+
+
+def _alternative(name: str, form: Form) -> ColumnElement[bool]:
+    return and_(*(_condition(name, test.key, _wanted(test)) for test in form))
+
+
+def _wanted(test: Test) -> list[BindParameter[str]] | Select[tuple[str]]:
+    if test.look_up is None:
+        return _values(test.parameter, test.count)
+    table = schema.metadata.tables[test.look_up.table]
+    conditions = (
+        _condition(test.look_up.table, inner.key, _wanted(inner)) for inner in test.look_up.form
+    )
+    return select(table.c[test.look_up.key]).where(*conditions)
+
+
+def _condition(
+    name: str, key: str, values: list[BindParameter[str]] | Select[tuple[str]]
+) -> ColumnElement[bool]:
     shape, table = SHAPE_OF_TABLE[name], schema.metadata.tables[name]
-    values: list[BindParameter[str]] = [
-        bindparam(parameter) for parameter in parameter_names(key, count)
-    ]
     if key == "id" or key in shape.columns:
         return table.c[key].in_(values)
     found = and_(_lookups.c.kind == name, _lookups.c.key == key, _lookups.c.value.in_(values))

@@ -59,6 +59,14 @@ free_ranges = Table(
     Column("first", String(ADDRESS_WIDTH), primary_key=True),
     Column("last", String(ADDRESS_WIDTH), nullable=False),
 )
+usages = Table(
+    "usages",
+    metadata,
+    Column("kind", String(64), primary_key=True),
+    Column("project_id", String(255), primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    Index("usages_project_id", "project_id"),
+)
 numbers = Table(
     "numbers",
     metadata,

@@ -10,7 +10,10 @@ from typing import Any
 from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
+from portlight.core.observation import CounterBlock, HostState
 from portlight.core.port import Port
+from portlight.core.quotas import QuotaLimits
+from portlight.core.rbac import RbacPolicy, reach
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.security_groups import meaning
 from portlight.core.virtual_ip import VirtualIp, VirtualIpState
@@ -31,6 +34,8 @@ class Shape:
     """Keys with several values: rows of the table `lookups`."""
     unique: tuple[tuple[str, ...], ...] = ()
     """Columns that no two entities share (those with a missing value do)."""
+    is_counted: bool = False
+    """Whether the store keeps count of what each project has of it (key `project_id`)."""
 
 
 def _project(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
@@ -46,18 +51,21 @@ _OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
 SHAPES: Mapping[type, Shape] = {
     Network: Shape(
         table="networks",
+        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda network: str(network.number),
-            "shared": lambda network: "yes" if network.shared else "no",
         },
         unique=(("number",),),
     ),
     Subnet: Shape(
-        table="subnets", columns={**_OWNED, "network_id": lambda subnet: subnet.network_id}
+        table="subnets",
+        is_counted=True,
+        columns={**_OWNED, "network_id": lambda subnet: subnet.network_id},
     ),
     Port: Shape(
         table="ports",
+        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda port: str(port.number),
@@ -76,6 +84,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     SecurityGroup: Shape(
         table="security_groups",
+        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda group: str(group.number),
@@ -85,6 +94,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     SecurityGroupRule: Shape(
         table="security_group_rules",
+        is_counted=True,
         columns={
             "project_id": _project,
             "security_group_id": lambda rule: rule.security_group_id,
@@ -95,6 +105,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     VirtualIp: Shape(
         table="virtual_ips",
+        is_counted=True,
         columns={
             **_OWNED,
             "network_id": lambda vip: vip.network_id,
@@ -110,7 +121,22 @@ SHAPES: Mapping[type, Shape] = {
         identifier=lambda state: state.virtual_ip_id,
         columns={"split_brain": lambda state: "yes" if state.split_brain else None},
     ),
-    Instance: Shape(table="instances", columns=_OWNED),
+    HostState: Shape(table="hosts", identifier=lambda state: state.host),
+    CounterBlock: Shape(table="counter_blocks"),
+    Instance: Shape(table="instances", is_counted=True, columns=_OWNED),
+    RbacPolicy: Shape(
+        table="rbac_policies",
+        is_counted=True,
+        columns={
+            "project_id": _project,
+            "object_id": lambda policy: policy.object_id,
+            "target": lambda policy: policy.target,
+            "reach": lambda policy: reach(policy.action, policy.object_type, policy.target),
+            "meaning": lambda policy: f"{policy.action} {policy.object_id} {policy.target}",
+        },
+        unique=(("meaning",),),
+    ),
+    QuotaLimits: Shape(table="quotas", identifier=lambda limits: limits.project_id),
     Project: Shape(
         table="projects",
         columns={"name": lambda project: project.name},
@@ -139,6 +165,9 @@ SHAPES: Mapping[type, Shape] = {
 }
 
 
+KIND_OF_TABLE: Mapping[str, type] = {shape.table: kind for kind, shape in SHAPES.items()}
+
+
 def shape_of(entity: object) -> Shape:
     """Return the shape of an entity."""
     return SHAPES[type(entity)]
@@ -148,3 +177,13 @@ def check_key(shape: Shape, key: str) -> None:
     """Raise KeyError when entities of this shape are not found by that key."""
     if key != "id" and key not in shape.columns and key not in shape.lookups:
         raise KeyError(key)
+
+
+def values_of(shape: Shape, entity: object, key: str) -> frozenset[str]:
+    """Return the values under which an entity is found by a key."""
+    if key == "id":
+        return frozenset({shape.identifier(entity)})
+    if key in shape.columns:
+        value = shape.columns[key](entity)
+        return frozenset() if value is None else frozenset({value})
+    return frozenset(shape.lookups[key](entity))

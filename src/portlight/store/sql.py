@@ -1,10 +1,9 @@
 """A store in an SQL database, by SQLAlchemy Core. What differs by database is a `Database`.
 
-One lock lets one writer of this process at a time in; the database does it between processes.
+The writers of this process take turns (`commit_groups`); the database does it between processes.
 """
 
 import logging
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from portlight.store.commit_groups import CommitGroups
 from portlight.store.database import Database
 from portlight.store.decoding import DecodedEntities
 from portlight.store.memory import MemoryStore
@@ -30,8 +30,6 @@ from portlight.store.sql_transaction import SqlReading, SqlWriting
 from portlight.store.sqlite import SQLITE
 
 DATABASES = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "postgresql+psycopg": POSTGRESQL}
-WRITER_SECONDS = 20.0
-"""How long a writer waits for the other writers of this process."""
 _BEGIN = "portlight_begin"
 _log = logging.getLogger(__name__)
 
@@ -87,7 +85,7 @@ class SqlStore:
     def __init__(self, url: str) -> None:
         self._database = database_of(url)
         self._engine = open_engine(url)
-        self._writer = threading.Lock()
+        self._groups = CommitGroups(lambda: self._begun(self._database.begin_writing))
         self._decoded = DecodedEntities()
 
     @contextmanager
@@ -99,15 +97,11 @@ class SqlStore:
     @contextmanager
     def writing(self) -> Generator[Writing]:
         """Begin a write transaction; raise StoreBusyError when the others do not let it in."""
-        if not self._writer.acquire(timeout=WRITER_SECONDS):
-            raise StoreBusyError(f"other writers took more than {WRITER_SECONDS:g} s")
-        try:
-            with self._transaction(self._database.begin_writing) as connection:
-                transaction = SqlWriting(connection, self._decoded)
-                yield transaction
-                transaction.write_log()
-        finally:
-            self._writer.release()
+        with self._troubles(), self._groups.member() as connection:
+            transaction = SqlWriting(connection, self._decoded)
+            yield transaction
+            transaction.write_usages()
+            transaction.write_log()
 
     def upgrade(self, migrations: Path = MIGRATIONS) -> str | None:
         """Bring the schema up to date; say where the backup is if one was made."""
@@ -120,11 +114,16 @@ class SqlStore:
 
     @contextmanager
     def _transaction(self, begin: str) -> Generator[Connection]:
-        """Commit at the end; undo on any exception. Raise StoreBusy- or StoreUnavailableError."""
+        """Commit at the end; undo on any exception."""
+        with self._troubles(), self._begun(begin) as connection:
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def _troubles(self) -> Generator[None]:
+        """Turn what is no fault of ours into StoreBusyError or StoreUnavailableError."""
         try:
-            with self._begun(begin) as connection:
-                yield connection
-                connection.commit()
+            yield
         except PoolTimeoutError as error:
             raise StoreBusyError("every connection to the database is in use") from error
         except DBAPIError as error:

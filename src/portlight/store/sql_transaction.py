@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102 -- what the methods promise stands in store/protocol.py
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -13,12 +14,20 @@ from sqlalchemy.exc import IntegrityError
 from portlight.core.codec import encode_entity
 from portlight.core.topology import KIND_OF
 from portlight.store import queries, schema
+from portlight.store.alternatives import written
 from portlight.store.decoding import DecodedEntities
-from portlight.store.protocol import AlreadyExistsError, E, LoggedChange, Where
-from portlight.store.shapes import SHAPES, Shape, check_key, shape_of
+from portlight.store.protocol import (
+    AlreadyExistsError,
+    Alternative,
+    E,
+    LoggedChange,
+    Usage,
+    Where,
+)
+from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, check_key, shape_of, values_of
 from portlight.store.statements import Session, Statement, padded, parameter_names
 from portlight.values.addresses import AddressRange, IpAddress
-from portlight.values.ids import PortId, SubnetId
+from portlight.values.ids import PortId, ProjectId, SubnetId
 
 CHANGES = "changes"
 PRUNED = "changes_pruned"
@@ -37,11 +46,15 @@ class SqlReading:
         row = self._session.first(queries.GET[kind], {"of_id": identifier})
         return None if row is None else self._decoded.entity(kind, identifier, row[0])
 
-    def find(self, kind: type[E], where: Where | None = None) -> list[E]:
+    def find(
+        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+    ) -> list[E]:
         search, rest = _split(SHAPES[kind], where or {})
         if search is None:
             return []
-        rows = self._session.rows(queries.documents(SHAPES[kind].table, search.keys), search.values)
+        forms, values = written(any_of)
+        query = queries.documents(SHAPES[kind].table, search.keys, forms)
+        rows = self._session.rows(query, {**search.values, **values})
         entities = [self._decoded.entity(kind, row[0], row[1]) for row in rows]
         return [entity for entity in entities if _matches(entity, rest)] if rest else entities
 
@@ -53,6 +66,23 @@ class SqlReading:
             return len(self.find(kind, where))
         row = self._session.first(queries.number(SHAPES[kind].table, search.keys), search.values)
         return int(row[0]) if row else 0
+
+    def used(self, kind: type[object], project_id: ProjectId) -> int:
+        key = {"of_kind": SHAPES[kind].table, "of_project": project_id}
+        row = self._session.first(queries.USED, key)
+        return int(row[0]) if row else 0
+
+    def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
+        rows = (
+            self._session.rows(queries.USAGES, {})
+            if project_id is None
+            else self._session.rows(queries.USAGES_OF, {"of_project": project_id})
+        )
+        return [
+            Usage(kind=KIND_OF_TABLE[table], project_id=ProjectId(owner), used=int(used))
+            for owner, table, used in rows
+            if used
+        ]
 
     def changes(self, after: int) -> list[LoggedChange]:
         rows = self._session.rows(queries.CHANGES_AFTER, {"after": after})
@@ -98,6 +128,7 @@ class SqlWriting(SqlReading):
     def __init__(self, connection: Connection, decoded: DecodedEntities) -> None:
         super().__init__(connection, decoded)
         self._changed: list[tuple[str, str]] = []
+        self._grown: Counter[tuple[str, str]] = Counter()
 
     def insert(self, *entities: object) -> None:
         for kind in dict.fromkeys(type(entity) for entity in entities):
@@ -121,7 +152,17 @@ class SqlWriting(SqlReading):
         identifier = shape.identifier(entity)
         self._session.run(queries.DELETE[type(entity)], {"of_id": identifier})
         self._delete_lookups(shape, identifier, _lookup_rows(shape, entity))
+        self._count(entity, shape, -1)
         self._log(entity, shape)
+
+    def used(self, kind: type[object], project_id: ProjectId) -> int:
+        key = (SHAPES[kind].table, project_id)
+        by = self._grown.pop(key, 0)
+        return self._grow(*key, by) if by else super().used(kind, project_id)
+
+    def usages(self, project_id: ProjectId | None = None) -> list[Usage]:
+        self.write_usages()
+        return super().usages(project_id)
 
     def next_number(self, sequence: str, count: int = 1) -> int:
         return self._raise_number(sequence, count) - count + 1
@@ -163,6 +204,14 @@ class SqlWriting(SqlReading):
         self._session.run(queries.PRUNE_CHANGES, {"oldest_kept": oldest_kept})
         self._raise_number(PRUNED, oldest_kept - pruned)
 
+    def write_usages(self) -> None:
+        """Keep what this transaction has added to the usages; before its commit."""
+        # In one order, so that two writers never wait for each other's row.
+        for key, by in sorted(self._grown.items()):
+            if by:
+                self._grow(*key, by)
+        self._grown.clear()
+
     def write_log(self) -> None:
         """Give the changes of this transaction their numbers; the last thing before its commit."""
         if not self._changed:
@@ -192,7 +241,21 @@ class SqlWriting(SqlReading):
             shape, {shape.identifier(one): _lookup_rows(shape, one) for one in entities}
         )
         for entity in entities:
+            self._count(entity, shape, 1)
             self._log(entity, shape)
+
+    def _grow(self, table: str, project_id: str, by: int) -> int:
+        key = {"of_kind": table, "of_project": project_id, "by": by}
+        grown = self._session.first(queries.GROW_USAGE, key)
+        if grown is not None:
+            return int(grown[0])
+        row = {"kind": table, "project_id": project_id, "used": by}
+        self._session.run(queries.INSERT_USAGE, row)
+        return by
+
+    def _count(self, entity: object, shape: Shape, by: int) -> None:
+        if shape.is_counted:
+            self._grown[shape.table, shape.columns["project_id"](entity) or ""] += by
 
     def _log(self, entity: object, shape: Shape) -> None:
         kind = KIND_OF.get(type(entity))
@@ -260,16 +323,6 @@ def _split(shape: Shape, where: Where) -> tuple[_Search | None, Where]:
 def _matches(entity: object, where: Where) -> bool:
     shape = shape_of(entity)
     return all(not values_of(shape, entity, key).isdisjoint(where[key]) for key in where)
-
-
-def values_of(shape: Shape, entity: object, key: str) -> frozenset[str]:
-    """Return the values under which an entity is found by a key."""
-    if key == "id":
-        return frozenset({shape.identifier(entity)})
-    if key in shape.columns:
-        value = shape.columns[key](entity)
-        return frozenset() if value is None else frozenset({value})
-    return frozenset(shape.lookups[key](entity))
 
 
 def _digits(address: IpAddress) -> str:

@@ -68,6 +68,10 @@ class Session:
         found = self.rows(statement, values)
         return found[0] if found else None
 
+    def command(self, text: str) -> None:
+        """Run a statement without parameters; raise the errors of sqlalchemy.exc."""
+        self._guarded(self._cursor.execute, text)
+
     def run(self, statement: Statement, values: Values) -> None:
         """Run a statement; raise the errors of sqlalchemy.exc."""
         compiled = _compile(statement, self._dialect)
@@ -82,10 +86,10 @@ class Session:
             self._cursor.executemany, compiled.text, [compiled.given(row) for row in rows]
         )
 
-    def _guarded(self, execute: Callable[..., object], text: str, given: object) -> None:
+    def _guarded(self, execute: Callable[..., object], text: str, *given: object) -> None:
         driver = self._dialect.loaded_dbapi
         try:
-            execute(text, given)
+            execute(text, *given)
         except driver.Error as error:
             raise DBAPIError.instance(
                 text, None, error, driver.Error, dialect=self._dialect

@@ -6,9 +6,10 @@ from tests.support.clouds import HOST, MEMBER, STRANGER, a_network, a_port, a_su
 from portlight.core.drafts import NetworkDraft, PortDraft
 from portlight.core.errors import InvalidRequestError, NotFoundError
 from portlight.core.network import Network
+from portlight.core.observation import ErrorReport
 from portlight.core.port import PortStatus
 from portlight.core.security_group import Direction
-from portlight.service.report import AgentReport, Count, CounterReport, ErrorReport, PortReport
+from portlight.service.report import AgentReport, Count, CounterReport, PortReport
 from portlight.values.ids import HostName
 
 

@@ -17,7 +17,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from portlight.api.errors import BadRequestError, RequestError, native_body
-from portlight.api.native.report import parse_report
+from portlight.api.native.report import REPORT_SCHEMA, parse_report
+from portlight.api.operation import Description
+from portlight.api.schema import NUMBER, TEXT, TRUTH, WHOLE, array, or_null, shape
 from portlight.api.shell import (
     NO_CONTENT,
     Face,
@@ -34,6 +36,24 @@ from portlight.service.report import ChangeBatch
 from portlight.values.ids import HostName
 
 MAX_WAIT_SECONDS = 60.0
+
+_CHANGE = shape({"kind": TEXT, "id": TEXT, "entity": or_null({"type": "object"})})
+_CHANGES = Description(
+    summary="Wait for changes; without `after`, or when it is too old, a snapshot of everything",
+    query={
+        "host": {**TEXT, "minLength": 1},
+        "after": {**WHOLE, "minimum": 0},
+        "wait": {**NUMBER, "minimum": 0},
+    },
+    needed=frozenset({"host"}),
+    answer=shape({"sequence": WHOLE, "snapshot": TRUTH, "changes": array(_CHANGE)}),
+)
+_REPORT = Description(
+    summary="Report what a host has applied and seen",
+    body=REPORT_SCHEMA,
+    status=HTTPStatus.NO_CONTENT,
+    answer=None,
+)
 
 
 @dataclass(slots=True)
@@ -60,6 +80,7 @@ class AgentEndpoint:
     method: str
     token: str
     answer: Callable[[Request], Awaitable[Reply]]
+    description: Description
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -97,10 +118,9 @@ class AgentChannel:
     def routes(self, base: str) -> list[Route]:
         """Return the routes below `base`."""
         face = Face(cloud=self.cloud, workers=self.workers, error_body=native_body)
-        return [
-            Route(f"{base}/agent/changes", AgentEndpoint(face, "GET", self.token, self._changes)),
-            Route(f"{base}/agent/report", AgentEndpoint(face, "POST", self.token, self._report)),
-        ]
+        changes = AgentEndpoint(face, "GET", self.token, self._changes, _CHANGES)
+        report = AgentEndpoint(face, "POST", self.token, self._report, _REPORT)
+        return [Route(f"{base}/agent/changes", changes), Route(f"{base}/agent/report", report)]
 
     async def _changes(self, request: Request) -> Reply:
         host = HostName(_parameter(request, "host"))

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from portlight.api.errors import native_body
 from portlight.api.native.counters import show_counters
 from portlight.api.native.instances import INSTANCES, instance_verb_routes
+from portlight.api.native.quotas import quota_routes
 from portlight.api.native.status import show_status
 from portlight.api.native.virtual_ips import VIRTUAL_IPS, virtual_ip_verb_routes
 from portlight.api.resource import routes_of
@@ -17,13 +18,14 @@ BASE = "/portlight/v1"
 
 
 def native_routes(cloud: Cloud, workers: Executor) -> list[Route]:
-    """Return the routes of instances, virtual IPs, counters and status."""
+    """Return the routes of instances, virtual IPs, quotas, counters and status."""
     face = Face(cloud=cloud, workers=workers, error_body=native_body)
     return [
         *routes_of(face, INSTANCES, BASE),
         *instance_verb_routes(face, BASE),
         *routes_of(face, VIRTUAL_IPS, BASE),
         *virtual_ip_verb_routes(face, BASE),
+        *quota_routes(face, BASE),
         route(face, f"{BASE}/status", GET=show_status),
         route(face, f"{BASE}/ports/{{id}}/counters", GET=show_counters),
     ]

@@ -5,10 +5,13 @@ from http import HTTPStatus
 
 from starlette.routing import Route
 
-from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, parse_create
-from portlight.api.neutron.ports import render_port
+from portlight.api.attributes import STANDARD, Attributes, at_creation, parse_create, read_only
+from portlight.api.neutron.ports import PORTS, render_port
+from portlight.api.operation import Description, Operation, operation, removal, summary_of
 from portlight.api.parser import Parse
 from portlight.api.resource import Resource, envelope
+from portlight.api.resource_schema import create_schema, entity_schema
+from portlight.api.schema import TEXT, WHOLE, array, one_word, or_null, shape
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.standard import grouped, related, render_standard
 from portlight.api.wire import (
@@ -21,7 +24,7 @@ from portlight.api.wire import (
     record,
 )
 from portlight.core.drafts import InstanceDraft, InterfaceRequest
-from portlight.core.instance import Instance, InstanceKind
+from portlight.core.instance import Instance, InstanceKind, InstanceStatus, PowerState
 from portlight.core.port import Port
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
@@ -45,17 +48,34 @@ def _interface(ip_address: object = None, **fields: object) -> InterfaceRequest:
     return InterfaceRequest(address=ip_address, **fields)  # type: ignore[arg-type]  # the table above gives the types
 
 
+_SHOWN = (
+    "network_id",
+    "mac_address",
+    "fixed_ips",
+    "security_groups",
+    "status",
+    "device_index",
+    "delete_on_termination",
+)
+_INTERFACE_SHOWN = shape(
+    {"port_id": TEXT, **{name: PORTS.attributes[name].shown for name in _SHOWN}}, title="interface"
+)
+
 _ATTRIBUTES: Attributes = {
     **STANDARD,
     "kind": at_creation("kind", one_of(InstanceKind)),
-    "interfaces": at_creation("interfaces", list_of(record(_interface, {}, **_PARSERS), 16)),
-    "host": READ_ONLY,
-    "power_state": READ_ONLY,
-    "status": READ_ONLY,
-    "boot": READ_ONLY,
-    "renewals": READ_ONLY,
-    "namespace": READ_ONLY,
-    "init_pid": READ_ONLY,
+    "interfaces": at_creation(
+        "interfaces",
+        list_of(record(_interface, {}, **_PARSERS), 16),
+        answer=array(_INTERFACE_SHOWN),
+    ),
+    "host": read_only(TEXT),
+    "power_state": read_only(one_word(*PowerState)),
+    "status": read_only(one_word(*InstanceStatus)),
+    "boot": read_only(WHOLE),
+    "renewals": read_only(WHOLE),
+    "namespace": read_only(TEXT),
+    "init_pid": read_only(or_null(WHOLE)),
 }
 
 
@@ -87,16 +107,7 @@ def _render_interfaces(ports: list[Port]) -> list[Json]:
 
 def _render_interface(port: Port) -> Json:
     rendered = render_port(port, is_admin=False)
-    shown = (
-        "network_id",
-        "mac_address",
-        "fixed_ips",
-        "security_groups",
-        "status",
-        "device_index",
-        "delete_on_termination",
-    )
-    return {"port_id": port.id, **{name: rendered[name] for name in shown}}
+    return {"port_id": port.id, **{name: rendered[name] for name in _SHOWN}}
 
 
 INSTANCES: Resource[Instance, InstanceId, InstanceDraft, InstanceDraft] = Resource(
@@ -124,25 +135,35 @@ def instance_verb_routes(face: Face, base: str) -> list[Route]:
     ]
 
 
-def _verb(
-    use_case: Callable[[Cloud, Caller, InstanceId], Instance],
-) -> Callable[[Call], Reply]:
+def _verb(use_case: Callable[[Cloud, Caller, InstanceId], Instance]) -> Operation:
     def act(call: Call) -> Reply:
         instance = use_case(call.cloud, call.caller, InstanceId(call.path["id"]))
         (rendered,) = render_instances(call.cloud, call.caller, [instance])
         return Reply(status=HTTPStatus.ACCEPTED, document={"instance": rendered})
 
-    return act
+    answer = shape({INSTANCES.name: entity_schema(INSTANCES.name, _ATTRIBUTES)})
+    return Operation(
+        act,
+        Description(summary=summary_of(use_case), status=HTTPStatus.ACCEPTED, answer=answer),
+    )
 
 
+@operation(
+    body=shape({"interface": create_schema("interface", _INTERFACE)}),
+    status=HTTPStatus.CREATED,
+    answer=shape({"interface": _INTERFACE_SHOWN}),
+)
 def _attach(call: Call) -> Reply:
+    """Attach a port, present or new, whether the instance runs or not."""
     document = envelope(call.document(), "interface")
     request = InterfaceRequest(**parse_create(_INTERFACE, document))  # type: ignore[arg-type]  # the table gives the types
     port = call.cloud.attach_interface(call.caller, InstanceId(call.path["id"]), request)
     return Reply(status=HTTPStatus.CREATED, document={"interface": _render_interface(port)})
 
 
+@removal
 def _detach(call: Call) -> Reply:
+    """Detach a port."""
     call.cloud.detach_interface(
         call.caller, InstanceId(call.path["id"]), PortId(call.path["port_id"])
     )

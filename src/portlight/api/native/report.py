@@ -3,13 +3,14 @@
 import msgspec
 
 from portlight.api.errors import BadRequestError
+from portlight.api.struct_schema import struct_schema
 from portlight.core.codec import decode_entity
+from portlight.core.observation import ErrorReport
 from portlight.core.virtual_ip import AnnouncementKind
 from portlight.service.report import (
     AgentReport,
     ClaimReport,
     CounterReport,
-    ErrorReport,
     InstanceReport,
     PortReport,
 )
@@ -40,6 +41,9 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[_Claim, ...] = ()
     counters: tuple[CounterReport, ...] = ()
     errors: tuple[ErrorReport, ...] = ()
+
+
+REPORT_SCHEMA = struct_schema(_Report)
 
 
 def parse_report(body: bytes) -> AgentReport:

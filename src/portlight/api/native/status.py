@@ -1,10 +1,19 @@
 """What the hosts said last: whether they follow, and what they could not put in place."""
 
+from portlight.api.operation import operation
+from portlight.api.schema import MOMENT, TEXT, WHOLE, array, shape
 from portlight.api.shell import Call, Reply
 from portlight.api.wire import Json, moment
-from portlight.service.report import HostState
+from portlight.core.observation import HostState
+
+_ERROR = shape({"object": TEXT, "message": TEXT})
+_HOST = shape(
+    {"host": TEXT, "reported_at": MOMENT, "applied_sequence": WHOLE, "failures": WHOLE},
+    optional={"errors": array(_ERROR)},
+)
 
 
+@operation(answer=shape({"status": shape({"hosts": array(_HOST)})}))
 def show_status(call: Call) -> Reply:
     """Show the hosts; what fails on them is for administrators, as it names others' things."""
     with_errors = call.caller.is_admin

@@ -5,8 +5,11 @@ from http import HTTPStatus
 
 from starlette.routing import Route
 
-from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
+from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only, settable
+from portlight.api.operation import operation, removal
 from portlight.api.resource import Resource, envelope
+from portlight.api.resource_schema import entity_schema
+from portlight.api.schema import MOMENT, TEXT, TRUTH, WHOLE, array, or_null, shape
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.standard import related, render_standard
 from portlight.api.wire import (
@@ -34,21 +37,57 @@ from portlight.service.cloud import Cloud
 from portlight.values.ids import PortId, VirtualIpId
 
 
+def _new_owner(port_id: PortId) -> PortId:
+    return port_id
+
+
 def _member(port_id: PortId, virtual_router_id: int | None = None) -> VirtualIpMember:
     return VirtualIpMember(port_id=port_id, virtual_router_id=virtual_router_id)
 
 
 _MEMBER = record(_member, {"port_id": identifier}, virtual_router_id=nullable(integer(1, 255)))
 
+_MEMBER_SHOWN = shape(
+    {
+        "port_id": TEXT,
+        "virtual_router_id": or_null(WHOLE),
+        "device_id": TEXT,
+        "ip_addresses": array(TEXT),
+    }
+)
+_MOVE = shape(
+    {
+        "at": MOMENT,
+        "from_port_id": or_null(TEXT),
+        "to_port_id": TEXT,
+        "mac_address": TEXT,
+        "kind": TEXT,
+    }
+)
+_STATE = shape(
+    {
+        "virtual_ip_id": TEXT,
+        "owner_port_id": or_null(TEXT),
+        "owner_mac": or_null(TEXT),
+        "last_announced_at": or_null(MOMENT),
+        "split_brain": TRUTH,
+        "split_brain_since": or_null(MOMENT),
+        "contenders": array(TEXT),
+        "moves": array(_MOVE),
+    },
+    title="virtual_ip_state",
+)
+_NEW_OWNER = record(_new_owner, {"port_id": identifier})
+
 _ATTRIBUTES: Attributes = {
     **STANDARD,
     "subnet_id": at_creation("subnet_id", identifier, required=True),
     "ip_address": at_creation("address", address),
-    "members": settable("members", list_of(_MEMBER)),
+    "members": settable("members", list_of(_MEMBER), answer=array(_MEMBER_SHOWN)),
     "claim_policy": settable("claim_policy", one_of(ClaimPolicy)),
     "pinned_owner": settable("pinned_owner", nullable(identifier)),
-    "network_id": READ_ONLY,
-    "port_id": READ_ONLY,
+    "network_id": read_only(TEXT),
+    "port_id": read_only(TEXT),
 }
 
 
@@ -144,27 +183,37 @@ def _identifier(call: Call) -> VirtualIpId:
     return VirtualIpId(call.path["id"])
 
 
+@operation(
+    body=shape({"member": _MEMBER.schema}),
+    status=HTTPStatus.CREATED,
+    answer=shape({VIRTUAL_IPS.name: entity_schema(VIRTUAL_IPS.name, _ATTRIBUTES)}),
+)
 def _add_member(call: Call) -> Reply:
+    """Let a port hold the address."""
     member = _MEMBER("member", envelope(call.document(), "member"))
-    if not isinstance(member, VirtualIpMember):
-        raise TypeError("the parser gives members")
     changed = call.cloud.add_virtual_ip_member(call.caller, _identifier(call), member)
     return _reply(call, changed, HTTPStatus.CREATED)
 
 
+@removal
 def _remove_member(call: Call) -> Reply:
+    """Forbid a port to hold the address."""
     call.cloud.remove_virtual_ip_member(
         call.caller, _identifier(call), PortId(call.path["port_id"])
     )
     return NO_CONTENT
 
 
+@operation(body=_NEW_OWNER.schema, answer=shape({"virtual_ip_state": _STATE}))
 def _move(call: Call) -> Reply:
-    port_id = PortId(identifier("port_id", call.document().get("port_id")))
+    """Make a member the owner."""
+    port_id = _NEW_OWNER("body", call.document())
     call.cloud.move_virtual_ip(call.caller, _identifier(call), port_id)
     return _state(call)
 
 
+@operation(answer=shape({"virtual_ip_state": _STATE}))
 def _state(call: Call) -> Reply:
+    """Show the owner, the alarm and the latest moves."""
     state = call.cloud.virtual_ip_state(call.caller, _identifier(call))
     return Reply(document={"virtual_ip_state": render_state(state)})

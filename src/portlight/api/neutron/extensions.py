@@ -3,9 +3,21 @@
 from http import HTTPStatus
 
 from portlight.api.errors import RequestError
+from portlight.api.operation import operation
+from portlight.api.schema import MOMENT, TEXT, array, shape
 from portlight.api.shell import Call, Reply
 from portlight.api.wire import Json
 
+_EXTENSION = shape(
+    {
+        "alias": TEXT,
+        "name": TEXT,
+        "description": TEXT,
+        "updated": MOMENT,
+        "links": array(TEXT),
+    },
+    title="extension",
+)
 _UPDATED = "2026-01-01T00:00:00-00:00"
 
 _NAMES = {
@@ -18,7 +30,14 @@ _NAMES = {
     "pagination": ("Pagination support", "limit, marker and page_reverse"),
     "port-security": ("Port Security", "A switch for source binding and groups"),
     "project-id": ("project_id field enabled", "project_id beside tenant_id"),
+    "quota-check-limit": ("Quota engine limit check", "check_limit when a quota is set"),
+    "quota-check-limit-default": ("Quota limit check by default", "Limits are not below usage"),
+    "quota_details": ("Quota details management support", "What a project uses of its quotas"),
+    "quotas": ("Quota management support", "Limits per project"),
+    "rbac-policies": ("RBAC Policies", "Networks shared with other projects"),
+    "rbac-security-groups": ("Add security_group type to network RBAC", "Shared groups"),
     "revision-if-match": ("If-Match constraints based on revision_number", "If-Match"),
+    "security-groups-shared-filtering": ("Security group filtering on the shared field", "shared"),
     "security-group": ("security-group", "Security groups and their rules"),
     "sorting": ("Sorting support", "sort_key and sort_dir"),
     "standard-attr-description": ("standard-attr-description", "Descriptions"),
@@ -41,11 +60,13 @@ _EXTENSIONS: dict[str, Json] = {
 }
 
 
+@operation(answer=shape({"extensions": array(_EXTENSION)}))
 def list_extensions(_call: Call) -> Reply:
     """List what works beyond the core of the API."""
     return Reply(document={"extensions": list(_EXTENSIONS.values())})
 
 
+@operation(answer=shape({"extension": _EXTENSION}))
 def show_extension(call: Call) -> Reply:
     """Show one extension by its alias."""
     alias = call.path["alias"]

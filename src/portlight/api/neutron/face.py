@@ -9,16 +9,23 @@ from portlight.api.errors import neutron_body
 from portlight.api.neutron.extensions import list_extensions, show_extension
 from portlight.api.neutron.networks import NETWORKS
 from portlight.api.neutron.ports import PORTS
+from portlight.api.neutron.quotas import quota_routes
+from portlight.api.neutron.rbac_policies import RBAC_POLICIES
 from portlight.api.neutron.security_group_rules import SECURITY_GROUP_RULES
 from portlight.api.neutron.security_groups import SECURITY_GROUPS
 from portlight.api.neutron.subnets import SUBNETS
 from portlight.api.neutron.tags import tag_routes
+from portlight.api.operation import operation
 from portlight.api.resource import routes_of
+from portlight.api.schema import TEXT, array, shape
 from portlight.api.shell import Call, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.service.cloud import Cloud
 
 BASE = "/v2.0"
+_LINK = shape({"rel": TEXT, "href": {"type": "string", "format": "uri"}}, title="link")
+_VERSION = shape({"id": TEXT, "status": TEXT, "links": array(_LINK)})
+_RESOURCE = shape({"name": TEXT, "collection": TEXT, "links": array(_LINK)})
 
 
 def neutron_routes(cloud: Cloud, workers: Executor) -> list[Route]:
@@ -39,17 +46,23 @@ def neutron_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *routes_of(face, SECURITY_GROUPS, BASE),
         *tag_routes(face, SECURITY_GROUPS, BASE),
         *routes_of(face, SECURITY_GROUP_RULES, BASE),
+        *routes_of(face, RBAC_POLICIES, BASE),
+        *quota_routes(face, BASE),
     ]
 
 
+@operation(answer=shape({"versions": array(_VERSION)}))
 def _versions(call: Call) -> Reply:
+    """List the versions of the networking interface."""
     link: Json = {"rel": "self", "href": f"{call.base_url}{BASE}/"}
     version: Json = {"id": "v2.0", "status": "CURRENT", "links": [link]}
     return Reply(status=HTTPStatus.OK, document={"versions": [version]})
 
 
+@operation(answer=shape({"resources": array(_RESOURCE)}))
 def _version(call: Call) -> Reply:
-    plurals = (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES)
+    """List the kinds of resources."""
+    plurals = (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES, RBAC_POLICIES)
     resources: list[Json] = [
         {
             "name": one.name,

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
+from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only, settable
 from portlight.api.resource import Resource
+from portlight.api.schema import TEXT, array, or_null
 from portlight.api.standard import grouped, related, render_standard
 from portlight.api.wire import Json, boolean, integer, only
 from portlight.core.drafts import NetworkDraft
@@ -19,12 +20,12 @@ _ATTRIBUTES: Attributes = {
     "mtu": settable("mtu", integer(0, 65_535)),
     "port_security_enabled": settable("port_security_enabled", boolean),
     "router:external": at_creation(None, only(value=False, why="there is no external network")),
-    "status": READ_ONLY,
-    "subnets": READ_ONLY,
-    "availability_zone_hints": READ_ONLY,
-    "availability_zones": READ_ONLY,
-    "ipv4_address_scope": READ_ONLY,
-    "ipv6_address_scope": READ_ONLY,
+    "status": read_only(TEXT),
+    "subnets": read_only(array(TEXT)),
+    "availability_zone_hints": read_only(array(TEXT)),
+    "availability_zones": read_only(array(TEXT)),
+    "ipv4_address_scope": read_only(or_null(TEXT)),
+    "ipv6_address_scope": read_only(or_null(TEXT)),
 }
 
 
@@ -34,11 +35,12 @@ def _render(cloud: Cloud, caller: Caller, networks: Sequence[Network]) -> list[J
         related(cloud.subnets, caller, "network_id", ids),
         lambda subnet: subnet.network_id,
     )
+    shared = cloud.shared_with(caller, Network)
     return [
         {
             **render_standard(network.id, network.meta),
             "admin_state_up": network.admin_state_up,
-            "shared": network.shared,
+            "shared": network.id in shared,
             "mtu": network.mtu,
             "port_security_enabled": network.port_security_enabled,
             "router:external": False,

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from portlight.api.attributes import READ_ONLY, STANDARD, Attributes, at_creation, settable
+from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only, settable
 from portlight.api.errors import BadRequestError
 from portlight.api.parser import refuse
 from portlight.api.resource import Resource
+from portlight.api.schema import TEXT, array
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
     Json,
@@ -13,9 +14,10 @@ from portlight.api.wire import (
     address_range,
     boolean,
     identifier,
-    integer,
-    list_of,
+    list_or_null,
+    network_prefix,
     nullable,
+    one_number,
     one_of,
     only,
     prefix,
@@ -35,24 +37,24 @@ def _host_route(destination: IpPrefix, nexthop: IpAddress) -> HostRoute:
     return HostRoute(destination=destination, nexthop=nexthop)
 
 
-_POOLS = list_of(record(address_range, {"start": address, "end": address}))
-_ROUTES = list_of(record(_host_route, {"destination": prefix, "nexthop": address}))
+_POOLS = list_or_null(record(address_range, {"start": address, "end": address}))
+_ROUTES = list_or_null(record(_host_route, {"destination": prefix, "nexthop": address}))
 _NO_SUBNET_POOLS = "there are no subnet pools"
 
 _ATTRIBUTES: Attributes = {
     **STANDARD,
     "network_id": at_creation("network_id", identifier, required=True),
-    "cidr": at_creation("cidr", prefix, required=True),
-    "ip_version": at_creation(None, integer(4, 6)),
+    "cidr": at_creation("cidr", network_prefix, required=True),
+    "ip_version": at_creation(None, one_number(4, 6)),
     "gateway_ip": settable("gateway_ip", nullable(address)),
     "allocation_pools": settable("allocation_pools", _POOLS),
     "enable_dhcp": settable("enable_dhcp", boolean),
-    "dns_nameservers": settable("dns_nameservers", list_of(address)),
+    "dns_nameservers": settable("dns_nameservers", list_or_null(address)),
     "host_routes": settable("host_routes", _ROUTES),
     "ipv6_address_mode": at_creation("ipv6_address_mode", nullable(one_of(Ipv6Mode))),
     "ipv6_ra_mode": at_creation("ipv6_ra_mode", nullable(one_of(Ipv6Mode))),
     "subnetpool_id": at_creation(None, only(value=None, why=_NO_SUBNET_POOLS)),
-    "service_types": READ_ONLY,
+    "service_types": read_only(array(TEXT)),
 }
 
 

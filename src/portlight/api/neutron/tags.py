@@ -7,55 +7,69 @@ from starlette.routing import Route
 
 from portlight.api.attributes import TAGS
 from portlight.api.errors import BadRequestError, RequestError
+from portlight.api.operation import operation, removal
 from portlight.api.resource import Resource
+from portlight.api.schema import NULL, shape
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.core.errors import PreconditionFailedError
 from portlight.service.collection import C, D, I
-from portlight.service.work import O
+from portlight.service.sharing import O
 
 Tags = frozenset[str]
 
 _ATTEMPTS = 8
+_TAGS = shape({"tags": TAGS.schema})
+_TAGS_SHOWN = shape({"tags": TAGS.shown})
 
 
 def tag_routes(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Route]:
     """Return the routes of the tags of one kind."""
     path = f"{base}/{resource.plural.replace('_', '-')}/{{id}}/tags"
+    return [_all_tags(face, resource, path), _one_tag(face, resource, path + "/{tag}")]
 
-    def change(call: Call, changed: Callable[[Tags], Tags]) -> Tags:
-        return _change(resource, call, changed)
 
-    def replace_all(call: Call) -> Reply:
+def _all_tags(face: Face, resource: Resource[O, I, D, C], path: str) -> Route:
+    @operation(answer=_TAGS_SHOWN)
+    def show(call: Call) -> Reply:
+        """Show all tags."""
+        return Reply(document={"tags": sorted(_read(resource, call)[0])})
+
+    @operation(body=_TAGS, answer=_TAGS_SHOWN)
+    def replace(call: Call) -> Reply:
+        """Replace all tags."""
         wanted = _tags_in(call)
-        return Reply(document={"tags": sorted(change(call, lambda _: wanted))})
+        return Reply(document={"tags": sorted(_change(resource, call, lambda _: wanted))})
 
-    def remove_all(call: Call) -> Reply:
-        change(call, lambda _: frozenset())
+    @removal
+    def remove(call: Call) -> Reply:
+        """Remove all tags."""
+        _change(resource, call, lambda _: frozenset())
         return NO_CONTENT
 
+    return route(face, path, GET=show, PUT=replace, DELETE=remove)
+
+
+def _one_tag(face: Face, resource: Resource[O, I, D, C], path: str) -> Route:
+    @operation(status=HTTPStatus.CREATED, answer=NULL)
     def add(call: Call) -> Reply:
-        change(call, lambda tags: tags | {call.path["tag"]})
+        """Add a tag."""
+        _change(resource, call, lambda tags: tags | {call.path["tag"]})
         return Reply(status=HTTPStatus.CREATED, document=None)
 
+    @removal
     def remove(call: Call) -> Reply:
-        change(call, lambda tags: _without(tags, call.path["tag"]))
+        """Remove a tag."""
+        _change(resource, call, lambda tags: _without(tags, call.path["tag"]))
         return NO_CONTENT
 
+    @removal
     def show(call: Call) -> Reply:
+        """Tell whether it has a tag: 204 or 404."""
         if call.path["tag"] not in _read(resource, call)[0]:
             raise _no_such_tag(call.path["tag"])
         return NO_CONTENT
 
-    return [
-        route(
-            face,
-            path,
-            GET=lambda call: Reply(document={"tags": sorted(_read(resource, call)[0])}),
-            PUT=replace_all,
-            DELETE=remove_all,
-        ),
-        route(face, path + "/{tag}", GET=show, PUT=add, DELETE=remove),
-    ]
+    return route(face, path, GET=show, PUT=add, DELETE=remove)
 
 
 def _read(resource: Resource[O, I, D, C], call: Call) -> tuple[Tags, int]:

@@ -42,16 +42,22 @@ class MemberTable:
 
     def __init__(self, members: BpfMap) -> None:
         self._members = members
+        self._entries: dict[bytes, bytes] = {}
+        """What is there, as far as this table read or wrote it."""
         self._keys: dict[bytes, MemberKey] = {}
         self._groups: dict[bytes, tuple[int, ...]] = {}
 
     def read(self) -> Mapping[MemberKey, tuple[int, ...]]:
         """Return every entry. What was decoded once is not decoded again."""
-        raw = dict(self._members.items())
+        self._entries = raw = dict(self._members.items())
         self._keys = {key: self._keys.get(key) or _decode_key(key) for key in raw}
         seen = set(raw.values())
         self._groups = {value: self._groups.get(value) or _decode_groups(value) for value in seen}
         return {self._keys[key]: self._groups[value] for key, value in raw.items()}
+
+    def is_intact(self) -> bool:
+        """Whether the map holds exactly what this table last read or wrote."""
+        return dict(self._members.items()) == self._entries
 
     def apply(self, delta: Delta[MemberKey, tuple[int, ...]]) -> Mapping[MemberKey, Exception]:
         """Put in batches and remove; an address that fails does not stop the others."""
@@ -64,16 +70,23 @@ class MemberTable:
                 failures[key] = error
         try:
             self._members.update_many(entries)
+            self._entries |= entries
         except OSError:
             failures |= self._put_singly(entries)
         return failures | attempt_each(self._remove, delta.remove)
 
     def _put_singly(self, entries: Mapping[bytes, bytes]) -> dict[MemberKey, Exception]:
-        failures = attempt_each(lambda key: self._members.update(key, entries[key]), entries)
+        def put(key: bytes) -> None:
+            self._members.update(key, entries[key])
+            self._entries[key] = entries[key]
+
+        failures = attempt_each(put, entries)
         return {_decode_key(key): error for key, error in failures.items()}
 
     def _remove(self, key: MemberKey) -> None:
-        self._members.delete(_encode_key(key))
+        raw = _encode_key(key)
+        self._members.delete(raw)
+        self._entries.pop(raw, None)
 
 
 _KEY = struct.Struct("=I16s")

@@ -1,5 +1,7 @@
 """The tables of the wider faces: one function for each family of kinds."""
 
+import json
+import uuid
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -13,10 +15,82 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables, and fill the new columns of those that were there."""
+    _observations()
+    _sharing()
+    _quotas()
 
 
 def downgrade() -> None:
     """Do nothing: the backup copy is the way back."""
+
+
+def _sharing() -> None:
+    """`shared` of a network becomes an RBAC policy for everyone."""
+    keys = ("project_id", "object_id", "target", "reach", "meaning")
+    _entity_table("rbac_policies", keys, (("meaning",),))
+    connection = op.get_bind()
+    shared = sa.text("SELECT id, project_id FROM networks WHERE shared = 'yes'")
+    for network_id, project_id in connection.execute(shared).all():
+        row = _public_network(network_id, project_id)
+        connection.execute(_INSERT_POLICY, row)
+    op.drop_index("networks_shared", "networks")
+    op.drop_column("networks", "shared")
+
+
+_INSERT_POLICY = sa.text(
+    "INSERT INTO rbac_policies (id, document, project_id, object_id, target, reach, meaning) "
+    "VALUES (:id, :document, :project_id, :object_id, :target, :reach, :meaning)"
+)
+
+
+def _public_network(network_id: str, project_id: str) -> dict[str, str]:
+    policy_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"shared {network_id}"))
+    document = {
+        "id": policy_id,
+        "meta": {"project_id": project_id, "revision_number": 1},
+        "object_type": "network",
+        "object_id": network_id,
+        "action": "access_as_shared",
+        "target": "*",
+    }
+    return {
+        "id": policy_id,
+        "document": json.dumps(document),
+        "project_id": project_id,
+        "object_id": network_id,
+        "target": "*",
+        "reach": "access_as_shared network *",
+        "meaning": f"access_as_shared {network_id} *",
+    }
+
+
+def _quotas() -> None:
+    """Begin to count what each project has."""
+    _entity_table("quotas", ())
+    op.create_table(
+        "usages",
+        sa.Column("kind", sa.String(64), primary_key=True),
+        sa.Column("project_id", sa.String(255), primary_key=True),
+        sa.Column("used", sa.BigInteger, nullable=False),
+    )
+    op.create_index("usages_project_id", "usages", ["project_id"])
+    for table in _COUNTED:
+        op.execute(
+            f"INSERT INTO usages (kind, project_id, used) "  # noqa: S608 -- our own table names
+            f"SELECT '{table}', project_id, count(*) FROM {table} GROUP BY project_id"
+        )
+
+
+_COUNTED = (
+    "networks",
+    "subnets",
+    "ports",
+    "security_groups",
+    "security_group_rules",
+    "rbac_policies",
+    "virtual_ips",
+    "instances",
+)
 
 
 def _entity_table(table: str, keys: Sequence[str], unique: Sequence[tuple[str, ...]] = ()) -> None:
@@ -32,3 +106,8 @@ def _entity_table(table: str, keys: Sequence[str], unique: Sequence[tuple[str, .
             op.create_index(f"{table}_{key}", table, [key])
     for columns in unique:
         op.create_index(f"{table}_unique_{'_'.join(columns)}", table, list(columns), unique=True)
+
+
+def _observations() -> None:
+    _entity_table("hosts", ())
+    _entity_table("counter_blocks", ())

@@ -1,0 +1,124 @@
+"""Who sees and uses what he does not own: one table for every kind.
+
+A thing is seen by its owner, by whom an RBAC policy lets, and through its parent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from portlight.core.meta import Meta
+from portlight.core.network import Network, Subnet
+from portlight.core.port import Port
+from portlight.core.rbac import EVERYONE, RbacAction, RbacPolicy, reaches
+from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.store.protocol import Alternative, Chosen, Reading
+from portlight.store.shapes import SHAPES
+from portlight.values.ids import ProjectId
+
+
+class Owned(Protocol):
+    """An entity with an owner."""
+
+    @property
+    def meta(self) -> Meta:
+        """Its common facts."""
+
+
+O = TypeVar("O", bound=Owned)  # noqa: E741 -- one letter, as for every type variable here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """The thing through which another one is seen."""
+
+    kind: type[Owned]
+    key: str
+    """The column of the child that names it."""
+    owner_only: bool = False
+    """Whether only the parent's owner sees the child, not those it is shared with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """How things of a kind are seen by others than their owner."""
+
+    object_type: str | None = None
+    """What RBAC policies call the kind; None: it is not shared by itself."""
+    users: tuple[tuple[type[Owned], str], ...] = ()
+    """Who uses a thing: kinds with their key that names it."""
+    parent: Parent | None = None
+
+
+SIGHTS: Mapping[type[Owned], Sight] = {
+    Network: Sight(object_type="network", users=((Port, "network_id"), (Subnet, "network_id"))),
+    Subnet: Sight(parent=Parent(kind=Network, key="network_id")),
+    Port: Sight(parent=Parent(kind=Network, key="network_id", owner_only=True)),
+    SecurityGroup: Sight(
+        object_type="security_group",
+        users=((Port, "security_group_id"), (SecurityGroupRule, "remote_group_id")),
+    ),
+    SecurityGroupRule: Sight(parent=Parent(kind=SecurityGroup, key="security_group_id")),
+}
+
+SHARABLE: Mapping[str, type[Owned]] = {
+    sight.object_type: kind for kind, sight in SIGHTS.items() if sight.object_type is not None
+}
+_NONE = Sight()
+
+
+def seen_by(kind: type[Owned], project_id: ProjectId) -> tuple[Alternative, ...]:
+    """Return the alternatives by which the store finds what a project sees of a kind."""
+    sight = SIGHTS.get(kind, _NONE)
+    found: list[Alternative] = [{"project_id": [project_id]}]
+    if sight.object_type is not None:
+        found.append({"id": _granted(sight.object_type, project_id)})
+    parent = sight.parent
+    if parent is not None:
+        own = Chosen(kind=parent.kind, key="id", where={"project_id": [project_id]})
+        found.append({parent.key: own})
+        shared_as = SIGHTS[parent.kind].object_type
+        if shared_as is not None and not parent.owner_only:
+            found.append({parent.key: _granted(shared_as, project_id)})
+    return tuple(found)
+
+
+def sees(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
+    """Whether a project sees a thing."""
+    if entity.meta.project_id == project_id:
+        return True
+    sight = SIGHTS.get(type(entity), _NONE)
+    if sight.object_type is not None and _is_granted(tx, project_id, entity):
+        return True
+    parent = None if sight.parent is None else parent_of(tx, entity, sight.parent)
+    if parent is None or sight.parent is None:
+        return False
+    if sight.parent.owner_only:
+        return parent.meta.project_id == project_id
+    return sees(tx, project_id, parent)
+
+
+def parent_of(tx: Reading, entity: Owned, parent: Parent) -> Owned | None:
+    """Return the thing through which another one is seen."""
+    identifier = SHAPES[type(entity)].columns[parent.key](entity)
+    return None if identifier is None else tx.get(parent.kind, identifier)
+
+
+def shared_with(tx: Reading, kind: type[Owned], project_id: ProjectId) -> frozenset[str]:
+    """Return the ids of the things of a kind that are shared with a project or with everyone."""
+    object_type = SIGHTS[kind].object_type
+    if object_type is None:
+        return frozenset()
+    keys = reaches(RbacAction.ACCESS_AS_SHARED, object_type, project_id)
+    return frozenset(policy.object_id for policy in tx.find(RbacPolicy, {"reach": keys}))
+
+
+def _granted(object_type: str, project_id: ProjectId) -> Chosen:
+    keys = [key for action in RbacAction for key in reaches(action, object_type, project_id)]
+    return Chosen(kind=RbacPolicy, key="object_id", where={"reach": keys})
+
+
+def _is_granted(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
+    identifier = SHAPES[type(entity)].identifier(entity)
+    where = {"object_id": [identifier], "target": [project_id, EVERYONE]}
+    return tx.count(RbacPolicy, where) > 0

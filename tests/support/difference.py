@@ -36,12 +36,19 @@ class Deliberate:
     place: re.Pattern[str]
     request: re.Pattern[str]
     """Found in `[section] line`."""
+    theirs: re.Pattern[str]
+    ours: re.Pattern[str]
     why: str
 
     def covers(self, gap: Gap) -> bool:
         """Whether this row explains the gap."""
         asked = f"[{gap.section}] {gap.line}"
-        return bool(self.place.fullmatch(gap.place) and self.request.search(asked))
+        return bool(
+            self.place.fullmatch(gap.place)
+            and self.request.search(asked)
+            and self.theirs.fullmatch(str(gap.theirs))
+            and self.ours.fullmatch(str(gap.ours))
+        )
 
 
 def deliberate_differences() -> list[Deliberate]:
@@ -52,6 +59,8 @@ def deliberate_differences() -> list[Deliberate]:
             name=row["name"],
             place=re.compile(row["place"]),
             request=re.compile(row.get("request", "")),
+            theirs=re.compile(row.get("theirs", "(?s:.*)")),
+            ours=re.compile(row.get("ours", "(?s:.*)")),
             why=row["why"],
         )
         for row in rows

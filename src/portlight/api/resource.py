@@ -13,6 +13,7 @@ from starlette.routing import Route
 from portlight.api.attributes import Attributes, parse_create, parse_update
 from portlight.api.errors import BadRequestError, InvalidQueryError
 from portlight.api.operation import Operation
+from portlight.api.parser import Parse
 from portlight.api.query import (
     Listing,
     Matcher,
@@ -26,13 +27,15 @@ from portlight.api.query import (
 from portlight.api.resource_operations import describe
 from portlight.api.schema import Schema
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
-from portlight.api.wire import Json
+from portlight.api.wire import Json, boolean, whole
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.service.collection import C, Collection, D, I
 from portlight.service.sharing import O
 
 _REVISION = "revision_number="
+_TYPED: Mapping[object, Parse] = {"boolean": boolean, "integer": whole}
+"""How the filters of these JSON types are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +102,10 @@ def listing_of(resource: Resource[O, I, D, C]) -> Listing:
             **resource.matchers,
         },
         typed={
-            name: one.parse
+            name: parse
             for name, one in single.items()
-            if one.parse is not None and not one.kinds.isdisjoint({"boolean", "integer"})
+            for kind, parse in _TYPED.items()
+            if one.kinds == {kind}
         },
     )
 

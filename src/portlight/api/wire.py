@@ -20,7 +20,7 @@ from portlight.api.parser import (
     parser,
     refuse,
 )
-from portlight.api.schema import NULL, TEXT, TRUTH, Schema, or_null, titled
+from portlight.api.schema import NULL, TEXT, TRUTH, WHOLE, Schema, or_null, titled
 from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import InvalidRequestError
 from portlight.values.addresses import (
@@ -109,6 +109,12 @@ def integer(low: int, high: int) -> Parser[int]:
         return number
 
     return parse
+
+
+@parser({"anyOf": [WHOLE, {"type": "string", "pattern": "^-?[0-9]+$"}]}, shown=WHOLE)
+def whole(field: str, raw: object) -> int:
+    """Accept any whole number, or its decimal spelling."""
+    return _whole_number(field, raw)
 
 
 def one_number(*numbers: int) -> Parser[int]:

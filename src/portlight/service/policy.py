@@ -29,6 +29,7 @@ POLICY: Mapping[str, frozenset[str]] = {
     "update_port": _WRITERS,
     "delete_port": _WRITERS,
     "port:host": _ADMINS,
+    "port:binding_profile": _ADMINS,
     "get_security_group": _READERS,
     "create_security_group": _WRITERS,
     "update_security_group": _WRITERS,

@@ -21,10 +21,15 @@ _EXTENSION = shape(
 _UPDATED = "2026-01-01T00:00:00-00:00"
 
 _NAMES = {
+    "aap-reject-multicast": ("Refusal of multicast pairs", "Address pairs are no multicast groups"),
     "allowed-address-pairs": ("Allowed Address Pairs", "Further source addresses of a port"),
     "binding": ("Port Binding", "The host of a port"),
+    "empty-string-filtering": ("Empty String Filtering", "An empty filter finds what is not set"),
     "extra_dhcp_opt": ("Neutron Extra DHCP options", "DHCP options of one port"),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
+    "ip-substring-filtering": ("IP address substring filtering", "fixed_ips=ip_address_substr=…"),
+    "ip_allocation": ("IP Allocation", "Whether a port got its addresses"),
+    "l2_adjacency": ("L2 Adjacency", "Every network is one layer-2 domain"),
     "net-mtu": ("Network MTU", "The MTU of a network can be read"),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set"),
     "pagination": ("Pagination support", "limit, marker and page_reverse"),
@@ -42,9 +47,11 @@ _NAMES = {
     "sorting": ("Sorting support", "sort_key and sort_dir"),
     "standard-attr-description": ("standard-attr-description", "Descriptions"),
     "standard-attr-revisions": ("Resource revision numbers", "revision_number"),
+    "port-security-groups-filtering": ("Port filtering on security groups", "security_groups"),
     "standard-attr-tag": ("Tag support for resources", "Tags of every resource"),
     "standard-attr-timestamp": ("Resource timestamps", "created_at and updated_at"),
     "stateful-security-group": ("Stateful security group", "Groups without connection tracking"),
+    "tag-creation": ("Tag creation", "POST adds tags"),
     "tag-ports-during-bulk-creation": ("Tag Ports During Bulk Creation", "Tags in POST"),
 }
 

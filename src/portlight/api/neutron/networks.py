@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only, settable
 from portlight.api.resource import Resource
-from portlight.api.schema import TEXT, array, or_null
+from portlight.api.schema import TEXT, TRUTH, array, or_null
 from portlight.api.standard import grouped, related, render_standard
 from portlight.api.wire import Json, boolean, integer, only
 from portlight.core.drafts import NetworkDraft
@@ -20,6 +20,7 @@ _ATTRIBUTES: Attributes = {
     "mtu": settable("mtu", integer(0, 65_535)),
     "port_security_enabled": settable("port_security_enabled", boolean),
     "router:external": at_creation(None, only(value=False, why="there is no external network")),
+    "l2_adjacency": read_only(TRUTH),
     "status": read_only(TEXT),
     "subnets": read_only(array(TEXT)),
     "availability_zone_hints": read_only(array(TEXT)),
@@ -44,6 +45,7 @@ def _render(cloud: Cloud, caller: Caller, networks: Sequence[Network]) -> list[J
             "mtu": network.mtu,
             "port_security_enabled": network.port_security_enabled,
             "router:external": False,
+            "l2_adjacency": True,
             "status": "ACTIVE",
             "subnets": [subnet.id for subnet in subnets.get(network.id, ())],
             "availability_zone_hints": [],

@@ -216,6 +216,8 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
         "fixed_ips": _has_fixed_ip,
         "security_groups": member_of("security_groups"),
         "vpc_id": lambda item, values: item["network_id"] in values,
-        "mac_address": lambda item, values: item["mac_address"] in [v.lower() for v in values],
+        "mac_address": lambda item, values: (
+            item["mac_address"] in [value.lower() for value in values]
+        ),
     },
 )

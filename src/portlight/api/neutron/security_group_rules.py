@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only
+from portlight.api.attributes import STANDARD, Attributes, at_creation
 from portlight.api.parser import Parse, parser, refuse
 from portlight.api.resource import Resource
 from portlight.api.standard import render_standard
@@ -32,10 +32,7 @@ def _protocol(field: str, raw: object) -> str:
     return str(raw).lower()
 
 
-_STANDARD = {
-    **{name: STANDARD[name] for name in STANDARD if name != "name"},
-    "tags": read_only(STANDARD["tags"].shown),
-}
+_STANDARD = {name: STANDARD[name] for name in STANDARD if name not in ("name", "tags")}
 
 _ATTRIBUTES: Attributes = {
     **_STANDARD,

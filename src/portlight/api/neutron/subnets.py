@@ -60,7 +60,7 @@ _ATTRIBUTES: Attributes = {
 
 def _check_ip_version(document: Json) -> None:
     version = document.get("ip_version")
-    cidr = parse_prefix(str(document["cidr"]))
+    cidr = parse_prefix(str(document["cidr"]), strict=False)
     if version is not None and int(str(version)) != cidr.version:
         raise BadRequestError(
             f"Invalid input for cidr. Reason: {cidr} does not match the ip_version '{version}'."

@@ -50,7 +50,9 @@ def test_an_endless_body_is_refused_at_the_limit(server: ApiServer) -> None:
         ({"id": "00000000-0000-0000-0000-000000000001"}, "id"),
         ({"status": "ACTIVE"}, "status"),
         ({"project_id": "not an id"}, "project_id"),
-        ({"router:external": True}, "router:external"),
+        ({"provider:network_type": "vlan"}, "provider:network_type"),
+        ({"is_default": True}, "is_default"),
+        ({"dns_domain": "example.org"}, "dns_domain"),
     ],
 )
 def test_a_wrong_field_of_a_network_is_named(

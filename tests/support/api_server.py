@@ -21,7 +21,7 @@ from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.store.memory import MemoryStore
 from portlight.values.addresses import MacAddress
-from portlight.values.ids import HostName, UserId
+from portlight.values.ids import HostName, ProjectId, UserId
 
 Json = dict[str, Any]
 
@@ -67,12 +67,19 @@ class ApiServer:
     _http: dict[str, httpx.Client] = field(default_factory=dict)
     _actors: dict[str, tuple[UserId, str]] = field(default_factory=dict)
 
-    def log_in(self, user: str = "portlight", project: str | None = None) -> httpx.Response:
+    def log_in(
+        self, user: str = "portlight", project: str | None = None, project_id: str | None = None
+    ) -> httpx.Response:
         domain = {"name": "Default"}
         known = {"name": user, "domain": domain, "password": PASSWORD}
+        scope = (
+            {"name": project or user, "domain": domain}
+            if project_id is None
+            else {"id": project_id}
+        )
         auth = {
             "identity": {"methods": ["password"], "password": {"user": known}},
-            "scope": {"project": {"name": project or user, "domain": domain}},
+            "scope": {"project": scope},
         }
         return httpx.post(
             f"{self.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False
@@ -92,7 +99,7 @@ class ApiServer:
 
         The actors are `member` and `reader` (of `project`), `other` and `admin`.
         """
-        identity, root = self.cloud.identity, self._root()
+        identity, root = self.cloud.identity, self._admin()
         projects, tokens = {}, {}
         for actor, name, roles in _ACTORS:
             if name not in projects:
@@ -103,21 +110,38 @@ class ApiServer:
             tokens[actor] = identity.rescope(secret, projects[name]).secret
         return dict(projects), tokens
 
-    def _root(self) -> Caller:
-        return self.cloud.authenticate_token(self.http("admin").headers["x-auth-token"])[0]
-
     def _actor(self, actor: str) -> tuple[UserId, str]:
         """Return the user that plays an actor, with a token of his."""
         if actor == "admin":
-            root = self._root()
+            root = self._admin()
             return root.user_id, self.http("admin").headers["x-auth-token"]
         if actor not in self._actors:
-            home = self.cloud.identity.get_project(self._root(), "portlight").id
-            user = self.cloud.identity.create_user(self._root(), actor, PASSWORD, home).id
-            self.cloud.identity.assign_role(self._root(), user, home, "reader")
+            home = self.cloud.identity.get_project(self._admin(), "portlight").id
+            user = self.cloud.identity.create_user(self._admin(), actor, PASSWORD, home).id
+            self.cloud.identity.assign_role(self._admin(), user, home, "reader")
             secret = self.log_in(actor, "portlight").headers["x-subject-token"]
             self._actors[actor] = (user, secret)
         return self._actors[actor]
+
+    def a_project(self, name: str) -> str:
+        """Make a project; return its id."""
+        return self.cloud.identity.create_project(self._admin(), name).id
+
+    def someone(self, project_id: str, *roles: str) -> httpx.Client:
+        """Make a user with these roles on a project; return a client with his token for it."""
+        name = f"user-{uuid.uuid4().hex[:8]}"
+        admin, project = self._admin(), ProjectId(project_id)
+        user = self.cloud.identity.create_user(admin, name, PASSWORD, project)
+        for role in roles:
+            self.cloud.identity.assign_role(admin, user.id, project, role)
+        token = self.log_in(name, project_id=project_id).headers["x-subject-token"]
+        return httpx.Client(
+            base_url=self.url, headers={"X-Auth-Token": token}, trust_env=False, timeout=20
+        )
+
+    def _admin(self) -> Caller:
+        token = self.http("admin").headers["x-auth-token"]
+        return self.cloud.authenticate_token(token)[0]
 
     def must(
         self, method: str, path: str, body: Json | None = None, user: str = "portlight"

@@ -37,6 +37,7 @@ class Family(Generic[K, V]):
     def __init__(self, name: str, driver: Driver[K, V]) -> None:
         self.name = name
         self._driver = driver
+        self._glance = driver.is_intact if isinstance(driver, Glancing) else None
         self.known: Mapping[K, V] = driver.read()
         self.failures: Mapping[K, Failure] = {}
         self._unwanted: tuple[Mapping[K, V] | None, frozenset[K]] = (None, frozenset())
@@ -44,7 +45,7 @@ class Family(Generic[K, V]):
 
     def look(self) -> frozenset[K]:
         """Read the kernel; return the keys that somebody else changed."""
-        if isinstance(self._driver, Glancing) and not self.failures and self._driver.is_intact():
+        if self._glance is not None and not self.failures and self._glance():
             return frozenset()
         found = self._driver.read()
         astray = strayed(self.known, found) - self.failures.keys()

@@ -16,6 +16,7 @@ from portlight.core import (
     errors_port,
     errors_security_group,
     errors_sharing,
+    errors_subnet_pool,
 )
 
 
@@ -97,6 +98,36 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_network.IpAddressInUseError: Row(_CONFLICT, "IpAddressAlreadyAllocated"),
     errors_network.NoFreeAddressError: Row(_CONFLICT, "IpAddressGenerationFailure"),
     errors_network.MacAddressInUseError: Row(_CONFLICT, "MacAddressInUse"),
+    errors_network.SubnetServiceTypeError: Row(_INVALID, "InvalidSubnetServiceType"),
+    errors_network.NoServiceSubnetError: Row(
+        _CONFLICT, "IpAddressGenerationFailureNoMatchingSubnet"
+    ),
+    errors_network.DnsDomainError: Row(_INVALID, "HTTPBadRequest"),
+    errors_network.AvailabilityZoneNotFoundError: Row(
+        HTTPStatus.NOT_FOUND, "AvailabilityZoneNotFound"
+    ),
+    errors_network.HostAliveError: Row(_CONFLICT, "AgentInUse"),
+    # subnet pools, address scopes
+    errors_subnet_pool.EmptySubnetPoolError: Row(_INVALID, "EmptySubnetPoolPrefixList"),
+    errors_subnet_pool.PrefixVersionMismatchError: Row(_INVALID, "PrefixVersionMismatch"),
+    errors_subnet_pool.PrefixBoundsError: Row(_INVALID, "IllegalSubnetPoolPrefixBounds"),
+    errors_subnet_pool.PrefixUpdateError: Row(_INVALID, "IllegalSubnetPoolPrefixUpdate"),
+    errors_subnet_pool.SubnetPoolUpdateError: Row(_INVALID, "IllegalSubnetPoolUpdate"),
+    errors_subnet_pool.SubnetPoolInUseError: Row(_INVALID, "SubnetPoolDeleteError"),
+    errors_subnet_pool.PrefixTooShortError: Row(_INVALID, "MinPrefixSubnetAllocationError"),
+    errors_subnet_pool.PrefixTooLongError: Row(_INVALID, "MaxPrefixSubnetAllocationError"),
+    errors_subnet_pool.NoFreePrefixError: Row(_CONFLICT, "SubnetAllocationError"),
+    errors_subnet_pool.PrefixQuotaExceededError: Row(_CONFLICT, "SubnetPoolQuotaExceeded"),
+    errors_subnet_pool.SubnetPoolAffinityError: Row(_INVALID, "NetworkSubnetPoolAffinityError"),
+    errors_subnet_pool.AddressScopeAffinityError: Row(_INVALID, "NetworkAddressScopeAffinityError"),
+    errors_subnet_pool.AddressScopePrefixConflictError: Row(
+        _CONFLICT, "AddressScopePrefixConflict"
+    ),
+    errors_subnet_pool.AddressScopeFamilyError: Row(
+        _INVALID, "IllegalSubnetPoolIpVersionAssociationToAddressScope"
+    ),
+    errors_subnet_pool.AddressScopeInUseError: Row(_CONFLICT, "AddressScopeInUse"),
+    errors_subnet_pool.AddressScopeUpdateError: Row(_INVALID, "AddressScopeUpdateError"),
     # ports, virtual IPs, instances
     errors_port.PortInUseError: Row(_CONFLICT, "PortInUse"),
     errors_port.ServicePortError: Row(_CONFLICT, "ServicePortInUse"),

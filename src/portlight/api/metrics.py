@@ -10,6 +10,7 @@ from portlight.api.errors import native_body
 from portlight.api.operation import operation
 from portlight.api.schema import TEXT, shape
 from portlight.api.shell import Call, Face, Reply, route
+from portlight.core.quotas import QuotaUse
 from portlight.core.virtual_ip import VirtualIpState
 from portlight.service.cloud import Cloud
 from portlight.service.report import PortCounters
@@ -31,10 +32,15 @@ def metrics_routes(cloud: Cloud, workers: Executor) -> list[Route]:
     return [route(face, "/metrics", GET=_metrics), route(face, "/healthz", GET=_health)]
 
 
-def render_metrics(counters: Sequence[PortCounters], virtual_ips: Sequence[VirtualIpState]) -> str:
+def render_metrics(
+    counters: Sequence[PortCounters],
+    virtual_ips: Sequence[VirtualIpState],
+    quotas: Sequence[QuotaUse],
+) -> str:
     """Render the page."""
     return "".join(
         (
+            *_render_quotas(quotas),
             _render_family(
                 "portlight_port_packets_total",
                 "counter",
@@ -75,7 +81,10 @@ def render_metrics(counters: Sequence[PortCounters], virtual_ips: Sequence[Virtu
 @operation(answer=TEXT, media_type=TEXT_FORMAT)
 def _metrics(call: Call) -> Reply:
     """Show counters and alarms for a monitoring system."""
-    page = render_metrics(call.cloud.all_counters(), call.cloud.all_virtual_ip_states())
+    cloud = call.cloud
+    page = render_metrics(
+        cloud.all_counters(), cloud.all_virtual_ip_states(), cloud.all_quota_uses()
+    )
     return Reply(raw=page.encode(), media_type=TEXT_FORMAT)
 
 
@@ -83,6 +92,30 @@ def _metrics(call: Call) -> Reply:
 def _health(_call: Call) -> Reply:
     """Tell that the server lives."""
     return Reply(document={"status": "ok"})
+
+
+def _render_quotas(quotas: Sequence[QuotaUse]) -> Iterable[str]:
+    families = (
+        ("portlight_quota_used", "What a project has.", lambda use: use.used),
+        ("portlight_quota_limit", "What it may have; -1: any number.", _hard_limit),
+        (
+            "portlight_quota_warning",
+            "1 while a project has reached its soft limit.",
+            lambda use: int(use.allowance.warns(use.used)),
+        ),
+    )
+    for name, words, value in families:
+        samples = (
+            Sample(
+                labels=(("project", use.project_id), ("resource", use.resource)), value=value(use)
+            )
+            for use in quotas
+        )
+        yield _render_family(name, "gauge", words, samples)
+
+
+def _hard_limit(use: QuotaUse) -> int:
+    return use.allowance.hard
 
 
 def _way(counters: PortCounters, direction: str) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,7 @@
 """Lists as a client asks for them: filters, fields, order and pages.
 
-Pure: rendered documents in, documents out. Filters that the store understands are also handed to it
-(`where_of`), so that a look-up by id or name does not read everything.
+Pure: rendered documents in, documents out. Filters that the store understands are its own
+(`where_of`); when it decides all of them, it cuts the page as well (`window_of`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +14,12 @@ from portlight.api.errors import BadRequestError, InvalidQueryError
 from portlight.api.parser import Parse
 from portlight.api.schema import TEXT, Schema, array, one_word
 from portlight.api.wire import Json
+from portlight.store.protocol import Window
 
 Query = Mapping[str, list[str]]
 Matcher = Callable[[Json, Sequence[str]], bool]
+Narrow = Callable[[Sequence[str]], Mapping[str, list[str]]]
+"""Values of a filter to a condition for the store that everything which matches meets."""
 
 _LIMIT_DIGITS = 9
 _NOTHING = frozenset({"", "None"})
@@ -38,13 +41,17 @@ class Listing:
     """What a collection can be filtered by."""
 
     attributes: frozenset[str]
-    """Filters that are an equality, and sort keys: attributes of one value."""
+    """Those of one value: filters for equality, and sort keys."""
     where: Mapping[str, str]
-    """Attribute to the store's name for it."""
+    """Attribute to the store's name for it; the store decides alone, unless there is a matcher."""
     matchers: Mapping[str, Matcher]
     """Filters that are not an equality of one attribute."""
     typed: Mapping[str, Parse] = field(default_factory=dict)
     """Attributes whose filters are parsed first: truth values and numbers."""
+    narrow: Mapping[str, Narrow] = field(default_factory=dict)
+    """Filters with a matcher, of which the store can apply a part."""
+    key: str = "id"
+    """What no two items share: it settles the order, and is the marker of pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,21 +94,58 @@ def where_of(listing: Listing, query: Query) -> dict[str, list[str]]:
     unknown = sorted(key for key in query if key not in known)
     if unknown:
         raise BadRequestError(f"{unknown} is invalid attribute for filter")
-    return {listing.where[key]: values for key, values in query.items() if key in listing.where}
+    conditions = [(listing.where[key], query[key]) for key in query if key in listing.where]
+    for key in query.keys() & listing.narrow.keys():
+        conditions += listing.narrow[key](query[key]).items()
+    found: dict[str, list[str]] = {}
+    for key, values in conditions:
+        # two spellings of one attribute narrow each other
+        found[key] = [value for value in values if value in found.get(key, values)]
+    return found
+
+
+def window_of(listing: Listing, query: Query) -> Window | None:
+    """Return the page that is asked for when the store can cut it.
+
+    None: without pages, or when something but the store has a say in what is on them. Raise
+    BadRequestError when the page is asked for wrongly.
+    """
+    keys, directions = _sort_keys(listing, query)
+    limit = _limit(query)
+    if limit is None or keys not in ([], ["id"]) or _left(listing, query):
+        return None
+    return Window(
+        limit=limit,
+        after=marker_of(query),
+        descending=(directions == ["desc"]) != _is_backward(query),
+    )
+
+
+def marker_of(query: Query) -> str | None:
+    """Return what the page begins after; markers count only in pages."""
+    return (query.get("marker", [""])[-1] or None) if _limit(query) else None
+
+
+def page_of_window(listing: Listing, query: Query, items: Sequence[Json], url: str) -> Page:
+    """Return the page of documents that were found in a window."""
+    return _with_fields(query, _page(listing, query, list(items), url))
 
 
 def select(
     listing: Listing, query: Query, items: Sequence[Json], url: str, marked: Json | None = None
 ) -> Page:
-    """Filter, sort and cut rendered documents, and keep only the fields that were asked for.
+    """Filter (what the store did not), sort and cut rendered documents, and keep their fields.
 
-    `marked` is the document that the marker names: a page begins after it, in the list or not.
+    `marked` is the document that the marker names: the page begins after it, in the list or not.
     """
-    matches = [_matcher_of(listing, key, query[key]) for key in query if key not in CONTROLS]
+    matches = [_matcher(listing, key, values) for key, values in _left(listing, query).items()]
     found = [item for item in items if all(is_match(item) for is_match in matches)]
-    page = _paginate(listing, query, found, url, marked)
-    fields = fields_of(query)
-    return Page(items=[pick(item, fields) for item in page.items], links=page.links)
+    key = listing.key
+    if marked is not None and all(item[key] != marked[key] for item in found):
+        ordered = _sorted(listing, query, [*found, marked])
+    else:
+        ordered = _sorted(listing, query, found)
+    return _with_fields(query, _paginate(listing, query, ordered, url, marked))
 
 
 def fields_of(query: Query) -> set[str]:
@@ -109,9 +153,18 @@ def fields_of(query: Query) -> set[str]:
     return {name for value in query.get("fields", ()) for name in value.split(",")}
 
 
-def marker_of(query: Query) -> str | None:
-    """Return the id after which the page begins; markers count only in pages."""
-    return (query.get("marker", [""])[-1] or None) if _limit(query) else None
+def _with_fields(query: Query, page: Page) -> Page:
+    fields = fields_of(query)
+    return Page(items=[pick(item, fields) for item in page.items], links=page.links)
+
+
+def _left(listing: Listing, query: Query) -> Query:
+    """Return the filters that the store does not decide."""
+    return {
+        key: values
+        for key, values in query.items()
+        if key not in CONTROLS and (key in listing.matchers or key not in listing.where)
+    }
 
 
 def pick(item: Json, fields: set[str]) -> Json:
@@ -119,7 +172,7 @@ def pick(item: Json, fields: set[str]) -> Json:
     return {name: value for name, value in item.items() if name in fields} if fields else item
 
 
-def _matcher_of(listing: Listing, key: str, values: Sequence[str]) -> Callable[[Json], bool]:
+def _matcher(listing: Listing, key: str, values: Sequence[str]) -> Callable[[Json], bool]:
     if key in listing.matchers:
         matcher = listing.matchers[key]
         return lambda item: matcher(item, values)
@@ -137,7 +190,7 @@ def _equals(value: object, wanted: AbstractSet[str]) -> bool:
     return str(value) in wanted
 
 
-def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
+def _sort_keys(listing: Listing, query: Query) -> tuple[list[str], list[str]]:
     keys = query.get("sort_key", [])
     directions = query.get("sort_dir", ["asc"] * len(keys))
     if len(directions) != len(keys):
@@ -147,10 +200,15 @@ def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
             raise BadRequestError(f"'{key}' is an invalid attribute for sort key")
         if direction not in ("asc", "desc"):
             raise BadRequestError(f"'{direction}' is an invalid sort direction; use asc or desc")
-    if not keys and "limit" not in query:
+    return keys, directions
+
+
+def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
+    keys, directions = _sort_keys(listing, query)
+    if not keys and "limit" not in query and not _is_backward(query):
         return items
     # pages need a total order: ties are settled by id, and sorts are stable
-    ordered = sorted(items, key=lambda item: str(item["id"]))
+    ordered = sorted(items, key=lambda item: str(item[listing.key]))
     for key, direction in reversed(list(zip(keys, directions, strict=True))):
         ordered.sort(key=lambda item, key=key: _rank(item.get(key)), reverse=direction == "desc")  # type: ignore[misc]
     return ordered
@@ -165,39 +223,34 @@ def _rank(value: object) -> tuple[bool, float, str]:
 def _paginate(
     listing: Listing, query: Query, items: list[Json], url: str, marked: Json | None
 ) -> Page:
+    ordered = items[::-1] if _is_backward(query) else items
     limit = _limit(query)
-    is_reversed = query.get("page_reverse", [""])[-1].lower() == "true"
-    everything = items
-    if marked is not None and all(item["id"] != marked["id"] for item in items):
-        everything = [*items, marked]
-    ordered = _sorted(listing, query, everything)
-    if is_reversed:
-        ordered = ordered[::-1]
     if limit is None:
         return Page(items=ordered, links=[])
-    start = 0
-    if marked is not None:
-        start = 1 + next(n for n, item in enumerate(ordered) if item["id"] == marked["id"])
-    window = ordered[start : start + limit]
-    page = window[::-1] if is_reversed else window
-    return Page(items=page, links=_links(query, page, url, limit, is_reversed=is_reversed))
+    keys = [item[listing.key] for item in ordered]
+    start = 0 if marked is None else 1 + keys.index(marked[listing.key])
+    return _page(listing, query, ordered[start : start + limit], url)
 
 
-def _links(
-    query: Query, page: list[Json], url: str, limit: int, *, is_reversed: bool
-) -> list[Json]:
-    """Return the links to the neighbours as Neutron gives them.
+def _page(listing: Listing, query: Query, window: list[Json], url: str) -> Page:
+    """Return a page in the order of the list, with the links that Neutron gives.
 
     A full page has a next one, which may be empty: only a page that is not full is known to be the
     last in its direction.
     """
-    is_short = len(page) < limit
+    is_short, is_backward = len(window) < (_limit(query) or 0), _is_backward(query)
+    items = window[::-1] if is_backward else window
+    keys = [str(item[listing.key]) for item in items]
     links = []
-    if is_reversed or not is_short:
-        links.append(_link("next", query, url, page[-1:]))
-    if not (is_reversed and is_short):
-        links.append(_link("previous", query, url, page[:1]))
-    return links
+    if is_backward or not is_short:
+        links.append(_link("next", query, url, keys[-1:]))
+    if not (is_backward and is_short):
+        links.append(_link("previous", query, url, keys[:1]))
+    return Page(items=items, links=links)
+
+
+def _is_backward(query: Query) -> bool:
+    return query.get("page_reverse", [""])[-1].lower() == "true"
 
 
 def _limit(query: Query) -> int | None:
@@ -209,9 +262,8 @@ def _limit(query: Query) -> int | None:
     return int(spelling) or None
 
 
-def _link(relation: str, query: Query, url: str, beside: list[Json]) -> Json:
+def _link(relation: str, query: Query, url: str, marker: list[str]) -> Json:
     kept = {key: values for key, values in query.items() if key not in ("marker", "page_reverse")}
-    marker = {"marker": [str(item["id"]) for item in beside]} if beside else {}
     turned = {"page_reverse": ["True"]} if relation == "previous" else {}
-    query_text = urlencode({**kept, **marker, **turned}, doseq=True)
-    return {"rel": relation, "href": f"{url}?{query_text}"}
+    target = urlencode({**kept, "marker": marker, **turned}, doseq=True)
+    return {"rel": relation, "href": f"{url}?{target}"}

@@ -11,18 +11,22 @@ from typing import Generic
 from starlette.routing import Route
 
 from portlight.api.attributes import Attributes, parse_create, parse_update
+from portlight.api.documents import Documents
 from portlight.api.errors import BadRequestError, InvalidQueryError
 from portlight.api.operation import Operation
 from portlight.api.parser import Parse
 from portlight.api.query import (
     Listing,
     Matcher,
+    Narrow,
     fields_of,
     marker_of,
+    page_of_window,
     pick,
     select,
     tag_matchers,
     where_of,
+    window_of,
 )
 from portlight.api.resource_operations import describe
 from portlight.api.schema import Schema
@@ -52,9 +56,13 @@ class Resource(Generic[O, I, D, C]):
     use: Callable[[Cloud], Collection[O, I, D, C]]
     """Its use cases."""
     render: Callable[[Cloud, Caller, Sequence[O]], list[Json]]
+    renders_alone: bool = False
+    """A document depends on its entity and on whether an administrator looks, on nothing else."""
     where: Mapping[str, str] = field(default_factory=dict)
     """Attribute to the store's filter, beside id, name and project."""
     matchers: Mapping[str, Matcher] = field(default_factory=dict)
+    narrow: Mapping[str, Narrow] = field(default_factory=dict)
+    """Filters with a matcher, of which the store can apply a part."""
     filters: Mapping[str, Schema] = field(default_factory=dict)
     """What a filter takes, where that is not any text."""
     check: Callable[[Json], None] = lambda _document: None
@@ -72,13 +80,14 @@ COMMON_WHERE: Mapping[str, str] = {
 def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Route]:
     """Return the two routes of a resource below `base`, which ends without a slash."""
     listing = listing_of(resource)
+    documents = Documents(resource.render, is_kept=resource.renders_alone)
     collection = f"{base}/{resource.plural.replace('_', '-')}"
     told = describe(resource.name, resource.plural, resource.attributes, listing, resource.filters)
     return [
         route(
             face,
             collection,
-            GET=Operation(lambda call: _list(resource, listing, call), told.list),
+            GET=Operation(lambda call: _list(resource, listing, documents, call), told.list),
             POST=Operation(lambda call: _create(resource, call), told.create),
         ),
         route(
@@ -107,6 +116,7 @@ def listing_of(resource: Resource[O, I, D, C]) -> Listing:
             for kind, parse in _TYPED.items()
             if one.kinds == {kind}
         },
+        narrow=resource.narrow,
     )
 
 
@@ -157,11 +167,19 @@ def _new_documents(resource: Resource[O, I, D, C], document: Json) -> list[Json]
     return listed
 
 
-def _list(resource: Resource[O, I, D, C], listing: Listing, call: Call) -> Reply:
+def _list(
+    resource: Resource[O, I, D, C], listing: Listing, documents: Documents[O], call: Call
+) -> Reply:
     where = where_of(listing, call.query)
-    entities = resource.use(call.cloud).find(call.caller, where)
-    rendered = resource.render(call.cloud, call.caller, entities)
-    page = select(listing, call.query, rendered, call.url, _marked(resource, call))
+    window = window_of(listing, call.query)
+    marked = _marked(resource, call)
+    entities = resource.use(call.cloud).find(call.caller, where, window)
+    rendered = documents.of(call.cloud, call.caller, entities)
+    page = (
+        select(listing, call.query, rendered, call.url, marked)
+        if window is None
+        else page_of_window(listing, call.query, rendered, call.url)
+    )
     body: Json = {resource.plural: page.items}
     if page.links:
         body[f"{resource.plural}_links"] = page.links

@@ -70,15 +70,17 @@ _BOOLEAN: Schema = titled(
 )
 
 
-def text(limit: int = NAME_LENGTH) -> Parser[str]:
-    """Accept a string of at most `limit` characters."""
+def text(limit: int = NAME_LENGTH, *, least: int = 0) -> Parser[str]:
+    """Accept a string of `least` to `limit` characters."""
 
-    @parser({"type": "string", "maxLength": limit, "pattern": "^[^\\x00]*$"})
+    @parser({"type": "string", "minLength": least, "maxLength": limit, "pattern": "^[^\\x00]*$"})
     def parse(field: str, raw: object) -> str:
         if not isinstance(raw, str):
             refuse(field, f"'{raw}' is not a valid string")
         if len(raw) > limit:
             refuse(field, f"'{raw[:32]}…' exceeds maximum length of {limit}")
+        if len(raw) < least:
+            refuse(field, f"it must have at least {least} characters")
         if "\0" in raw:
             refuse(field, "a string must not hold the character NUL")
         return raw
@@ -324,6 +326,11 @@ def address_range(start: IpAddress, end: IpAddress) -> AddressRange:
 def timestamp(seconds: float) -> str:
     """Render seconds since the epoch as `2026-01-01T00:00:00Z`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def spaced_time(seconds: float) -> str:
+    """Render seconds since the epoch as Neutron does for agents: `2026-01-01 00:00:00`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def moment(seconds: float) -> str:

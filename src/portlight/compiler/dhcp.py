@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from portlight.compiler.view import HostView
+from portlight.core.ipam import served_mode
 from portlight.core.network import Network, Subnet
-from portlight.core.port import OWNER_DHCP, Port
+from portlight.core.port import OWNER_DHCP, SERVICE_OWNERS, Port
 from portlight.plan.delta import Delta, Edition, delta
 from portlight.plan.host import DhcpHost, DhcpOption, DhcpPlan, DhcpSubnet
 from portlight.values.addresses import IpAddress
 from portlight.values.ids import SubnetId
-
-_SERVICE_OWNERS = "network:"
-"""Prefix of the owners of ports without a guest: DHCP servers, virtual IPs, router interfaces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +71,7 @@ def _network_dhcp(
 
 
 def _subnet(subnet: Subnet) -> DhcpSubnet:
-    mode = subnet.ipv6_ra_mode
+    mode = served_mode(subnet)
     return DhcpSubnet(
         cidr=subnet.cidr,
         gateway_ip=subnet.gateway_ip,
@@ -93,7 +91,7 @@ def _hosts(
     put, gone = {}, set(change.remove)
     for key, port in change.put.items():
         addresses = _served_addresses(port, served)
-        if not addresses or port.device_owner.startswith(_SERVICE_OWNERS):
+        if not addresses or port.device_owner.startswith(SERVICE_OWNERS):
             gone.add(key)
         elif hosts.get(key) != (host := _host(port, addresses)):
             put[key] = host

@@ -21,6 +21,7 @@ from portlight.values.ids import (
     ProjectId,
     SecurityGroupId,
     SubnetId,
+    SubnetPoolId,
 )
 
 UNSET: Final = msgspec.UNSET
@@ -40,18 +41,26 @@ class NetworkDraft:
     """With everyone: the same as an RBAC policy for `*`."""
     mtu: int | Unset = UNSET
     port_security_enabled: bool | Unset = UNSET
+    external: bool | Unset = UNSET
+    dns_domain: str | Unset = UNSET
+    availability_zone_hints: tuple[str, ...] | Unset = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubnetDraft:
-    """Create a subnet, or change what can change (not network, cidr or the IPv6 modes)."""
+    """Create a subnet, or change what can change (not network, prefix, pool or the IPv6 modes)."""
 
     network_id: NetworkId | Unset = UNSET
     project_id: ProjectId | Unset = UNSET
     name: str | Unset = UNSET
     description: str | Unset = UNSET
     tags: frozenset[str] | Unset = UNSET
+    ip_version: int | Unset = UNSET
     cidr: IpPrefix | Unset = UNSET
+    """UNSET at creation: a prefix of `prefixlen`, or of the usual length, from a pool."""
+    prefixlen: int | Unset = UNSET
+    subnetpool_id: SubnetPoolId | Unset | None = UNSET
+    use_default_subnetpool: bool | Unset = UNSET
     gateway_ip: IpAddress | Unset | None = UNSET
     """None: no gateway. UNSET at creation: the first address."""
     allocation_pools: tuple[AddressRange, ...] | Unset = UNSET
@@ -60,6 +69,8 @@ class SubnetDraft:
     host_routes: tuple[HostRoute, ...] | Unset = UNSET
     ipv6_address_mode: Ipv6Mode | Unset | None = UNSET
     ipv6_ra_mode: Ipv6Mode | Unset | None = UNSET
+    service_types: tuple[str, ...] | Unset = UNSET
+    dns_publish_fixed_ip: bool | Unset = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 
-from portlight.core.errors import Blocker, ConflictError, InUseError, InvalidRequestError, named
+from portlight.core.errors import (
+    Blocker,
+    ConflictError,
+    InUseError,
+    InvalidRequestError,
+    NotFoundError,
+    named,
+)
 from portlight.values.addresses import AddressRange, IpAddress, IpPrefix, MacAddress
-from portlight.values.ids import NetworkId, SubnetId
+from portlight.values.ids import HostId, HostName, NetworkId, SubnetId
 
 
 class SubnetOverlapError(InvalidRequestError):
@@ -15,6 +22,53 @@ class SubnetOverlapError(InvalidRequestError):
         self.cidr = cidr
         self.subnet_id = subnet_id
         self.other = other
+
+
+class SubnetServiceTypeError(InvalidRequestError):
+    """No port can have this as its `device_owner`."""
+
+    def __init__(self, service_type: str) -> None:
+        super().__init__(
+            "service_types",
+            f"Subnet service type {service_type} does not correspond to a valid device owner",
+        )
+        self.service_type = service_type
+
+
+class NoServiceSubnetError(ConflictError):
+    """Every subnet of the network is for ports of other owners."""
+
+    def __init__(self, network_id: NetworkId, device_owner: str) -> None:
+        super().__init__(
+            f"No valid service subnet for the given device owner, network {network_id}, "
+            f"service type {device_owner}."
+        )
+        self.network_id = network_id
+        self.device_owner = device_owner
+
+
+class AvailabilityZoneNotFoundError(NotFoundError):
+    """No host is in the zone."""
+
+    def __init__(self, zone: str) -> None:
+        super().__init__("AvailabilityZone", zone)
+
+
+class HostAliveError(ConflictError):
+    """The agent of the host that is to be forgotten still reports."""
+
+    def __init__(self, host_id: HostId, name: HostName) -> None:
+        super().__init__(f"Agent {host_id} of host {name} is alive. Stop it first.")
+        self.host_id = host_id
+        self.name = name
+
+
+class DnsDomainError(InvalidRequestError):
+    """The text is no fully qualified domain name."""
+
+    def __init__(self, domain: str, rule: str) -> None:
+        super().__init__("dns_domain", f"'{domain}' is not a valid FQDN: {rule}")
+        self.domain = domain
 
 
 class InvalidIpForSubnetError(InvalidRequestError):

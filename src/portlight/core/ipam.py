@@ -121,7 +121,24 @@ def is_in_pools(subnet: Subnet, address: IpAddress) -> bool:
 
 def is_auto_address(subnet: Subnet) -> bool:
     """Whether guests of the subnet make their own address from their MAC (RFC 4862)."""
-    return subnet.ipv6_address_mode in _AUTO_MODES
+    return subnet.ipv6_address_mode in _AUTO_MODES or subnet.ipv6_ra_mode in _AUTO_MODES
+
+
+def served_mode(subnet: Subnet) -> Ipv6Mode | None:
+    """Return how guests of the subnet learn their IPv6 addresses from us; None: not at all.
+
+    In Neutron one of the two modes alone leaves the other half to somebody outside. Here nobody
+    else may speak (docs/design/packet-path.md, 2.3), so we do both. A subnet that wants DHCP and
+    has no mode gives its addresses by DHCP, like an IPv4 subnet.
+    """
+    if subnet.cidr.version == 4 or not subnet.enable_dhcp:  # noqa: PLR2004 -- the family
+        return None
+    return subnet.ipv6_ra_mode or subnet.ipv6_address_mode or Ipv6Mode.DHCPV6_STATEFUL
+
+
+def is_for(subnet: Subnet, device_owner: str) -> bool:
+    """Whether ports of this owner get addresses of the subnet without being anybody special."""
+    return not subnet.service_types or device_owner in subnet.service_types
 
 
 def auto_address(subnet: Subnet, mac: MacAddress) -> IpAddress:

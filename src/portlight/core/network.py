@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from portlight.core.meta import Meta
 from portlight.values.addresses import AddressRange, IpAddress, IpPrefix
-from portlight.values.ids import NetworkId, SubnetId
+from portlight.values.ids import NetworkId, SubnetId, SubnetPoolId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,9 @@ class Network:
     mtu: int = 1500
     port_security_enabled: bool = True
     """The default for new ports of this network."""
+    dns_domain: str = ""
+    """Fully qualified, with the final dot; empty: none."""
+    availability_zone_hints: tuple[str, ...] = ()
 
 
 class Ipv6Mode(StrEnum):
@@ -54,3 +57,8 @@ class Subnet:
     host_routes: tuple[HostRoute, ...] = ()
     ipv6_address_mode: Ipv6Mode | None = None
     ipv6_ra_mode: Ipv6Mode | None = None
+    subnetpool_id: SubnetPoolId | None = None
+    """Where the cidr is from, and goes back to."""
+    service_types: tuple[str, ...] = ()
+    """Sorted. Only ports with one of these as `device_owner` get addresses; empty: all ports."""
+    dns_publish_fixed_ip: bool = False

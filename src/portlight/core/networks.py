@@ -1,11 +1,13 @@
 """What a valid network is, and how drafts make and change one. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from portlight.core.changes import Birth, first_meta, given, next_meta
 from portlight.core.drafts import NetworkDraft
 from portlight.core.errors import InvalidRequestError
+from portlight.core.errors_network import AvailabilityZoneNotFoundError, DnsDomainError
 from portlight.core.network import Network, Subnet
 from portlight.values.ids import NetworkId
 
@@ -14,6 +16,10 @@ MIN_MTU = 68
 MAX_MTU = 9216
 MIN_IPV6_MTU = 1280
 """RFC 8200, section 5."""
+ZONES = ("nova",)
+"""The availability zones that hosts are in; Neutron's name for the only one."""
+MAX_DOMAIN = 253
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _IPV6 = 6
 
 
@@ -26,6 +32,8 @@ def build_network(draft: NetworkDraft, birth: Birth) -> Network:
         admin_state_up=given(draft.admin_state_up, default=True),
         mtu=given(draft.mtu, 1500) or 1500,
         port_security_enabled=given(draft.port_security_enabled, default=True),
+        dns_domain=_dns_domain(given(draft.dns_domain, "")),
+        availability_zone_hints=_zone_hints(given(draft.availability_zone_hints, ())),
     )
     check_mtu(network.mtu, ())
     return network
@@ -41,6 +49,7 @@ def change_network(
         admin_state_up=given(draft.admin_state_up, network.admin_state_up),
         mtu=given(draft.mtu, network.mtu) or 1500,
         port_security_enabled=given(draft.port_security_enabled, network.port_security_enabled),
+        dns_domain=_dns_domain(given(draft.dns_domain, network.dns_domain)),
     )
     check_mtu(changed.mtu, subnets)
     return changed
@@ -52,3 +61,31 @@ def check_mtu(mtu: int, subnets: Sequence[Subnet]) -> None:
         raise InvalidRequestError("mtu", f"{mtu} is not in {MIN_MTU}..{MAX_MTU}")
     if mtu < MIN_IPV6_MTU and any(subnet.cidr.version == _IPV6 for subnet in subnets):
         raise InvalidRequestError("mtu", f"{mtu} is less than {MIN_IPV6_MTU}, which IPv6 needs")
+
+
+def _zone_hints(hints: Sequence[str]) -> tuple[str, ...]:
+    if len(set(hints)) != len(hints):
+        raise InvalidRequestError("availability_zone_hints", "one of them is given twice")
+    for hint in hints:
+        if hint not in ZONES:
+            raise AvailabilityZoneNotFoundError(hint)
+    return tuple(hints)
+
+
+def _dns_domain(domain: str) -> str:
+    """Return the domain in small letters; raise DnsDomainError when it is no name (RFC 1035)."""
+    if not domain:
+        return ""
+    if not domain.endswith("."):
+        raise DnsDomainError(domain, "it does not end with a dot")
+    if len(domain) > MAX_DOMAIN:
+        raise DnsDomainError(domain, f"it is longer than {MAX_DOMAIN} characters")
+    labels = domain.removesuffix(".").split(".")
+    for label in labels:
+        if not _LABEL.fullmatch(label):
+            raise DnsDomainError(
+                domain, f"the label '{label}' is not 1 to 63 letters, digits and inner hyphens"
+            )
+    if len(labels) > 1 and labels[-1].isdecimal():
+        raise DnsDomainError(domain, "its last label is a number")
+    return domain.lower()

@@ -7,6 +7,8 @@ from portlight.core.meta import Meta
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
 from portlight.values.ids import HostName, NetworkId, PortId, SecurityGroupId, SubnetId
 
+SERVICE_OWNERS = "network:"
+"""Prefix of the owners of ports without a guest: servers, virtual IPs, router interfaces."""
 OWNER_DHCP = "network:dhcp"
 OWNER_VIRTUAL_IP = "network:virtual_ip"
 OWNER_INSTANCE = "compute:portlight"

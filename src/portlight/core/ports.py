@@ -25,7 +25,7 @@ from portlight.core.port import (
     RetiredIp,
 )
 from portlight.values.addresses import MacAddress
-from portlight.values.ids import HostName, PortId, SecurityGroupId
+from portlight.values.ids import HostName, PortId, SecurityGroupId, SubnetId
 
 MAX_ADDRESS_PAIRS = 256
 MAX_FIXED_IPS = 64
@@ -136,6 +136,16 @@ def without_expired(port: Port, now: float) -> Port:
     if kept == port.retired_ips:
         return port
     return replace(port, meta=next_meta(port.meta, None, now), retired_ips=kept)
+
+
+def without_subnet(port: Port, subnet_id: SubnetId, *, now: float) -> Port:
+    """Return the port without its addresses in a subnet that goes, the former ones included."""
+    fixed_ips = tuple(ip for ip in port.fixed_ips if ip.subnet_id != subnet_id)
+    retired_ips = tuple(ip for ip in port.retired_ips if ip.fixed_ip.subnet_id != subnet_id)
+    if (fixed_ips, retired_ips) == (port.fixed_ips, port.retired_ips):
+        return port
+    meta = next_meta(port.meta, None, now)
+    return replace(port, meta=meta, fixed_ips=fixed_ips, retired_ips=retired_ips)
 
 
 def held_ips(port: Port) -> frozenset[FixedIp]:

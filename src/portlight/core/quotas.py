@@ -18,6 +18,8 @@ WARNING_PERCENT: Final = 80
 DEFAULT_LIMITS: Mapping[str, int] = {
     "network": 10_000,
     "subnet": 10_000,
+    "subnetpool": 10_000,
+    "address_scope": 10_000,
     "port": 500_000,
     "security_group": 10_000,
     "security_group_rule": 200_000,

@@ -16,6 +16,8 @@ class RbacAction(StrEnum):
     """What a policy permits."""
 
     ACCESS_AS_SHARED = "access_as_shared"
+    ACCESS_AS_EXTERNAL = "access_as_external"
+    """See a network to which routers have their gateway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

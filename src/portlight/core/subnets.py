@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from portlight.core.changes import Birth, first_meta, given, next_meta
+from portlight.core.changes import MAX_TEXT, Birth, first_meta, given, next_meta
 from portlight.core.drafts import UNSET, SubnetDraft, Unset
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_network import (
@@ -12,6 +12,7 @@ from portlight.core.errors_network import (
     AllocationPoolsOverlapError,
     GatewayInAllocationPoolError,
     SubnetOverlapError,
+    SubnetServiceTypeError,
 )
 from portlight.core.ipam import default_pools, host_range, is_host_address
 from portlight.core.network import Ipv6Mode, Network, Subnet
@@ -22,6 +23,7 @@ from portlight.values.ids import SubnetId
 MAX_DNS_NAMESERVERS = 16
 MAX_HOST_ROUTES = 100
 _AUTO_PREFIX_LENGTH = 64
+_OWNER_PREFIXES = ("network:", "compute:", "baremetal:", "neutron:")
 _IPV4, _IPV6 = 4, 6
 
 
@@ -46,6 +48,9 @@ def build_subnet(
         host_routes=given(draft.host_routes, ()),
         ipv6_address_mode=given(draft.ipv6_address_mode, None),
         ipv6_ra_mode=given(draft.ipv6_ra_mode, None),
+        subnetpool_id=given(draft.subnetpool_id, None),
+        service_types=_service_types(given(draft.service_types, ())),
+        dns_publish_fixed_ip=given(draft.dns_publish_fixed_ip, default=False),
     )
     check_subnet(subnet)
     check_no_overlap(subnet, siblings)
@@ -58,6 +63,7 @@ def change_subnet(subnet: Subnet, draft: SubnetDraft, *, now: float) -> Subnet:
     fixed: tuple[tuple[str, object, object], ...] = (
         ("network_id", draft.network_id, subnet.network_id),
         ("cidr", draft.cidr, subnet.cidr),
+        ("subnetpool_id", draft.subnetpool_id, subnet.subnetpool_id),
         ("ipv6_address_mode", draft.ipv6_address_mode, subnet.ipv6_address_mode),
         ("ipv6_ra_mode", draft.ipv6_ra_mode, subnet.ipv6_ra_mode),
     )
@@ -72,6 +78,8 @@ def change_subnet(subnet: Subnet, draft: SubnetDraft, *, now: float) -> Subnet:
         enable_dhcp=given(draft.enable_dhcp, subnet.enable_dhcp),
         dns_nameservers=given(draft.dns_nameservers, subnet.dns_nameservers),
         host_routes=given(draft.host_routes, subnet.host_routes),
+        service_types=_service_types(given(draft.service_types, subnet.service_types)),
+        dns_publish_fixed_ip=given(draft.dns_publish_fixed_ip, subnet.dns_publish_fixed_ip),
     )
     check_subnet(changed)
     return changed
@@ -101,6 +109,13 @@ def _first_gateway(draft: SubnetDraft, cidr: IpPrefix) -> IpAddress | None:
 
 def _sorted(pools: Sequence[AddressRange]) -> tuple[AddressRange, ...]:
     return tuple(sorted(pools, key=lambda pool: (pool.first.version, int(pool.first))))
+
+
+def _service_types(asked: Sequence[str]) -> tuple[str, ...]:
+    for one in asked:
+        if not one.startswith(_OWNER_PREFIXES) or len(one) > MAX_TEXT:
+            raise SubnetServiceTypeError(one)
+    return tuple(sorted(set(asked)))
 
 
 def _check_cidr(cidr: IpPrefix, *, dhcp: bool) -> None:

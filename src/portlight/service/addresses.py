@@ -1,6 +1,7 @@
 """Which addresses a port gets: those asked for, or one of each family."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from portlight.core.drafts import FixedIpRequest, Unset
@@ -9,10 +10,11 @@ from portlight.core.errors_network import (
     AutoAddressSubnetError,
     InvalidIpForNetworkError,
     InvalidIpForSubnetError,
+    NoServiceSubnetError,
 )
-from portlight.core.ipam import auto_address, is_auto_address, is_host_address
+from portlight.core.ipam import auto_address, is_auto_address, is_for, is_host_address
 from portlight.core.network import Network, Subnet
-from portlight.core.port import FixedIp, Port
+from portlight.core.port import SERVICE_OWNERS, FixedIp, Port
 from portlight.service import ipam
 from portlight.service.work import Work
 from portlight.store.protocol import Reading, Writing
@@ -29,6 +31,20 @@ class Seeker:
     network: Network
     subnets: tuple[Subnet, ...]
     """All subnets of the network, by time of creation."""
+    device_owner: str = ""
+
+    @property
+    def open_subnets(self) -> tuple[Subnet, ...]:
+        """The subnets that are for such ports, those for nobody else first."""
+        found = [subnet for subnet in self.subnets if is_for(subnet, self.device_owner)]
+        return tuple(sorted(found, key=lambda subnet: not subnet.service_types))
+
+    @property
+    def auto_subnets(self) -> tuple[Subnet, ...]:
+        """The subnets in which the guest makes an address of its own accord, asked or not."""
+        if self.device_owner.startswith(SERVICE_OWNERS):
+            return ()
+        return tuple(subnet for subnet in self.open_subnets if is_auto_address(subnet))
 
 
 def subnets_of(tx: Reading, network_id: NetworkId) -> tuple[Subnet, ...]:
@@ -37,10 +53,10 @@ def subnets_of(tx: Reading, network_id: NetworkId) -> tuple[Subnet, ...]:
     return tuple(sorted(found, key=lambda subnet: subnet.meta.created_at))
 
 
-def seeker(work: Work, network: Network, port_id: PortId, mac: MacAddress) -> Seeker:
-    """Return the port with the subnets of its network."""
+def seeker(work: Work, network: Network, port: Port, mac: MacAddress, owner: str) -> Seeker:
+    """Return a port that will have this MAC and this owner, with the subnets of its network."""
     subnets = subnets_of(work.tx, network.id)
-    return Seeker(port_id=port_id, mac=mac, network=network, subnets=subnets)
+    return Seeker(port_id=port.id, mac=mac, network=network, subnets=subnets, device_owner=owner)
 
 
 def take_for_all(
@@ -51,10 +67,10 @@ def take_for_all(
     Who asks is served first, so that no other port gets what he asks for by chance.
     """
     found: dict[PortId, tuple[FixedIp, ...]] = {}
-    content: dict[NetworkId, list[Seeker]] = {}
+    content: dict[tuple[NetworkId, str], list[Seeker]] = {}
     for who, requests in zip(seekers, asked, strict=True):
         if isinstance(requests, Unset):
-            content.setdefault(who.network.id, []).append(who)
+            content.setdefault((who.network.id, who.device_owner), []).append(who)
         else:
             found[who.port_id] = take_requested(tx, who, requests)
     for group in content.values():
@@ -63,8 +79,13 @@ def take_for_all(
 
 
 def take_default(tx: Writing, group: Sequence[Seeker]) -> dict[PortId, tuple[FixedIp, ...]]:
-    """Hold for ports of one network an address of each family, and the automatic ones."""
-    subnets = group[0].subnets
+    """Hold for ports of one network and owner an address of each family, and the automatic ones.
+
+    Raise NoServiceSubnetError when all of the network's subnets are for others.
+    """
+    subnets = group[0].open_subnets
+    if group[0].subnets and not subnets:
+        raise NoServiceSubnetError(group[0].network.id, group[0].device_owner)
     ports = [who.port_id for who in group]
     columns: list[list[FixedIp]] = []
     for version in (4, 6):
@@ -73,8 +94,7 @@ def take_default(tx: Writing, group: Sequence[Seeker]) -> dict[PortId, tuple[Fix
             columns.append(ipam.take_lowest(tx, plain, ports))
     columns += [
         [ipam.take_auto(tx, subnet, who.mac, who.port_id) for who in group]
-        for subnet in subnets
-        if is_auto_address(subnet)
+        for subnet in group[0].auto_subnets
     ]
     return {port_id: tuple(column[n] for column in columns) for n, port_id in enumerate(ports)}
 
@@ -82,13 +102,20 @@ def take_default(tx: Writing, group: Sequence[Seeker]) -> dict[PortId, tuple[Fix
 def take_requested(
     tx: Writing, who: Seeker, requests: Sequence[FixedIpRequest], present: Iterable[FixedIp] = ()
 ) -> tuple[FixedIp, ...]:
-    """Hold the addresses asked for, in the order of the requests.
+    """Hold the addresses asked for, in the order of the requests, and the automatic ones.
 
     Addresses in `present` are kept where they fit; nothing is released here. Exact addresses are
     taken first, so that an open request beside them cannot get one of them.
     """
-    places = [_place(who, request) for request in requests]
     left = list(present)
+    lent = {fixed_ip.subnet_id for fixed_ip in left}
+    places = [_place(who, request, lent) for request in requests]
+    named = {subnet.id for subnet, _ in places}
+    places += [
+        (subnet, auto_address(subnet, who.mac))
+        for subnet in who.auto_subnets
+        if subnet.id not in named
+    ]
     chosen: dict[int, FixedIp] = {}
     for index, (subnet, address) in enumerate(places):
         if address is None:
@@ -131,11 +158,13 @@ def release(tx: Writing, fixed_ips: Iterable[FixedIp]) -> None:
             ipam.release(tx, subnet, [fixed_ip.address])
 
 
-def _place(who: Seeker, request: FixedIpRequest) -> tuple[Subnet, IpAddress | None]:
+def _place(
+    who: Seeker, request: FixedIpRequest, lent: AbstractSet[SubnetId]
+) -> tuple[Subnet, IpAddress | None]:
     """Return the subnet of a request, and the address when that is decided already."""
-    subnet = _subnet(who, request)
+    subnet = _subnet(who, request, lent)
     if request.address is None:
-        return subnet, None
+        return subnet, auto_address(subnet, who.mac) if is_auto_address(subnet) else None
     if not is_host_address(subnet.cidr, request.address):
         raise InvalidIpForSubnetError(request.address, subnet.cidr)
     if is_auto_address(subnet) and request.address != auto_address(subnet, who.mac):
@@ -143,9 +172,11 @@ def _place(who: Seeker, request: FixedIpRequest) -> tuple[Subnet, IpAddress | No
     return subnet, request.address
 
 
-def _subnet(who: Seeker, request: FixedIpRequest) -> Subnet:
+def _subnet(who: Seeker, request: FixedIpRequest, lent: AbstractSet[SubnetId]) -> Subnet:
+    """Return the subnet of a request: for such ports, or one that the port is in already."""
+    known = (*who.open_subnets, *(subnet for subnet in who.subnets if subnet.id in lent))
     if request.subnet_id is not None:
-        for subnet in who.subnets:
+        for subnet in known:
             if subnet.id == request.subnet_id:
                 return subnet
         raise InvalidRequestError(
@@ -154,7 +185,7 @@ def _subnet(who: Seeker, request: FixedIpRequest) -> Subnet:
         )
     if request.address is None:
         raise InvalidRequestError("fixed_ips", "IP allocation requires subnet_id or ip_address")
-    for subnet in who.subnets:
+    for subnet in known:
         if request.address in subnet.cidr:
             return subnet
     raise InvalidIpForNetworkError(request.address, who.network.id)

@@ -5,19 +5,33 @@ Every method is one transaction and thread-safe, and raises the errors of `core`
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection as Values
 from collections.abc import Set as AbstractSet
 
 from portlight.core import instances as instance_rules
+from portlight.core.availability import NetworkAvailability
 from portlight.core.drafts import InterfaceRequest
 from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import InvalidRequestError
+from portlight.core.host import Host, is_alive
 from portlight.core.identity import ADMIN
 from portlight.core.instance import Instance
+from portlight.core.network import Network
 from portlight.core.observation import HostState
 from portlight.core.port import Port
 from portlight.core.quotas import QuotaUse
 from portlight.core.virtual_ip import VirtualIp, VirtualIpMember, VirtualIpState
-from portlight.service import counters, instances, kinds, observations, ports, quotas, virtual_ips
+from portlight.service import (
+    counters,
+    hosts,
+    instances,
+    kinds,
+    observations,
+    ports,
+    quotas,
+    virtual_ips,
+)
+from portlight.service.availability import availabilities
 from portlight.service.caller import Caller
 from portlight.service.collection import Collection
 from portlight.service.feed import KEPT_CHANGES, changes_after
@@ -25,11 +39,19 @@ from portlight.service.identity import Identity
 from portlight.service.ids import IdSource
 from portlight.service.policy import check_action
 from portlight.service.report import AgentReport, ChangeBatch, PortCounters
-from portlight.service.sharing import Owned, shared_with
+from portlight.service.sharing import Owned, external_networks, shared_with
 from portlight.service.transactions import Transactions
 from portlight.service.work import View, Work, load
 from portlight.store.protocol import Store
-from portlight.values.ids import HostName, InstanceId, PortId, ProjectId, UserId, VirtualIpId
+from portlight.values.ids import (
+    HostName,
+    InstanceId,
+    NetworkId,
+    PortId,
+    ProjectId,
+    UserId,
+    VirtualIpId,
+)
 
 HOUSEKEEPING_SECONDS = 600.0
 _SYSTEM = Caller(
@@ -54,6 +76,9 @@ class Cloud:
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
         self.subnets = Collection(self._do, kinds.SUBNETS)
+        self.subnet_pools = kinds.SubnetPools(self._do, kinds.SUBNET_POOLS)
+        self.address_scopes = Collection(self._do, kinds.ADDRESS_SCOPES)
+        self.agents = Collection(self._do, kinds.HOSTS)
         self.ports = Collection(self._do, kinds.PORTS)
         self.security_groups = kinds.SecurityGroups(self._do, kinds.SECURITY_GROUPS)
         self.security_group_rules = Collection(self._do, kinds.SECURITY_GROUP_RULES)
@@ -62,6 +87,7 @@ class Cloud:
         self.instances = Collection(self._do, kinds.INSTANCES)
         self._clock = clock
         self._notebook = counters.Notebook()
+        self._attendance = hosts.Attendance()
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
 
@@ -69,6 +95,11 @@ class Cloud:
         """Return the ids of the things of a kind that are shared with the caller's project."""
         with self._do.read() as tx:
             return shared_with(tx, kind, caller.project_id)
+
+    def external_networks(self, networks: Sequence[Network]) -> frozenset[NetworkId]:
+        """Return which of these networks routers may have their gateway on."""
+        with self._do.read() as tx:
+            return external_networks(tx, networks)
 
     def quota(self, caller: Caller, project_id: ProjectId) -> list[QuotaUse]:
         """Return what a project may have and has."""
@@ -148,7 +179,13 @@ class Cloud:
 
     def changes_after(self, host: HostName, after: int | None) -> ChangeBatch:
         """Return what an agent has to know; never waits."""
-        del host  # every host gets all, until there are several
+        started = after is None
+        now = self._clock()
+        if self._attendance.is_due(host, now) or started:
+            self._do.run(
+                _SYSTEM, lambda work: hosts.note(work, host, started=started), now=now, wakes=False
+            )
+        # every host gets all, until there are several
         with self._do.read() as tx:
             return changes_after(tx, after)
 
@@ -179,6 +216,16 @@ class Cloud:
         """Return owner and alarm of every virtual IP that was ever announced."""
         with self._do.read() as tx:
             return tx.find(VirtualIpState)
+
+    def is_alive(self, host: Host) -> bool:
+        """Whether the host's agent was heard of lately."""
+        return is_alive(host, self._clock())
+
+    def ip_availabilities(
+        self, caller: Caller, network_ids: Values[str] | None
+    ) -> list[NetworkAvailability]:
+        """Return how many addresses networks (None: all) have, and how many are held."""
+        return self._do.view(caller, lambda view: availabilities(view, network_ids))
 
     def hosts(self) -> Sequence[HostState]:
         """Return what every host said last."""

@@ -14,6 +14,7 @@ from portlight.service.policy import check_action
 from portlight.service.sharing import O
 from portlight.service.transactions import Transactions
 from portlight.service.work import Work, check_revision, load, search
+from portlight.store.protocol import Window
 
 I = TypeVar("I", bound=str)  # noqa: E741 -- an identifier, beside O
 D = TypeVar("D")
@@ -61,13 +62,13 @@ class Collection(Generic[O, I, D, C]):
         check_action(caller, f"get_{self._kind.name}")
         return self._do.view(caller, lambda view: load(view, self._kind.entity, identifier))
 
-    def find(self, caller: Caller, where: Where = ANY) -> list[O]:
-        """Return those that the caller may see, by time of creation.
+    def find(self, caller: Caller, where: Where = ANY, window: Window | None = None) -> list[O]:
+        """Return those that the caller may see, by time of creation; a window of them by id.
 
         `where`: the keys of the kind's shape (`store/shapes.py`), each with the values it may have.
         """
         check_action(caller, f"get_{self._kind.name}")
-        return self._do.view(caller, lambda view: search(view, self._kind.entity, where))
+        return self._do.view(caller, lambda view: search(view, self._kind.entity, where, window))
 
     def update(
         self, caller: Caller, identifier: I, change: C, *, if_revision: int | None = None

@@ -20,7 +20,7 @@ from portlight.core.errors_port import (
 from portlight.core.instance import Instance
 from portlight.core.instances import MAX_INTERFACES, build_instance, check_interface, rename
 from portlight.core.network import Network, Subnet
-from portlight.core.port import OWNER_DHCP, Port
+from portlight.core.port import OWNER_DHCP, OWNER_INSTANCE, Port
 from portlight.service import ports, virtual_ips
 from portlight.service.policy import check_action
 from portlight.service.work import Work, check_revision, load, load_own, owner_of
@@ -130,6 +130,7 @@ def _fresh(work: Work, owner: ProjectId, request: InterfaceRequest) -> Port:
             fixed_ips=(wanted,) if chosen else UNSET,
             security_groups=request.security_groups,
         ),
+        owner=OWNER_INSTANCE,
     )
 
 

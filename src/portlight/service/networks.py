@@ -18,10 +18,13 @@ def create(work: Work, draft: NetworkDraft) -> Network:
     check_action(work.caller, "create_network")
     if given(draft.shared, default=False):
         check_action(work.caller, "network:shared")
+    if given(draft.external, default=False):
+        check_action(work.caller, "network:router:external")
     birth = work.birth(owner_of(work.caller, draft.project_id), "networks")
     network = build_network(draft, birth)
     work.tx.insert(network)
     rbac.set_public(work, network, public=given(draft.shared, default=False))
+    rbac.set_external(work, network, external=given(draft.external, default=False))
     return network
 
 
@@ -33,11 +36,15 @@ def update(
     check_revision(network, network_id, if_revision)
     if is_set(draft.shared):
         check_action(work.caller, "network:shared")
+    if is_set(draft.external):
+        check_action(work.caller, "network:router:external")
     siblings = work.tx.find(Subnet, {"network_id": [network_id]})
     changed = change_network(network, draft, subnets=siblings, now=work.now)
     work.tx.update(network, changed)
     if not isinstance(draft.shared, Unset):
         _share(work, changed, public=draft.shared)
+    if not isinstance(draft.external, Unset):
+        _open(work, changed, external=draft.external)
     return changed
 
 
@@ -59,5 +66,12 @@ def delete(work: Work, network_id: NetworkId) -> None:
 def _share(work: Work, network: Network, *, public: bool) -> None:
     try:
         rbac.set_public(work, network, public=public)
+    except RbacPolicyInUseError as error:
+        raise NetworkSharedInUseError(network.id, error.blockers) from error
+
+
+def _open(work: Work, network: Network, *, external: bool) -> None:
+    try:
+        rbac.set_external(work, network, external=external)
     except RbacPolicyInUseError as error:
         raise NetworkSharedInUseError(network.id, error.blockers) from error

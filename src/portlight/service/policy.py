@@ -20,10 +20,23 @@ POLICY: Mapping[str, frozenset[str]] = {
     "update_network": _WRITERS,
     "delete_network": _WRITERS,
     "network:shared": _ADMINS,
+    "network:router:external": _ADMINS,
+    "subnet:service_types": _ADMINS,
     "get_subnet": _READERS,
     "create_subnet": _WRITERS,
     "update_subnet": _WRITERS,
     "delete_subnet": _WRITERS,
+    "get_subnetpool": _READERS,
+    "create_subnetpool": _WRITERS,
+    "update_subnetpool": _WRITERS,
+    "delete_subnetpool": _WRITERS,
+    "subnetpool:shared": _ADMINS,
+    "subnetpool:is_default": _ADMINS,
+    "get_address_scope": _READERS,
+    "create_address_scope": _WRITERS,
+    "update_address_scope": _WRITERS,
+    "delete_address_scope": _WRITERS,
+    "address_scope:shared": _ADMINS,
     "get_port": _READERS,
     "create_port": _WRITERS,
     "update_port": _WRITERS,
@@ -64,6 +77,10 @@ POLICY: Mapping[str, frozenset[str]] = {
     "renew_instance": _WRITERS,
     "attach_interface": _WRITERS,
     "detach_interface": _WRITERS,
+    "get_agent": _READERS,
+    "update_agent": _ADMINS,
+    "delete_agent": _ADMINS,
+    "get_network_ip_availability": _ADMINS,
     "any_project": _ADMINS,
     "create_project": _ADMINS,
     "create_user": _ADMINS,
@@ -72,13 +89,21 @@ POLICY: Mapping[str, frozenset[str]] = {
 }
 """Action to the roles of which one is needed. `kind:field` guards one field of a draft."""
 
+PARENT_OWNER_TOO: Final = frozenset({"update_subnet", "delete_subnet", "delete_port"})
+"""What the owner of a network may also do to the things of others on it."""
+
 NETWORK_OWNER_ONLY: Final = ("mac", "port_security_enabled", "allowed_address_pairs")
 """Fields of a port that only the owner of its network (or an admin) sets: they loosen it."""
 
 
+def is_allowed(caller: Caller, action: str) -> bool:
+    """Whether one of the caller's roles allows the action."""
+    return not caller.roles.isdisjoint(POLICY[action])
+
+
 def check_action(caller: Caller, action: str) -> None:
     """Raise ForbiddenError when none of the caller's roles allows the action."""
-    if caller.roles.isdisjoint(POLICY[action]):
+    if not is_allowed(caller, action):
         raise ForbiddenError(action)
 
 

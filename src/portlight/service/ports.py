@@ -14,7 +14,13 @@ from portlight.core.errors_port import (
 )
 from portlight.core.instance import Instance
 from portlight.core.network import Network
-from portlight.core.port import OWNER_DHCP, OWNER_INSTANCE, OWNER_VIRTUAL_IP, Port
+from portlight.core.port import (
+    OWNER_DHCP,
+    OWNER_INSTANCE,
+    OWNER_VIRTUAL_IP,
+    SERVICE_OWNERS,
+    Port,
+)
 from portlight.core.ports import (
     PortParts,
     attach,
@@ -33,32 +39,37 @@ from portlight.service.policy import NETWORK_OWNER_ONLY, check_action, check_own
 from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
 from portlight.values.ids import InstanceId, NetworkId, PortId
 
-_SERVICE_OWNERS = "network:"
+
+def create(work: Work, draft: PortDraft, *, owner: str | None = None) -> Port:
+    """Make a port; `owner` says whose it will be when the draft does not."""
+    return create_many(work, [draft], owner=owner)[0]
 
 
-def create(work: Work, draft: PortDraft) -> Port:
-    """Make a port."""
-    return create_many(work, [draft])[0]
-
-
-def create_many(work: Work, drafts: Sequence[PortDraft]) -> list[Port]:
+def create_many(work: Work, drafts: Sequence[PortDraft], *, owner: str | None = None) -> list[Port]:
     """Make ports; with an instance's id as `device_id` one becomes an interface of it."""
     check_action(work.caller, "create_port")
     network_of = cache(partial(load, work, Network))
     networks = [network_of(_network_id(draft)) for draft in drafts]
     for draft, network in zip(drafts, networks, strict=True):
         _check_fields(work, draft, network)
-    ports = insert_many(work, [_without_device(work, draft) for draft in drafts], networks)
+    owners = [_owner(work, draft) if owner is None else owner for draft in drafts]
+    free = [_without_device(work, draft) for draft in drafts]
+    ports = insert_many(work, free, networks, owners)
     return [_with_device(work, port, draft) for port, draft in zip(ports, drafts, strict=True)]
 
 
 def insert(work: Work, draft: PortDraft, network: Network) -> Port:
     """Make a port on a network, without asking who may."""
-    return insert_many(work, [draft], [network])[0]
+    return insert_many(work, [draft], [network], [given(draft.device_owner, "")])[0]
 
 
-def insert_many(work: Work, drafts: Sequence[PortDraft], networks: Sequence[Network]) -> list[Port]:
-    """Make ports, each on its network, without asking who may.
+def insert_many(
+    work: Work,
+    drafts: Sequence[PortDraft],
+    networks: Sequence[Network],
+    owners: Sequence[str],
+) -> list[Port]:
+    """Make ports, each on its network and soon with this owner, without asking who may.
 
     What several of them need is looked up once, and their rows are written together.
     """
@@ -68,8 +79,14 @@ def insert_many(work: Work, drafts: Sequence[PortDraft], networks: Sequence[Netw
     )
     subnets_of = cache(partial(addresses.subnets_of, work.tx))
     seekers = [
-        Seeker(port_id=port_id_of(birth), mac=mac, network=network, subnets=subnets_of(network.id))
-        for birth, mac, network in zip(births, macs, networks, strict=True)
+        Seeker(
+            port_id=port_id_of(birth),
+            mac=mac,
+            network=network,
+            subnets=subnets_of(network.id),
+            device_owner=owner,
+        )
+        for birth, mac, network, owner in zip(births, macs, networks, owners, strict=True)
     ]
     fixed_ips = addresses.take_for_all(work.tx, seekers, [draft.fixed_ips for draft in drafts])
     groups_for_port = cache(partial(security_groups.groups_for_port, work))
@@ -90,10 +107,14 @@ def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | Non
     check_revision(port, port_id, if_revision)
     network = load(work, Network, port.network_id)
     _check_fields(work, draft, network)
+    if is_set(draft.fixed_ips):
+        check_owner(work.caller, "port:fixed_ips", network.meta.project_id)
     _check_unchangeable(port, draft)
     keeps_mac = draft.mac in (UNSET, port.mac)
     mac = port.mac if keeps_mac else port_macs.choose(work, [(network.id, draft.mac)])[0]
-    who = seeker(work, network, port.id, mac)
+    bound = is_bound_to_instance(port)
+    owner = port.device_owner if bound else _owner(work, draft, port.device_owner)
+    who = seeker(work, network, port, mac, owner)
     if isinstance(draft.fixed_ips, Unset):
         fixed_ips = port.fixed_ips if mac == port.mac else addresses.follow_mac(work.tx, who, port)
     else:
@@ -205,7 +226,7 @@ def _network_id(draft: PortDraft) -> NetworkId:
 
 def _takes_groups(draft: PortDraft, network: Network) -> bool:
     """Whether a new port that asks for no groups gets its project's default one."""
-    is_service = given(draft.device_owner, "").startswith(_SERVICE_OWNERS)
+    is_service = given(draft.device_owner, "").startswith(SERVICE_OWNERS)
     return given(draft.port_security_enabled, network.port_security_enabled) and not is_service
 
 
@@ -216,8 +237,10 @@ def _check_fields(work: Work, draft: PortDraft, network: Network) -> None:
     for field in NETWORK_OWNER_ONLY:
         if is_set(getattr(draft, field)):
             check_owner(work.caller, f"port:{field}", network.meta.project_id)
-    if not isinstance(draft.device_owner, Unset) and draft.device_owner.startswith(_SERVICE_OWNERS):
+    if not isinstance(draft.device_owner, Unset) and draft.device_owner.startswith(SERVICE_OWNERS):
         check_owner(work.caller, "port:device_owner", network.meta.project_id)
+    if not isinstance(draft.fixed_ips, Unset) and any(one.address for one in draft.fixed_ips):
+        check_owner(work.caller, "port:fixed_ips:ip_address", network.meta.project_id)
 
 
 def _check_unchangeable(port: Port, draft: PortDraft) -> None:
@@ -254,6 +277,12 @@ def _instance(work: Work, draft: PortDraft) -> Instance | None:
     if instance is not None:
         check_owner(work.caller, "attach_interface", instance.meta.project_id)
     return instance
+
+
+def _owner(work: Work, draft: PortDraft, present: str = "") -> str:
+    """Return the `device_owner` that a port of the draft will have."""
+    attached = _instance(work, draft) is not None
+    return OWNER_INSTANCE if attached else given(draft.device_owner, present)
 
 
 def _without_device(work: Work, draft: PortDraft, port: Port | None = None) -> PortDraft:

@@ -22,6 +22,7 @@ from portlight.core.quotas import (
 )
 from portlight.core.rbac import RbacPolicy
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
 from portlight.service.policy import check_action, check_owner
 from portlight.service.work import View, Work
@@ -31,6 +32,8 @@ from portlight.values.ids import ProjectId
 RESOURCE_OF: Final[Mapping[type, str]] = {
     Network: "network",
     Subnet: "subnet",
+    SubnetPool: "subnetpool",
+    AddressScope: "address_scope",
     Port: "port",
     SecurityGroup: "security_group",
     SecurityGroupRule: "security_group_rule",

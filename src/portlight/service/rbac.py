@@ -6,13 +6,15 @@ from typing import Any
 
 from portlight.core.changes import given, next_meta
 from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
+from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_sharing import (
     DuplicateRbacPolicyError,
     RbacForeignObjectError,
     RbacObjectTypeError,
     RbacPolicyInUseError,
 )
-from portlight.core.rbac import EVERYONE, RbacPolicy, build_policy, retarget
+from portlight.core.network import Network
+from portlight.core.rbac import EVERYONE, RbacAction, RbacPolicy, build_policy, retarget
 from portlight.service.policy import check_action
 from portlight.service.sharing import SHARABLE, SIGHTS, Owned
 from portlight.service.work import (
@@ -37,6 +39,7 @@ def create(work: Work, draft: RbacPolicyDraft) -> RbacPolicy:
     if not work.caller.is_admin and thing.meta.project_id != work.caller.project_id:
         raise RbacForeignObjectError(draft.object_id)
     _check_target(work, draft.target)
+    _check_action(work, thing, draft.action)
     policy = build_policy(
         work.birth(owner_of(work.caller, draft.project_id)),
         object_type=draft.object_type,
@@ -65,7 +68,7 @@ def update(
     _check_no_twin(work, changed)
     work.tx.update(policy, changed)
     if thing is not None:
-        _check_unused(work, thing)
+        _check_unused(work, thing, policy.target)
         _touch(work, thing)
     return changed
 
@@ -76,25 +79,46 @@ def delete(work: Work, policy_id: RbacPolicyId) -> None:
     thing = _thing(work, policy)
     work.tx.delete(policy)
     if thing is not None:
-        _check_unused(work, thing)
+        _check_unused(work, thing, policy.target)
         _touch(work, thing)
 
 
 def set_public(work: Work, thing: Owned, *, public: bool) -> None:
     """Share a thing with everyone, or no more; raise RbacPolicyInUseError when someone needs it."""
-    present = [policy for policy in _policies(work, thing) if policy.target == EVERYONE]
+    present = [
+        policy
+        for policy in _policies(work, thing)
+        if _is_for_all(policy, RbacAction.ACCESS_AS_SHARED)
+    ]
     if public and not present:
-        policy = build_policy(
-            work.birth(thing.meta.project_id),
-            object_type=str(SIGHTS[type(thing)].object_type),
-            object_id=shape_of(thing).identifier(thing),
-            target=EVERYONE,
-        )
-        work.tx.insert(policy)
+        _grant(work, thing, RbacAction.ACCESS_AS_SHARED)
     if present and not public:
         for policy in present:
             work.tx.delete(policy)
-        _check_unused(work, thing)
+        _check_unused(work, thing, EVERYONE)
+
+
+def is_public(work: Work, thing: Owned) -> bool:
+    """Whether a thing is shared with everyone."""
+    return any(
+        _is_for_all(policy, RbacAction.ACCESS_AS_SHARED) for policy in _policies(work, thing)
+    )
+
+
+def set_external(work: Work, network: Network, *, external: bool) -> None:
+    """Let everyone see a network as external, or nobody any more."""
+    present = [
+        policy
+        for policy in _policies(work, network)
+        if policy.action is RbacAction.ACCESS_AS_EXTERNAL
+    ]
+    if external and not present:
+        _grant(work, network, RbacAction.ACCESS_AS_EXTERNAL)
+    if present and not external:
+        for policy in present:
+            work.tx.delete(policy)
+        for policy in present:
+            _check_unused(work, network, policy.target)
 
 
 def discard(work: Work, thing: Owned) -> None:
@@ -103,19 +127,34 @@ def discard(work: Work, thing: Owned) -> None:
         work.tx.delete(policy)
 
 
-def _check_unused(work: Work, thing: Owned) -> None:
-    """Raise RbacPolicyInUseError when a project uses the thing and sees it no more."""
+def _grant(work: Work, thing: Owned, action: RbacAction) -> None:
+    """Let everyone."""
+    policy = build_policy(
+        work.birth(thing.meta.project_id),
+        object_type=str(SIGHTS[type(thing)].object_type),
+        object_id=shape_of(thing).identifier(thing),
+        target=EVERYONE,
+        action=action,
+    )
+    work.tx.insert(policy)
+
+
+def _is_for_all(policy: RbacPolicy, action: RbacAction) -> bool:
+    return (policy.target, policy.action) == (EVERYONE, action)
+
+
+def _check_unused(work: Work, thing: Owned, target: str) -> None:
+    """Raise RbacPolicyInUseError when who was the target uses the thing and sees it no more."""
     allowed = {thing.meta.project_id, *(policy.target for policy in _policies(work, thing))}
-    if EVERYONE in allowed:
+    if EVERYONE in allowed or target in allowed:
         return
-    identifier = shape_of(thing).identifier(thing)
     blockers = [
         blocker_of(user, f"project {user.meta.project_id}")
         for user in _users(work, thing)
-        if user.meta.project_id not in allowed
+        if target in (EVERYONE, user.meta.project_id) and user.meta.project_id not in allowed
     ]
     if blockers:
-        raise RbacPolicyInUseError(identifier, blockers)
+        raise RbacPolicyInUseError(shape_of(thing).identifier(thing), blockers)
 
 
 def _users(work: Work, thing: Owned) -> Iterable[Owned]:
@@ -141,6 +180,14 @@ def _touch(work: Work, thing: Any) -> None:  # noqa: ANN401 -- any kind of datac
 def _check_target(work: Work, target: str) -> None:
     if target == EVERYONE:
         check_action(work.caller, "rbac_policy:everyone")
+
+
+def _check_action(work: Work, thing: Owned, action: RbacAction) -> None:
+    if action is not RbacAction.ACCESS_AS_EXTERNAL:
+        return
+    if not isinstance(thing, Network):
+        raise InvalidRequestError("action", f"only a network can be {action}")
+    check_action(work.caller, "network:router:external")
 
 
 def _check_no_twin(work: Work, policy: RbacPolicy) -> None:

@@ -3,7 +3,7 @@
 A thing is seen by its owner, by whom an RBAC policy lets, and through its parent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -12,9 +12,10 @@ from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.rbac import EVERYONE, RbacAction, RbacPolicy, reaches
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.store.protocol import Alternative, Chosen, Reading
 from portlight.store.shapes import SHAPES
-from portlight.values.ids import ProjectId
+from portlight.values.ids import NetworkId, ProjectId
 
 
 class Owned(Protocol):
@@ -58,6 +59,8 @@ SIGHTS: Mapping[type[Owned], Sight] = {
         object_type="security_group",
         users=((Port, "security_group_id"), (SecurityGroupRule, "remote_group_id")),
     ),
+    SubnetPool: Sight(object_type="subnetpool", users=((Subnet, "subnetpool_id"),)),
+    AddressScope: Sight(object_type="address_scope", users=((SubnetPool, "address_scope_id"),)),
     SecurityGroupRule: Sight(parent=Parent(kind=SecurityGroup, key="security_group_id")),
 }
 
@@ -90,18 +93,16 @@ def sees(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
     sight = SIGHTS.get(type(entity), _NONE)
     if sight.object_type is not None and _is_granted(tx, project_id, entity):
         return True
-    parent = None if sight.parent is None else parent_of(tx, entity, sight.parent)
-    if parent is None or sight.parent is None:
-        return False
-    if sight.parent.owner_only:
-        return parent.meta.project_id == project_id
-    return sees(tx, project_id, parent)
+    if sight.parent is None or sight.parent.owner_only:
+        return owns_parent(tx, project_id, entity)
+    parent = _parent_of(tx, entity)
+    return parent is not None and sees(tx, project_id, parent)
 
 
-def parent_of(tx: Reading, entity: Owned, parent: Parent) -> Owned | None:
-    """Return the thing through which another one is seen."""
-    identifier = SHAPES[type(entity)].columns[parent.key](entity)
-    return None if identifier is None else tx.get(parent.kind, identifier)
+def owns_parent(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
+    """Whether a project owns the thing through which another one is seen."""
+    parent = _parent_of(tx, entity)
+    return parent is not None and parent.meta.project_id == project_id
 
 
 def shared_with(tx: Reading, kind: type[Owned], project_id: ProjectId) -> frozenset[str]:
@@ -111,6 +112,26 @@ def shared_with(tx: Reading, kind: type[Owned], project_id: ProjectId) -> frozen
         return frozenset()
     keys = reaches(RbacAction.ACCESS_AS_SHARED, object_type, project_id)
     return frozenset(policy.object_id for policy in tx.find(RbacPolicy, {"reach": keys}))
+
+
+def external_networks(tx: Reading, networks: Sequence[Network]) -> frozenset[NetworkId]:
+    """Return which of these networks are external for anybody."""
+    if not networks:
+        return frozenset()
+    policies = tx.find(RbacPolicy, {"object_id": [network.id for network in networks]})
+    return frozenset(
+        NetworkId(policy.object_id)
+        for policy in policies
+        if policy.action is RbacAction.ACCESS_AS_EXTERNAL
+    )
+
+
+def _parent_of(tx: Reading, entity: Owned) -> Owned | None:
+    parent = SIGHTS.get(type(entity), _NONE).parent
+    if parent is None:
+        return None
+    identifier = SHAPES[type(entity)].columns[parent.key](entity)
+    return None if identifier is None else tx.get(parent.kind, identifier)
 
 
 def _granted(object_type: str, project_id: ProjectId) -> Chosen:

@@ -3,14 +3,17 @@
 from portlight.core.drafts import UNSET, PortDraft, SubnetDraft, Unset
 from portlight.core.errors import Blocker, InvalidRequestError
 from portlight.core.errors_network import GatewayInUseError, SubnetInUseError
+from portlight.core.ipam import is_auto_address, is_for
 from portlight.core.network import Network, Subnet
-from portlight.core.port import OWNER_DHCP, FixedIp, Port
-from portlight.core.ports import PortParts, build_port, change_port
+from portlight.core.port import OWNER_DHCP, SERVICE_OWNERS, FixedIp, Port
+from portlight.core.ports import PortParts, build_port, change_port, without_subnet
 from portlight.core.subnets import build_subnet, change_subnet
 from portlight.service import ipam, port_macs, ports
 from portlight.service.policy import check_action, check_owner
-from portlight.service.work import Work, check_revision, load, load_own, owner_of
-from portlight.values.ids import ProjectId, SubnetId
+from portlight.service.subnet_pools import give_back
+from portlight.service.subnet_prefixes import with_prefix
+from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
+from portlight.values.ids import PortId, ProjectId, SubnetId
 
 
 def create(work: Work, draft: SubnetDraft) -> Subnet:
@@ -21,11 +24,15 @@ def create(work: Work, draft: SubnetDraft) -> Subnet:
     network = load(work, Network, draft.network_id)
     check_owner(work.caller, "create_subnet", network.meta.project_id)
     siblings = work.tx.find(Subnet, {"network_id": [network.id]})
+    _check_fields(work, draft)
     birth = work.birth(_owner(work, draft, network))
-    subnet = build_subnet(draft, network=network, siblings=siblings, birth=birth)
+    placed = with_prefix(work, draft, birth.project_id, siblings)
+    subnet = build_subnet(placed, network=network, siblings=siblings, birth=birth)
     work.tx.insert(subnet)
     ipam.open_pools(work.tx, subnet)
     fit_dhcp_port(work, network)
+    if is_auto_address(subnet):
+        _join_ports(work, subnet)
     return subnet
 
 
@@ -33,6 +40,7 @@ def update(work: Work, subnet_id: SubnetId, draft: SubnetDraft, if_revision: int
     """Change a subnet; addresses that ports hold stay theirs."""
     subnet = load_own(work, Subnet, subnet_id, "update_subnet")
     check_revision(subnet, subnet_id, if_revision)
+    _check_fields(work, draft)
     changed = change_subnet(subnet, draft, now=work.now)
     if changed.gateway_ip is not None and changed.gateway_ip != subnet.gateway_ip:
         holder = work.tx.holder(subnet_id, changed.gateway_ip)
@@ -52,18 +60,21 @@ def delete(work: Work, subnet_id: SubnetId) -> None:
     network = load(work, Network, subnet.network_id)
     dhcp = _dhcp_port(work, network)
     own = set() if dhcp is None else {dhcp.id}
+    if is_auto_address(subnet):
+        # What guests made of their own accord goes without them being asked, as in Neutron.
+        own |= _leave_ports(work, subnet)
     users = sorted(set(work.tx.holders(subnet_id).values()) - own)
     if users:
         raise SubnetInUseError(subnet_id, [Blocker(kind="Port", id=port_id) for port_id in users])
     work.tx.delete(subnet)
     fit_dhcp_port(work, network, leaving=subnet)
-    ipam.close_pools(work.tx, subnet)
+    _forget(work, subnet)
 
 
 def discard(work: Work, subnet: Subnet) -> None:
     """Remove a subnet whose ports are gone."""
-    ipam.close_pools(work.tx, subnet)
     work.tx.delete(subnet)
+    _forget(work, subnet)
 
 
 def fit_dhcp_port(work: Work, network: Network, *, leaving: Subnet | None = None) -> None:
@@ -91,6 +102,36 @@ def fit_dhcp_port(work: Work, network: Network, *, leaving: Subnet | None = None
     missing = [served[key] for key in served if key not in {ip.subnet_id for ip in kept}]
     fresh = tuple(ipam.take_any(work.tx, subnet, port.mac, port.id) for subnet in missing)
     _readdress(work, port, kept + fresh)
+
+
+def _join_ports(work: Work, subnet: Subnet) -> None:
+    """Give every port the address that its guest makes once it hears of the new subnet."""
+    for port in work.tx.find(Port, {"network_id": [subnet.network_id]}):
+        if not port.device_owner.startswith(SERVICE_OWNERS) and is_for(subnet, port.device_owner):
+            fixed_ip = ipam.take_auto(work.tx, subnet, port.mac, port.id)
+            _readdress(work, port, (*port.fixed_ips, fixed_ip))
+
+
+def _leave_ports(work: Work, subnet: Subnet) -> set[PortId]:
+    """Take the addresses of a subnet from the ports that got them without asking; return those."""
+    left = set()
+    for port in work.tx.find(Port, {"network_id": [subnet.network_id]}):
+        if port.device_owner.startswith(SERVICE_OWNERS):
+            continue
+        ports.save(work, port, without_subnet(port, subnet.id, now=work.now))
+        left.add(port.id)
+    return left
+
+
+def _forget(work: Work, subnet: Subnet) -> None:
+    """Let go of what a subnet that is gone had: its free addresses, and its prefix."""
+    ipam.close_pools(work.tx, subnet)
+    give_back(work, subnet)
+
+
+def _check_fields(work: Work, draft: SubnetDraft) -> None:
+    if is_set(draft.service_types):
+        check_action(work.caller, "subnet:service_types")
 
 
 def _dhcp_port(work: Work, network: Network) -> Port | None:

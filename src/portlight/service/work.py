@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from portlight.core.changes import Birth, given
 from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import Blocker, NotFoundError, PreconditionFailedError
+from portlight.core.host import Host
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.rbac import RbacPolicy
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
+from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
 from portlight.service.caller import Caller
 from portlight.service.ids import IdSource
-from portlight.service.policy import check_action, check_owner
-from portlight.service.sharing import O, Owned, seen_by, sees
-from portlight.store.protocol import Reading, Writing
+from portlight.service.policy import PARENT_OWNER_TOO, check_action, check_owner
+from portlight.service.sharing import O, Owned, owns_parent, seen_by, sees
+from portlight.store.protocol import Reading, Window, Writing
 from portlight.store.shapes import SHAPES
 from portlight.values.ids import HostName, ProjectId
 
@@ -29,6 +31,9 @@ LABELS: Mapping[type, str] = {
     Port: "Port",
     SecurityGroup: "SecurityGroup",
     SecurityGroupRule: "SecurityGroupRule",
+    SubnetPool: "SubnetPool",
+    AddressScope: "AddressScope",
+    Host: "Agent",
     VirtualIp: "VirtualIp",
     Instance: "Instance",
     RbacPolicy: "RbacPolicy",
@@ -92,16 +97,25 @@ def load_own(work: Work, kind: type[O], identifier: str, action: str) -> O:
 
     Raise NotFoundError when he may not even see it, ForbiddenError when he only may see it.
     """
-    check_action(work.caller, action)
     entity = load(work, kind, identifier)
+    check_action(work.caller, action)
+    if action in PARENT_OWNER_TOO and owns_parent(work.tx, work.caller.project_id, entity):
+        return entity
     check_owner(work.caller, action, entity.meta.project_id)
     return entity
 
 
-def search(view: View, kind: type[O], where: Mapping[str, Collection[str]]) -> list[O]:
-    """Return the entities that the caller may see, by time of creation."""
+def search(
+    view: View,
+    kind: type[O],
+    where: Mapping[str, Collection[str]],
+    window: Window | None = None,
+) -> list[O]:
+    """Return the entities that the caller may see: by time of creation, or a window by id."""
     seen = () if view.caller.is_admin else seen_by(kind, view.caller.project_id)
-    found = view.tx.find(kind, where, seen)
+    found = view.tx.find(kind, where, seen, window)
+    if window is not None:
+        return found
     return sorted(found, key=lambda entity: entity.meta.created_at)
 
 

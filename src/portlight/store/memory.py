@@ -21,7 +21,9 @@ from portlight.store.protocol import (
     Reading,
     Usage,
     Where,
+    Window,
     Writing,
+    cut,
 )
 from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, shape_of, values_of
 from portlight.values.addresses import AddressRange, IpAddress
@@ -34,7 +36,7 @@ IndexKey = tuple[type, str, str]
 class _Tables:
     entities: dict[type, dict[str, Any]] = field(default_factory=lambda: {k: {} for k in SHAPES})
     index: dict[IndexKey, set[str]] = field(default_factory=lambda: defaultdict(set))
-    free: dict[SubnetId, dict[int, AddressRange]] = field(default_factory=lambda: defaultdict(dict))
+    free: dict[str, dict[int, AddressRange]] = field(default_factory=lambda: defaultdict(dict))
     held: dict[SubnetId, dict[IpAddress, PortId]] = field(default_factory=lambda: defaultdict(dict))
     numbers: dict[str, int] = field(default_factory=dict)
     log: list[LoggedChange] = field(default_factory=list)
@@ -83,13 +85,17 @@ class _MemoryTransaction:
         return cast("E | None", self._tables.entities[kind].get(identifier))
 
     def find(
-        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+        self,
+        kind: type[E],
+        where: Where | None = None,
+        any_of: Sequence[Alternative] = (),
+        window: Window | None = None,
     ) -> list[E]:
         rows = self._tables.entities[kind]
         found = self._matching(kind, where or {})
         if any_of:
             found &= set().union(*(self._matching(kind, self._plain(one)) for one in any_of))
-        return [rows[identifier] for identifier in sorted(found)]
+        return [rows[identifier] for identifier in cut(found, window)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         return len(self._matching(kind, where or {}))
@@ -116,23 +122,26 @@ class _MemoryTransaction:
     def sequence_span(self) -> tuple[int, int]:
         return self._tables.pruned, self._tables.newest
 
-    def lowest_free(self, subnet_id: SubnetId) -> AddressRange | None:
-        ranges = self._tables.free[subnet_id]
+    def lowest_free(self, space: str) -> AddressRange | None:
+        ranges = self._tables.free[space]
         return ranges[min(ranges)] if ranges else None
 
-    def free_around(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        ranges = self._tables.free[subnet_id]
+    def free_around(self, space: str, address: IpAddress) -> AddressRange | None:
+        ranges = self._tables.free[space]
         below = [first for first in ranges if first <= int(address)]
         return ranges[max(below)] if below else None
 
-    def free_from(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        return self._tables.free[subnet_id].get(int(address))
+    def free_from(self, space: str, address: IpAddress) -> AddressRange | None:
+        return self._tables.free[space].get(int(address))
 
-    def free_ranges(self, subnet_id: SubnetId) -> Sequence[AddressRange]:
-        return [free for _, free in sorted(self._tables.free[subnet_id].items())]
+    def free_ranges(self, space: str) -> Sequence[AddressRange]:
+        return [free for _, free in sorted(self._tables.free[space].items())]
 
     def holders(self, subnet_id: SubnetId) -> Mapping[IpAddress, PortId]:
         return dict(self._tables.held[subnet_id])
+
+    def count_held(self, subnet_id: SubnetId) -> int:
+        return len(self._tables.held[subnet_id])
 
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         return self._tables.held[subnet_id].get(address)
@@ -184,15 +193,15 @@ class _MemoryTransaction:
             self._undo.append(lambda: held.__setitem__(address, port_id))
 
     def replace_free(
-        self, subnet_id: SubnetId, gone: Iterable[AddressRange], new: Iterable[AddressRange]
+        self, space: str, gone: Iterable[AddressRange], new: Iterable[AddressRange]
     ) -> None:
-        free = self._tables.free[subnet_id]
+        free = self._tables.free[space]
         before = dict(free)
         for old in gone:
             free.pop(int(old.first), None)
         for fresh in new:
             free[int(fresh.first)] = fresh
-        self._undo.append(lambda: self._tables.free.__setitem__(subnet_id, before))
+        self._undo.append(lambda: self._tables.free.__setitem__(space, before))
 
     def prune_changes(self, keep: int) -> None:
         # Never undone: forgetting is allowed at any time.

@@ -43,6 +43,17 @@ class Usage:
     used: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A part of what a search finds, in the order of the ids."""
+
+    limit: int | None = None
+    """At most so many; None: all."""
+    after: str | None = None
+    """The id after which it begins, in this order; an entity of this id need not be there."""
+    descending: bool = False
+
+
 class AlreadyExistsError(Exception):
     """An entity breaks a uniqueness of its kind, or an address is held by another port.
 
@@ -68,6 +79,17 @@ class LoggedChange:
     id: str
 
 
+def cut(identifiers: Iterable[str], window: Window | None) -> list[str]:
+    """Return the ids of a window, in its order: what every store's `find` means by it."""
+    if window is None:
+        return sorted(identifiers)
+    ordered = sorted(identifiers, reverse=window.descending)
+    after = window.after
+    if after is not None:
+        ordered = [one for one in ordered if (one < after if window.descending else one > after)]
+    return ordered if window.limit is None else ordered[: window.limit]
+
+
 class Reading(Protocol):
     """A moment of the store."""
 
@@ -75,12 +97,16 @@ class Reading(Protocol):
         """Return the entity, or None."""
 
     def find(
-        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+        self,
+        kind: type[E],
+        where: Where | None = None,
+        any_of: Sequence[Alternative] = (),
+        window: Window | None = None,
     ) -> list[E]:
         """Return the entities that have one of the values under every key, by id.
 
         The keys of a kind are those of its shape (`store/shapes.py`), and `id`. With `any_of`, only
-        those that also meet at least one of the alternatives.
+        those that also meet at least one of the alternatives; with `window`, only that part.
         """
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
@@ -98,20 +124,27 @@ class Reading(Protocol):
     def sequence_span(self) -> tuple[int, int]:
         """Return the oldest number after which `changes` is complete, and the newest number."""
 
-    def lowest_free(self, subnet_id: SubnetId) -> AddressRange | None:
-        """Return the free range with the lowest addresses."""
+    def lowest_free(self, space: str) -> AddressRange | None:
+        """Return the free range with the lowest addresses.
 
-    def free_around(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
+        A space is anything that has free ranges of its own: a subnet, by its id, or the free
+        prefixes of one length of a subnet pool.
+        """
+
+    def free_around(self, space: str, address: IpAddress) -> AddressRange | None:
         """Return the free range with the highest first address that is not above this one."""
 
-    def free_from(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
+    def free_from(self, space: str, address: IpAddress) -> AddressRange | None:
         """Return the free range that starts at exactly this address."""
 
-    def free_ranges(self, subnet_id: SubnetId) -> Sequence[AddressRange]:
+    def free_ranges(self, space: str) -> Sequence[AddressRange]:
         """Return all free ranges, lowest first."""
 
     def holders(self, subnet_id: SubnetId) -> Mapping[IpAddress, PortId]:
         """Return who holds which address of a subnet."""
+
+    def count_held(self, subnet_id: SubnetId) -> int:
+        """Return how many addresses of a subnet are held."""
 
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         """Return the port that holds the address."""
@@ -142,9 +175,9 @@ class Writing(Reading, Protocol):
         """Forget the holder. Ranges stay as they are."""
 
     def replace_free(
-        self, subnet_id: SubnetId, gone: Iterable[AddressRange], new: Iterable[AddressRange]
+        self, space: str, gone: Iterable[AddressRange], new: Iterable[AddressRange]
     ) -> None:
-        """Replace free ranges of a subnet by others."""
+        """Replace free ranges of a space by others."""
 
     def prune_changes(self, keep: int) -> None:
         """Forget all but the newest `keep` logged changes."""

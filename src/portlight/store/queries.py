@@ -1,12 +1,15 @@
 """The statements of the SQL store, made from its tables. No SQL that only one database knows."""
 
+from dataclasses import dataclass
 from functools import cache
 
 from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
+    Integer,
     Select,
+    String,
     and_,
     bindparam,
     delete,
@@ -25,6 +28,18 @@ from portlight.store.statements import Statement, parameter_names
 
 Keys = tuple[tuple[str, int], ...]
 """Keys of a search, each with the number of its values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The form of a window; its values are the parameters `after_id` and `at_most`."""
+
+    has_after: bool = False
+    has_limit: bool = False
+    descending: bool = False
+
+
+NO_CUT = Cut()
 
 SHAPE_OF_TABLE = {shape.table: shape for shape in SHAPES.values()}
 GET = {
@@ -68,6 +83,9 @@ HOLDER = Statement(
 )
 HOLDERS = Statement(
     select(_held.c.address, _held.c.port_id).where(_held.c.subnet_id == bindparam("subnet_id"))
+)
+COUNT_HELD = Statement(
+    select(func.count()).select_from(_held).where(_held.c.subnet_id == bindparam("subnet_id"))
 )
 HOLD_ADDRESS = Statement(insert(_held))
 DROP_ADDRESS = Statement(
@@ -122,13 +140,19 @@ GROW_USAGE = Statement(
 
 
 @cache
-def documents(name: str, keys: Keys, any_of: tuple[Form, ...] = ()) -> Statement:
+def documents(name: str, keys: Keys, any_of: tuple[Form, ...] = (), cut: Cut = NO_CUT) -> Statement:
     """Return the query for the documents of a table that have one of the values of every key.
 
-    With `any_of`, those that also meet one of these alternatives.
+    With `any_of`, those that also meet one of these alternatives; with `cut`, a part of them.
     """
     table = schema.metadata.tables[name]
-    query = select(table.c.id, table.c.document).order_by(table.c.id)
+    query = select(table.c.id, table.c.document)
+    query = query.order_by(table.c.id.desc() if cut.descending else table.c.id)
+    if cut.has_after:
+        after = bindparam("after_id", type_=String)
+        query = query.where(table.c.id < after if cut.descending else table.c.id > after)
+    if cut.has_limit:
+        query = query.limit(bindparam("at_most", type_=Integer))
     query = query.where(*(_condition(name, key, _values(key, count)) for key, count in keys))
     if any_of:
         query = query.where(or_(*(_alternative(name, form) for form in any_of)))

@@ -23,7 +23,8 @@ def _entity_table(shape: Shape) -> Table:
         Column("document", Text, nullable=False),
         *(Column(column, Text) for column in shape.columns),
         *(
-            Index(f"{shape.table}_{column}", column)
+            # with the id, so that a page of what has the same value is read in order
+            Index(f"{shape.table}_{column}", column, "id")
             for column in shape.columns
             if (column,) not in shape.unique
         ),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from portlight.core.host import Host
 from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
@@ -16,6 +17,7 @@ from portlight.core.quotas import QuotaLimits
 from portlight.core.rbac import RbacPolicy, reach
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.security_groups import meaning
+from portlight.core.subnet_pool import AddressScope, PrefixUse, SubnetPool
 from portlight.core.virtual_ip import VirtualIp, VirtualIpState
 
 Key = Callable[[Any], str | None]
@@ -61,8 +63,29 @@ SHAPES: Mapping[type, Shape] = {
     Subnet: Shape(
         table="subnets",
         is_counted=True,
-        columns={**_OWNED, "network_id": lambda subnet: subnet.network_id},
+        columns={
+            **_OWNED,
+            "network_id": lambda subnet: subnet.network_id,
+            "subnetpool_id": lambda subnet: subnet.subnetpool_id,
+        },
     ),
+    SubnetPool: Shape(
+        table="subnetpools",
+        is_counted=True,
+        columns={
+            **_OWNED,
+            "default_of": lambda pool: str(pool.ip_version) if pool.is_default else None,
+            "address_scope_id": lambda pool: pool.address_scope_id,
+        },
+        unique=(("default_of",),),
+    ),
+    AddressScope: Shape(table="address_scopes", is_counted=True, columns=_OWNED),
+    Host: Shape(
+        table="agents",
+        columns={"project_id": _project, "name": lambda host: host.name},
+        unique=(("name",),),
+    ),
+    PrefixUse: Shape(table="prefix_uses", identifier=lambda use: f"{use.pool_id}:{use.project_id}"),
     Port: Shape(
         table="ports",
         is_counted=True,

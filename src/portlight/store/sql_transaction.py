@@ -23,6 +23,8 @@ from portlight.store.protocol import (
     LoggedChange,
     Usage,
     Where,
+    Window,
+    cut,
 )
 from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, check_key, shape_of, values_of
 from portlight.store.statements import Session, Statement, padded, parameter_names
@@ -47,16 +49,26 @@ class SqlReading:
         return None if row is None else self._decoded.entity(kind, identifier, row[0])
 
     def find(
-        self, kind: type[E], where: Where | None = None, any_of: Sequence[Alternative] = ()
+        self,
+        kind: type[E],
+        where: Where | None = None,
+        any_of: Sequence[Alternative] = (),
+        window: Window | None = None,
     ) -> list[E]:
         search, rest = _split(SHAPES[kind], where or {})
         if search is None:
             return []
         forms, values = written(any_of)
-        query = queries.documents(SHAPES[kind].table, search.keys, forms)
-        rows = self._session.rows(query, {**search.values, **values})
+        # what SQL does not judge must be judged before it is cut
+        form, place = _cut(None if rest else window)
+        query = queries.documents(SHAPES[kind].table, search.keys, forms, form)
+        rows = self._session.rows(query, {**search.values, **values, **place})
         entities = [self._decoded.entity(kind, row[0], row[1]) for row in rows]
-        return [entity for entity in entities if _matches(entity, rest)] if rest else entities
+        if not rest:
+            return entities
+        shape = SHAPES[kind]
+        found = {shape.identifier(one): one for one in entities if _matches(one, rest)}
+        return [found[identifier] for identifier in cut(found, window)]
 
     def count(self, kind: type[object], where: Where | None = None) -> int:
         search, rest = _split(SHAPES[kind], where or {})
@@ -92,25 +104,29 @@ class SqlReading:
         values = {name: int(value) for name, value in self._session.rows(queries.NUMBERS, {})}
         return values.get(PRUNED, 0), values.get(CHANGES, 0)
 
-    def lowest_free(self, subnet_id: SubnetId) -> AddressRange | None:
-        return self._one_range(queries.LOWEST_FREE, {"subnet_id": subnet_id})
+    def lowest_free(self, space: str) -> AddressRange | None:
+        return self._one_range(queries.LOWEST_FREE, {"subnet_id": space})
 
-    def free_around(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        place = {"subnet_id": subnet_id, "address": _digits(address)}
+    def free_around(self, space: str, address: IpAddress) -> AddressRange | None:
+        place = {"subnet_id": space, "address": _digits(address)}
         return self._one_range(queries.FREE_AROUND, place)
 
-    def free_from(self, subnet_id: SubnetId, address: IpAddress) -> AddressRange | None:
-        place = {"subnet_id": subnet_id, "address": _digits(address)}
+    def free_from(self, space: str, address: IpAddress) -> AddressRange | None:
+        place = {"subnet_id": space, "address": _digits(address)}
         return self._one_range(queries.FREE_FROM, place)
 
-    def free_ranges(self, subnet_id: SubnetId) -> Sequence[AddressRange]:
-        rows = self._session.rows(queries.FREE_OF, {"subnet_id": subnet_id})
+    def free_ranges(self, space: str) -> Sequence[AddressRange]:
+        rows = self._session.rows(queries.FREE_OF, {"subnet_id": space})
         return [_range(first, last) for first, last in rows]
 
     def holders(self, subnet_id: SubnetId) -> Mapping[IpAddress, PortId]:
         rows = self._session.rows(queries.HOLDERS, {"subnet_id": subnet_id})
         # Every row of a subnet is of the subnet's own family; the digits tell which.
         return {_address(digits): PortId(port_id) for digits, port_id in rows}
+
+    def count_held(self, subnet_id: SubnetId) -> int:
+        row = self._session.first(queries.COUNT_HELD, {"subnet_id": subnet_id})
+        return 0 if row is None else int(row[0])
 
     def holder(self, subnet_id: SubnetId, address: IpAddress) -> PortId | None:
         place = {"subnet_id": subnet_id, "address": _digits(address)}
@@ -182,12 +198,12 @@ class SqlWriting(SqlReading):
         self._session.run(queries.DROP_ADDRESS, place)
 
     def replace_free(
-        self, subnet_id: SubnetId, gone: Iterable[AddressRange], new: Iterable[AddressRange]
+        self, space: str, gone: Iterable[AddressRange], new: Iterable[AddressRange]
     ) -> None:
-        old = [{"of_subnet": subnet_id, "at_first": _digits(free.first)} for free in gone]
+        old = [{"of_subnet": space, "at_first": _digits(free.first)} for free in gone]
         fresh = [
             {
-                "subnet_id": subnet_id,
+                "subnet_id": space,
                 "first": _digits(free.first),
                 "last": _digits(free.last),
             }
@@ -288,6 +304,18 @@ class _Search:
 
     keys: queries.Keys
     values: Mapping[str, str]
+
+
+def _cut(window: Window | None) -> tuple[queries.Cut, Mapping[str, str | int]]:
+    if window is None:
+        return queries.NO_CUT, {}
+    form = queries.Cut(
+        has_after=window.after is not None,
+        has_limit=window.limit is not None,
+        descending=window.descending,
+    )
+    given = {"after_id": window.after, "at_most": window.limit}
+    return form, {name: value for name, value in given.items() if value is not None}
 
 
 def _row(shape: Shape, entity: object) -> dict[str, Any]:

@@ -5,13 +5,23 @@ from collections.abc import Iterable
 from starlette.routing import Route
 
 from portlight.api.errors import BadRequestError
-from portlight.api.neutron.quotas import LIMIT, by_project
+from portlight.api.neutron.quotas import LIMIT, by_project, project_in
+from portlight.api.operation import operation, removal
 from portlight.api.resource import envelope
+from portlight.api.schema import TEXT, TRUTH, WHOLE, array, shape
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.core.drafts_sharing import QuotaDraft
-from portlight.core.quotas import QuotaUse
+from portlight.core.quotas import DEFAULT_LIMITS, QuotaUse
 from portlight.values.ids import ProjectId
+
+_WORDS = ("limit", "soft_limit")
+_USE = shape({**dict.fromkeys((*_WORDS, "used"), WHOLE), "warning": TRUTH})
+_QUOTA = shape(
+    {"project_id": TEXT, "resources": shape(dict.fromkeys(DEFAULT_LIMITS, _USE))}, title="quota"
+)
+_NEW_BOTH = {**shape({}, optional=dict.fromkeys(_WORDS, LIMIT.schema)), "minProperties": 1}
+_NEW = shape({}, optional=dict.fromkeys(DEFAULT_LIMITS, _NEW_BOTH))
 
 
 def quota_routes(face: Face, base: str) -> list[Route]:
@@ -22,38 +32,45 @@ def quota_routes(face: Face, base: str) -> list[Route]:
     ]
 
 
+@operation(answer=shape({"quotas": array(_QUOTA)}))
 def _list(call: Call) -> Reply:
+    """List the projects that have limits of their own."""
     projects = by_project(call.cloud.quotas(call.caller))
-    return Reply(
-        document={"quotas": [_render(project, uses) for project, uses in projects.items()]}
-    )
+    quotas = [_render(project_id, uses) for project_id, uses in projects.items()]
+    return Reply(document={"quotas": quotas})
 
 
+@operation(answer=shape({"quota": _QUOTA}))
 def _show(call: Call) -> Reply:
-    project_id = ProjectId(call.path["id"])
+    """Show what a project may have, when it is warned, and what it has."""
+    project_id = project_in(call)
     return Reply(document={"quota": _render(project_id, call.cloud.quota(call.caller, project_id))})
 
 
+@operation(body=shape({"quota": _NEW}), answer=shape({"quota": _QUOTA}))
 def _update(call: Call) -> Reply:
-    project_id = ProjectId(call.path["id"])
+    """Set limits of a project, or, for `default`, of all that have none of their own."""
+    project_id = project_in(call)
     limits = envelope(call.document(), "quota")
     draft = QuotaDraft(hard=_given(limits, "limit"), soft=_given(limits, "soft_limit"))
     uses = call.cloud.set_quota(call.caller, project_id, draft)
     return Reply(document={"quota": _render(project_id, uses)})
 
 
+@removal
 def _delete(call: Call) -> Reply:
-    call.cloud.reset_quota(call.caller, ProjectId(call.path["id"]))
+    """Let a project follow the defaults again."""
+    call.cloud.reset_quota(call.caller, project_in(call))
     return NO_CONTENT
 
 
 def _given(limits: Json, word: str) -> dict[str, int]:
     found = {}
     for resource, both in limits.items():
-        if not isinstance(both, dict) or both.keys() - {"limit", "soft_limit"} or not both:
+        if not isinstance(both, dict) or both.keys() - set(_WORDS) or not both:
             raise BadRequestError(f"'{resource}' must be an object of 'limit' and 'soft_limit'.")
         if word in both:
-            found[resource] = int(str(LIMIT(f"{resource}.{word}", both[word])))
+            found[resource] = LIMIT(f"{resource}.{word}", both[word])
     return found
 
 

@@ -6,6 +6,13 @@ from http import HTTPStatus
 from starlette.routing import Route
 
 from portlight.api.errors import neutron_body
+from portlight.api.neutron.address_scopes import ADDRESS_SCOPES
+from portlight.api.neutron.availability import (
+    AGENTS,
+    IP_AVAILABILITIES,
+    SERVICE_PROVIDERS,
+    ZONE_LIST,
+)
 from portlight.api.neutron.extensions import list_extensions, show_extension
 from portlight.api.neutron.networks import NETWORKS
 from portlight.api.neutron.ports import PORTS
@@ -13,9 +20,11 @@ from portlight.api.neutron.quotas import quota_routes
 from portlight.api.neutron.rbac_policies import RBAC_POLICIES
 from portlight.api.neutron.security_group_rules import SECURITY_GROUP_RULES
 from portlight.api.neutron.security_groups import SECURITY_GROUPS
+from portlight.api.neutron.subnet_pools import SUBNET_POOLS, pool_actions
 from portlight.api.neutron.subnets import SUBNETS
 from portlight.api.neutron.tags import tag_routes
 from portlight.api.operation import operation
+from portlight.api.report import report_routes
 from portlight.api.resource import routes_of
 from portlight.api.schema import TEXT, array, shape
 from portlight.api.shell import Call, Face, Reply, route
@@ -41,6 +50,14 @@ def neutron_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *tag_routes(face, NETWORKS, BASE),
         *routes_of(face, SUBNETS, BASE),
         *tag_routes(face, SUBNETS, BASE),
+        *routes_of(face, SUBNET_POOLS, BASE),
+        *pool_actions(face, BASE),
+        *tag_routes(face, SUBNET_POOLS, BASE),
+        *routes_of(face, ADDRESS_SCOPES, BASE),
+        *routes_of(face, AGENTS, BASE),
+        *report_routes(face, IP_AVAILABILITIES, BASE),
+        *report_routes(face, ZONE_LIST, BASE),
+        *report_routes(face, SERVICE_PROVIDERS, BASE),
         *routes_of(face, PORTS, BASE),
         *tag_routes(face, PORTS, BASE),
         *routes_of(face, SECURITY_GROUPS, BASE),
@@ -62,7 +79,17 @@ def _versions(call: Call) -> Reply:
 @operation(answer=shape({"resources": array(_RESOURCE)}))
 def _version(call: Call) -> Reply:
     """List the kinds of resources."""
-    plurals = (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES, RBAC_POLICIES)
+    plurals = (
+        NETWORKS,
+        SUBNETS,
+        SUBNET_POOLS,
+        ADDRESS_SCOPES,
+        AGENTS,
+        PORTS,
+        SECURITY_GROUPS,
+        SECURITY_GROUP_RULES,
+        RBAC_POLICIES,
+    )
     resources: list[Json] = [
         {
             "name": one.name,

@@ -1,7 +1,6 @@
 """Ports on the wire."""
 
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import cast
 
 import msgspec
@@ -172,21 +171,33 @@ def _render_binding(port: Port) -> Json:
 
 def _has_fixed_ip(item: Json, values: Sequence[str]) -> bool:
     """Match `fixed_ips=ip_address=…`, `ip_address_substr=…` and `subnet_id=…`: one fits all."""
-    wanted: dict[str, set[str]] = {}
-    for value in values:
-        key, _, detail = value.partition("=")
-        if key not in _FITS:
-            raise InvalidRequestError(
-                "fixed_ips", f"'{value}' is none of {', '.join(f'{one}=…' for one in _FITS)}"
-            )
-        wanted.setdefault(key, set()).add(detail)
+    wanted = _fixed_ips_wanted(values)
     fixed_ips = cast("list[dict[str, str]]", item["fixed_ips"])
     return any(
         all(_FITS[key](one, details) for key, details in wanted.items()) for one in fixed_ips
     )
 
 
-_FITS: Mapping[str, Callable[[dict[str, str], AbstractSet[str]], bool]] = {
+def _fixed_ips_wanted(values: Sequence[str]) -> dict[str, list[str]]:
+    wanted: dict[str, list[str]] = {}
+    for value in values:
+        key, _, detail = value.partition("=")
+        if key not in _FITS:
+            raise InvalidRequestError(
+                "fixed_ips", f"'{value}' is none of {', '.join(f'{one}=…' for one in _FITS)}"
+            )
+        wanted.setdefault(key, []).append(detail)
+    return wanted
+
+
+def _narrow_fixed_ips(values: Sequence[str]) -> dict[str, list[str]]:
+    keys = {"ip_address": "address", "subnet_id": "subnet_id"}
+    return {
+        keys[key]: wanted for key, wanted in _fixed_ips_wanted(values).items() if key in keys
+    }
+
+
+_FITS: Mapping[str, Callable[[dict[str, str], Sequence[str]], bool]] = {
     "ip_address": lambda one, wanted: one["ip_address"] in wanted,
     "ip_address_substr": lambda one, parts: any(part in one["ip_address"] for part in parts),
     "subnet_id": lambda one, wanted: one["subnet_id"] in wanted,
@@ -203,15 +214,15 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
     change=PortDraft,
     use=lambda cloud: cloud.ports,
     render=_render,
+    renders_alone=True,
     where={
         "network_id": "network_id",
         "vpc_id": "network_id",
         "device_id": "device_id",
         "device_owner": "device_owner",
-        "mac_address": "mac",
         "security_groups": "security_group_id",
     },
-    filters={"fixed_ips": {"type": "string", "pattern": "^(ip_address|subnet_id)(=|$)"}},
+    filters={"fixed_ips": {"type": "string", "pattern": "^(ip_address|ip_address_substr|subnet_id)(=|$)"}},
     matchers={
         "fixed_ips": _has_fixed_ip,
         "security_groups": member_of("security_groups"),
@@ -219,5 +230,9 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
         "mac_address": lambda item, values: (
             item["mac_address"] in [value.lower() for value in values]
         ),
+    },
+    narrow={
+        "fixed_ips": _narrow_fixed_ips,
+        "mac_address": lambda values: {"mac": [value.lower() for value in values]},
     },
 )

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only, settable
+from portlight.api.attributes import STANDARD, Attribute, Attributes, at_creation, settable
 from portlight.api.errors import BadRequestError
 from portlight.api.parser import refuse
 from portlight.api.resource import Resource
-from portlight.api.schema import TEXT, array
 from portlight.api.standard import render_standard
 from portlight.api.wire import (
     Json,
@@ -14,6 +13,7 @@ from portlight.api.wire import (
     address_range,
     boolean,
     identifier,
+    integer,
     list_or_null,
     network_prefix,
     nullable,
@@ -22,6 +22,7 @@ from portlight.api.wire import (
     only,
     prefix,
     record,
+    text,
 )
 from portlight.core.drafts import SubnetDraft
 from portlight.core.network import HostRoute, Ipv6Mode, Subnet
@@ -39,13 +40,19 @@ def _host_route(destination: IpPrefix, nexthop: IpAddress) -> HostRoute:
 
 _POOLS = list_or_null(record(address_range, {"start": address, "end": address}))
 _ROUTES = list_or_null(record(_host_route, {"destination": prefix, "nexthop": address}))
-_NO_SUBNET_POOLS = "there are no subnet pools"
 
 _ATTRIBUTES: Attributes = {
     **STANDARD,
     "network_id": at_creation("network_id", identifier, required=True),
-    "cidr": at_creation("cidr", network_prefix, required=True),
-    "ip_version": at_creation(None, one_number(4, 6)),
+    "cidr": at_creation("cidr", network_prefix),
+    "prefixlen": Attribute(
+        parse=integer(0, 128), draft="prefixlen", on_update=False, is_rendered=False
+    ),
+    "subnetpool_id": at_creation("subnetpool_id", nullable(identifier)),
+    "use_default_subnetpool": Attribute(
+        parse=boolean, draft="use_default_subnetpool", on_update=False, is_rendered=False
+    ),
+    "ip_version": at_creation("ip_version", one_number(4, 6)),
     "gateway_ip": settable("gateway_ip", nullable(address)),
     "allocation_pools": settable("allocation_pools", _POOLS),
     "enable_dhcp": settable("enable_dhcp", boolean),
@@ -53,13 +60,16 @@ _ATTRIBUTES: Attributes = {
     "host_routes": settable("host_routes", _ROUTES),
     "ipv6_address_mode": at_creation("ipv6_address_mode", nullable(one_of(Ipv6Mode))),
     "ipv6_ra_mode": at_creation("ipv6_ra_mode", nullable(one_of(Ipv6Mode))),
-    "subnetpool_id": at_creation(None, only(value=None, why=_NO_SUBNET_POOLS)),
-    "service_types": read_only(array(TEXT)),
+    "service_types": settable("service_types", list_or_null(text())),
+    "dns_publish_fixed_ip": settable("dns_publish_fixed_ip", boolean),
+    "segment_id": settable(None, only(None, why="a network is one segment")),
 }
 
 
 def _check_ip_version(document: Json) -> None:
     version = document.get("ip_version")
+    if "cidr" not in document:
+        return
     cidr = parse_prefix(str(document["cidr"]), strict=False)
     if version is not None and int(str(version)) != cidr.version:
         raise BadRequestError(
@@ -89,8 +99,10 @@ def _render_one(subnet: Subnet) -> Json:
         ],
         "ipv6_address_mode": subnet.ipv6_address_mode,
         "ipv6_ra_mode": subnet.ipv6_ra_mode,
-        "subnetpool_id": None,
-        "service_types": [],
+        "subnetpool_id": subnet.subnetpool_id,
+        "service_types": list(subnet.service_types),
+        "dns_publish_fixed_ip": subnet.dns_publish_fixed_ip,
+        "segment_id": None,
     }
 
 
@@ -103,6 +115,6 @@ SUBNETS: Resource[Subnet, SubnetId, SubnetDraft, SubnetDraft] = Resource(
     change=SubnetDraft,
     use=lambda cloud: cloud.subnets,
     render=_render,
-    where={"network_id": "network_id"},
+    where={"network_id": "network_id", "subnetpool_id": "subnetpool_id"},
     check=_check_ip_version,
 )

@@ -28,9 +28,7 @@ class BridgeDriver:
 
     def apply(self, delta: Delta[int, BridgePlan]) -> Mapping[int, Exception]:
         """Make, correct and remove bridges; return the failures by network number."""
-        failures = attempt_delta(delta, put=self._put, remove=self._remove)
-        self._fabric.touch()
-        return failures
+        return attempt_delta(delta, put=self._put, remove=self._remove)
 
     def _put(self, number: int, plan: BridgePlan) -> None:
         netlink, name = self._fabric.netlink, self._fabric.names.bridge(number)
@@ -40,7 +38,6 @@ class BridgeDriver:
             there = None
         if there is None:
             netlink.link("add", ifname=name, kind="bridge")
-            self._fabric.touch()
             there = self._fabric.links()[name]
         netlink.link(
             "set",

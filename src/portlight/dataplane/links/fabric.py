@@ -5,6 +5,7 @@ while nothing happens and a change by somebody else is seen at once.
 """
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pyroute2.netlink.exceptions import NetlinkError
 
 from portlight.dataplane.names import HostNames
 from portlight.dataplane.namespaces import (
@@ -37,13 +40,18 @@ _SYSCTLS = {
 }
 _GROUP_LINK = 1
 _GROUP_TC = 1 << 3
+_LINK_MESSAGES = range(16, 20)
+"""RTM_NEWLINK .. RTM_SETLINK"""
 _TC_MESSAGES = range(36, 48)
 """RTM_NEWQDISC .. RTM_GETTFILTER"""
 _HEADER = struct.Struct("=IHHII")
-_TCMSG = struct.Struct("=BBHi")
+_INDEXED = struct.Struct("=BBHi")
+"""Where struct ifinfomsg and struct tcmsg alike have the index of the link."""
 _RECEIVE_BYTES = 1 << 16
 _EVENT_BUFFER_BYTES = 1 << 22
 _IFF_UP = 1
+_MANY = 16
+"""Above so many stale links, one reading of all is cheaper than of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +89,9 @@ class Fabric:
         self._inode = namespace_inode(namespace_path(name))
         self.netlink = BoundedNetNS(name, flags=0)
         self.events = socket_inside(name, _event_socket)
-        self._links: Mapping[str, FabricLink] | None = None
+        self._links: Mapping[str, FabricLink] = {}
+        self._stale_links: set[int] | None = None
+        """Indexes of links that must be read again; None for all."""
         self.stale_filters: set[int] | None = None
         """Indexes whose filters must be read again; None for all."""
 
@@ -103,21 +113,38 @@ class Fabric:
         attach_name(self.names.fabric, Path(f"/proc/{os.getpid()}/fd/{self._file}"))
         return True
 
-    def touch(self) -> None:
-        """Forget what was read: we are changing it."""
-        self._links = None
-
     def reread(self) -> None:
         """Forget everything, programs too (the slow, sure look)."""
-        self._links = None
+        self._stale_links = None
         self.stale_filters = None
 
     def links(self) -> Mapping[str, FabricLink]:
-        """Return every link of the fabric by name, as of now."""
+        """Return every link of the fabric by name, as of now.
+
+        Only those are read again of which the kernel told a change, ours or somebody else's: a
+        change is in the queue before its request returns.
+        """
         self.take_events()
-        if self._links is None:
-            self._links = {link.name: link for link in map(_fabric_link, self.netlink.get_links())}
+        stale = self._stale_links
+        if stale is None or len(stale) > _MANY:
+            found = [_fabric_link(message) for message in self.netlink.get_links()]
+        elif stale:
+            found = [link for link in self._links.values() if link.index not in stale]
+            found += [link for index in sorted(stale) if (link := self._link(index)) is not None]
+        else:
+            return self._links
+        self._links = {link.name: link for link in found}
+        self._stale_links = set()
         return self._links
+
+    def _link(self, index: int) -> FabricLink | None:
+        try:
+            (message,) = self.netlink.get_links(index)
+        except NetlinkError as error:
+            if error.code != errno.ENODEV:
+                raise
+            return None
+        return _fabric_link(message)
 
     def take_events(self) -> None:
         """Empty the queue of events and mark what they speak of."""
@@ -129,9 +156,11 @@ class Fabric:
             except OSError:  # ENOBUFS: the kernel had more to tell than we could hold
                 self.reread()
                 continue
-            self._links = None
+            changed = _changed_indexes(raw)
+            if self._stale_links is not None:
+                self._stale_links |= changed[_LINK_MESSAGES]
             if self.stale_filters is not None:
-                self.stale_filters |= _filter_indexes(raw)
+                self.stale_filters |= changed[_TC_MESSAGES]
 
 
 def _event_socket() -> socket.socket:
@@ -142,15 +171,17 @@ def _event_socket() -> socket.socket:
     return made
 
 
-def _filter_indexes(raw: bytes) -> set[int]:
-    """Return the link indexes of the tc messages in one datagram of events."""
-    found = set()
+def _changed_indexes(raw: bytes) -> Mapping[range, set[int]]:
+    """Return the indexes of links by the kind of message in one datagram of events."""
+    found: Mapping[range, set[int]] = {_LINK_MESSAGES: set(), _TC_MESSAGES: set()}
     while len(raw) >= _HEADER.size:
         length, kind, *_ = _HEADER.unpack_from(raw)
         if length < _HEADER.size:
             break
-        if kind in _TC_MESSAGES and length >= _HEADER.size + _TCMSG.size:
-            found.add(_TCMSG.unpack_from(raw, _HEADER.size)[3])
+        if length >= _HEADER.size + _INDEXED.size:
+            for kinds, indexes in found.items():
+                if kind in kinds:
+                    indexes.add(_INDEXED.unpack_from(raw, _HEADER.size)[3])
         raw = raw[(length + 3) & ~3 :]
     return found
 

@@ -41,9 +41,7 @@ class LinkDriver:
 
     def apply(self, delta: Delta[int, VethLink]) -> Mapping[int, Exception]:
         """Make, repair and remove links; return the failures by port number."""
-        failures = attempt_delta(delta, put=self._put, remove=self._remove)
-        self._fabric.touch()
-        return failures
+        return attempt_delta(delta, put=self._put, remove=self._remove)
 
     def _ours(self) -> list[tuple[int, FabricLink]]:
         port_of = self._fabric.names.port_of
@@ -73,11 +71,17 @@ class LinkDriver:
             there = None
         if there is None:
             self._make_pair(number, wanted)
-            self._fabric.touch()
             there = self._fabric.links()[self._fabric.names.port(number)]
-        elif there.mtu != wanted.mtu:
-            self._set_guest_mtu(wanted)
+            self._hooks.attach(there.index, is_new=True)
+        else:
+            self._repair(there, wanted)
         self._finish(there, wanted)
+
+    def _repair(self, there: FabricLink, wanted: VethLink) -> None:
+        if there.mtu != wanted.mtu:
+            self._set_guest_mtu(wanted)
+        if not self._hooks.attached(there.index):
+            self._hooks.attach(there.index)
 
     def _make_pair(self, number: int, wanted: VethLink) -> None:
         """Make both ends in one request, so that no half of a pair is ever left somewhere."""
@@ -97,8 +101,6 @@ class LinkDriver:
 
     def _finish(self, there: FabricLink, wanted: VethLink) -> None:
         netlink = self._fabric.netlink
-        if not self._hooks.attached(there.index):
-            self._hooks.attach(there.index)
         bridge = self._fabric.links().get(self._fabric.names.bridge(wanted.network))
         if bridge is None:
             raise LookupError(f"network {wanted.network} has no bridge yet")
@@ -120,7 +122,6 @@ class LinkDriver:
             # The guest's namespace ended in between, and its link with it.
             if error.code != errno.ENODEV:
                 raise
-        self._fabric.touch()
 
     def _there(self, number: int) -> FabricLink | None:
         return self._fabric.links().get(self._fabric.names.port(number))
@@ -143,9 +144,7 @@ class GateDriver:
 
     def apply(self, delta: Delta[int, bool]) -> Mapping[int, Exception]:
         """Open and shut gates; return the failures by port number."""
-        failures = attempt_delta(delta, put=self._open, remove=self._shut)
-        self._fabric.touch()
-        return failures
+        return attempt_delta(delta, put=self._open, remove=self._shut)
 
     def _open(self, number: int, _is_open: bool) -> None:  # noqa: FBT001 -- a driver's signature
         link = self._fabric.links().get(self._fabric.names.port(number))

@@ -3,8 +3,11 @@
 `from_port` sits on ingress of the host end (what the guest sent), `to_port` on its egress.
 """
 
+import errno
 from dataclasses import dataclass
 from typing import Any
+
+from pyroute2.netlink.exceptions import NetlinkError
 
 from portlight.dataplane.links.fabric import Fabric
 
@@ -58,12 +61,15 @@ class ProgramHooks:
             self._right.add(index)
         return index in self._right
 
-    def attach(self, index: int) -> None:
-        """Put both programs on the link, in place of whatever is there."""
+    def attach(self, index: int, *, is_new: bool = False) -> None:
+        """Put both programs on the link, in place of whatever is there (nothing if it is new)."""
         self._right.discard(index)
         netlink = self._fabric.netlink
-        if not self._has_clsact(index):
+        try:
             netlink.tc("add", "clsact", index)
+        except NetlinkError as error:
+            if error.code != errno.EEXIST:
+                raise
         for parent, program in self._hooks():
             netlink.tc(
                 "replace-filter",
@@ -77,10 +83,9 @@ class ProgramHooks:
                 protocol=_ALL_PROTOCOLS,
                 direct_action=True,
             )
-            for other in self._filters(index, parent):
+            for other in () if is_new else self._filters(index, parent):
                 if other["info"] != _SLOT:
                     netlink.tc("del-filter", index=index, parent=parent, info=other["info"])
-        self._fabric.touch()
 
     def _hooks(self) -> tuple[tuple[int, LoadedProgram], ...]:
         return ((_INGRESS, self._programs.from_port), (_EGRESS, self._programs.to_port))
@@ -94,17 +99,9 @@ class ProgramHooks:
         self._fabric.stale_filters = set()
 
     def _look(self, index: int) -> bool:
-        if not self._has_clsact(index):
-            return False
         return all(
             [_label(entry) for entry in self._filters(index, parent)] == [program.label]
             for parent, program in self._hooks()
-        )
-
-    def _has_clsact(self, index: int) -> bool:
-        return any(
-            entry.get_attr("TCA_KIND") == "clsact"
-            for entry in self._fabric.netlink.get_qdiscs(index=index)
         )
 
     def _filters(self, index: int, parent: int) -> list[Any]:

@@ -15,13 +15,28 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables, and fill the new columns of those that were there."""
+    _addressing()
     _observations()
     _sharing()
     _quotas()
+    _pages()
 
 
 def downgrade() -> None:
     """Do nothing: the backup copy is the way back."""
+
+
+def _addressing() -> None:
+    op.add_column("subnets", sa.Column("subnetpool_id", sa.Text))
+    op.create_index("subnets_subnetpool_id", "subnets", ["subnetpool_id"])
+    _entity_table(
+        "subnetpools",
+        ("project_id", "name", "default_of", "address_scope_id"),
+        (("default_of",),),
+    )
+    _entity_table("address_scopes", ("project_id", "name"))
+    _entity_table("prefix_uses", ())
+    _entity_table("agents", ("project_id", "name"), (("name",),))
 
 
 def _sharing() -> None:
@@ -103,9 +118,22 @@ def _entity_table(table: str, keys: Sequence[str], unique: Sequence[tuple[str, .
     )
     for key in keys:
         if (key,) not in unique:
-            op.create_index(f"{table}_{key}", table, [key])
+            op.create_index(f"{table}_{key}", table, [key, "id"])
     for columns in unique:
         op.create_index(f"{table}_unique_{'_'.join(columns)}", table, list(columns), unique=True)
+
+
+def _pages() -> None:
+    """Let every index on a key give its entities in the order of their ids."""
+    inspector = sa.inspect(op.get_bind())
+    for table in inspector.get_table_names():
+        if "document" not in {column["name"] for column in inspector.get_columns(table)}:
+            continue
+        for index in inspector.get_indexes(table):
+            if not index["unique"] and len(index["column_names"]) == 1:
+                name, (key,) = str(index["name"]), index["column_names"]
+                op.drop_index(name, table)
+                op.create_index(name, table, [str(key), "id"])
 
 
 def _observations() -> None:

@@ -1,7 +1,7 @@
-"""Requests, good and bad, answered as a real Neutron answered them, but for what is meant otherwise.
+"""Requests, good and bad, are answered as a real Neutron did, but for what is meant otherwise.
 
-The scripts and the recorded answers are in `neutron/`; `scripts/record_answers.py` records them. What
-is meant otherwise has a row, with its reason, in `docs/api/compatibility.toml`.
+The scripts and the recorded answers are in `neutron/`; `scripts/record_answers.py` records them.
+What is meant otherwise has a row, with its reason, in `docs/api/compatibility.toml`.
 """
 
 from collections.abc import Iterator

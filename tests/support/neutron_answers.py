@@ -19,7 +19,9 @@ _ROLES = {"admin": "admin,member,reader", "reader": "reader"}
 class Endpoint(Protocol):
     """Where requests are sent, as actors of the projects of a section."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """Return scheme and authority of the endpoint."""
 
     def begin_section(self) -> dict[str, str]:
         """Return fresh projects: `project` and `other`, and `admin`, that of the administrator."""

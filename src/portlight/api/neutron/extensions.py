@@ -79,6 +79,10 @@ _EXTENSIONS: dict[str, Json] = {
 }
 
 
+ADVERTISED = {alias: what for alias, (_, what) in _NAMES.items()}
+"""Alias to what works, for the documentation."""
+
+
 @operation(answer=shape({"extensions": array(_EXTENSION)}))
 def list_extensions(_call: Call) -> Reply:
     """List what works beyond the core of the API."""

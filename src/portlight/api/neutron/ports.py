@@ -70,7 +70,9 @@ def _dhcp_option(
 _FIXED_IPS = list_of(
     narrowed(record(_fixed_ip, {}, subnet_id=identifier, ip_address=address), {"minProperties": 1})
 )
-_PAIRS = list_or_null(record(_address_pair, {"ip_address": loose_prefix}, mac_address=nullable(mac)))
+_PAIRS = list_or_null(
+    record(_address_pair, {"ip_address": loose_prefix}, mac_address=nullable(mac))
+)
 _OPTIONS = list_or_null(
     record(
         _dhcp_option,
@@ -192,9 +194,7 @@ def _fixed_ips_wanted(values: Sequence[str]) -> dict[str, list[str]]:
 
 def _narrow_fixed_ips(values: Sequence[str]) -> dict[str, list[str]]:
     keys = {"ip_address": "address", "subnet_id": "subnet_id"}
-    return {
-        keys[key]: wanted for key, wanted in _fixed_ips_wanted(values).items() if key in keys
-    }
+    return {keys[key]: wanted for key, wanted in _fixed_ips_wanted(values).items() if key in keys}
 
 
 _FITS: Mapping[str, Callable[[dict[str, str], Sequence[str]], bool]] = {
@@ -222,7 +222,9 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
         "device_owner": "device_owner",
         "security_groups": "security_group_id",
     },
-    filters={"fixed_ips": {"type": "string", "pattern": "^(ip_address|ip_address_substr|subnet_id)(=|$)"}},
+    filters={
+        "fixed_ips": {"type": "string", "pattern": "^(ip_address|ip_address_substr|subnet_id)(=|$)"}
+    },
     matchers={
         "fixed_ips": _has_fixed_ip,
         "security_groups": member_of("security_groups"),

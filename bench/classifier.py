@@ -18,6 +18,7 @@ from portlight.dataplane.bpf.member_table import MemberKey
 from portlight.plan.classifier import Classifier, ClassifierRule, Family
 from portlight.plan.delta import Delta
 from portlight.values.addresses import parse_ip
+from portlight.values.prefixes import prefix_set
 from portlight.values.ranges import PortRange
 
 SIZES = (10, 100, 1_000, 10_000)
@@ -42,9 +43,9 @@ def mixed_rules(count: int, *, clustered: bool = True) -> Classifier:
     rules = [mixed_rule(random, number) for number in range(count - 2)]
     if clustered:
         rules.sort(
-            key=lambda rule: (rule.protocol, str(rule.remote_prefix), rule.remote_group or 0)
+            key=lambda rule: (rule.protocol, str(rule.remote_prefixes), rule.remote_group or 0)
         )
-    rules.append(tcp_rule(remote_prefix=ip_network("198.51.100.0/24"), label=1))
+    rules.append(tcp_rule(remote_prefixes=prefix_set((ip_network("198.51.100.0/24"),)), label=1))
     rules.append(tcp_rule(remote_group=1, label=2))
     return Classifier(rules=tuple(rules))
 
@@ -70,19 +71,21 @@ def mixed_rule(random: Random, number: int) -> ClassifierRule:
         family=Family.IPV4,
         protocol=random.choice((TCP, UDP)),
         destination_ports=ports if random.random() < 0.8 else None,
-        remote_prefix=ip_network((base, random.choice((32, 32, 28, 24, 16))), strict=False),
+        remote_prefixes=prefix_set(
+            (ip_network((base, random.choice((32, 32, 28, 24, 16))), strict=False),)
+        ),
         label=number + 10,
     )
 
 
 def crossed_rules(count: int) -> Classifier:
     """The worst case: every block holds rules for the address and for the port, never the same."""
-    other = ip_network("203.0.113.7/32")
+    other = prefix_set((ip_network("203.0.113.7/32"),))
     rules = (
         ClassifierRule(
             family=Family.IPV4,
             protocol=TCP if number % 2 else UDP,
-            remote_prefix=other if number % 2 else None,
+            remote_prefixes=other if number % 2 else None,
             destination_ports=PORT if number % 2 else None,
             label=number + 1,
         )

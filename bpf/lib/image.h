@@ -20,7 +20,7 @@
 #define IMAGE_EMPTY_BLOCK 3 /* element */
 #define IMAGE_FANOUT_NARROW 17
 #define IMAGE_FANOUT_WIDE 5
-#define MEMBER_GROUPS 32
+#define MEMBER_GROUPS 64
 
 struct image_header {
 	__u32 magic;
@@ -86,6 +86,6 @@ struct member_groups {
 	__u32 count;
 	__u32 groups[MEMBER_GROUPS];
 };
-_Static_assert(sizeof(struct member_groups) == 132, "member_groups");
+_Static_assert(sizeof(struct member_groups) == 260, "member_groups");
 
 #endif

@@ -217,7 +217,7 @@ def test_rules_are_added_listed_and_deleted(server: ApiServer) -> None:
 
     assert [one["id"] for one in listed] == [rule["id"]]
     assert (rule["protocol"], rule["port_range_min"], rule["ethertype"]) == ("tcp", 80, "IPv4")
-    assert rule["remote_ip_prefix"] == "192.0.2.0/24"
+    assert (rule["remote_ip_prefix"], rule["normalized_cidr"]) == ("192.0.2.7/24", "192.0.2.0/24")
     assert server.must("GET", path)["security_group_rules"] == []
 
 

@@ -169,3 +169,50 @@ def test_a_refusal_reaches_the_user_in_our_words(openstack: OpenStack) -> None:
 
     with pytest.raises(AssertionError, match="overlaps with subnet"):
         openstack("subnet", "create", "--network", network, "--subnet-range", "10.2.0.0/25", "b")
+
+
+def test_address_groups_live_their_whole_life_and_are_the_remote_side_of_a_rule(
+    openstack: OpenStack,
+) -> None:
+    group, web = a_name("addresses"), a_name("group")
+    made = openstack(
+        "address", "group", "create", "--address", "192.0.2.1", "--address", "fd00::/48", group
+    )
+    openstack("address", "group", "set", "--address", "198.51.100.0/24", group, form=None)
+    openstack("address", "group", "unset", "--address", "192.0.2.1", group, form=None)
+    shown = openstack("address", "group", "show", group)
+    openstack("security", "group", "create", web)
+    rule = openstack("security", "group", "rule", "create", "--remote-address-group", group, web)
+    with pytest.raises(AssertionError, match="is in use on one or more security group rules"):
+        openstack("address", "group", "delete", group, form=None)
+    openstack("security", "group", "delete", web, form=None)
+    openstack("address", "group", "delete", group, form=None)
+    listed = openstack("address", "group", "list", "--name", group)
+
+    assert made["addresses"] == ["192.0.2.1/32", "fd00::/48"]
+    assert shown["addresses"] == ["fd00::/48", "198.51.100.0/24"]
+    assert rule["remote_address_group_id"] == made["id"]
+    assert listed == []
+
+
+@pytest.mark.covers("P10")
+def test_the_template_of_new_groups_is_the_operators(
+    server: ApiServer, openstack: OpenStack
+) -> None:
+    initial = openstack("default", "security", "group", "rule", "list")
+    with pytest.raises(AssertionError, match="create_default_security_group_rule"):
+        openstack("default", "security", "group", "rule", "create", "--protocol", "tcp")
+    template = {"direction": "ingress", "protocol": "icmp"}
+    made = server.must(
+        "POST",
+        "/v2.0/default-security-group-rules",
+        {"default_security_group_rule": template},
+        user="admin",
+    )["default_security_group_rule"]
+    shown = openstack("default", "security", "group", "rule", "show", made["id"])
+    group = openstack("security", "group", "create", a_name("group"))
+    server.must("DELETE", f"/v2.0/default-security-group-rules/{made['id']}", user="admin")
+
+    assert len(initial) == 4
+    assert shown["used_in_non_default_sg"] is True
+    assert sorted(str(rule["protocol"]) for rule in group["rules"]) == ["None", "None", "icmp"]

@@ -30,7 +30,12 @@ from portlight.dataplane.bpf.claims import Claim
 from portlight.dataplane.bpf.classifier_table import UNREAD
 from portlight.dataplane.bpf.counters import PortCounter
 from portlight.dataplane.bpf.maps import BpfMap
-from portlight.dataplane.bpf.member_table import MappedAddressError, MemberKey, TooManyGroupsError
+from portlight.dataplane.bpf.member_table import (
+    MAX_GROUPS,
+    MappedAddressError,
+    MemberKey,
+    TooManyGroupsError,
+)
 from portlight.dataplane.bpf.port_table import PortAttachment
 from portlight.dataplane.bpf.syscall import Command, bpf, possible_cpus
 from portlight.dataplane.bpf.tables import Tables
@@ -177,7 +182,7 @@ def test_a_member_of_too_many_groups_fails_by_name_and_alone(probe: Probe) -> No
         (1, parse_ip("::ffff:1.2.3.4")),
         (1, parse_ip("10.0.0.2")),
     )
-    put = {crowded: tuple(range(33)), mapped: (1,), fine: (1,)}
+    put = {crowded: tuple(range(MAX_GROUPS + 1)), mapped: (1,), fine: (1,)}
 
     failures = probe.tables.members.apply(Delta(put=put, remove=frozenset()))
 

@@ -20,6 +20,7 @@ from portlight.service.bootstrap import bootstrap
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.store.memory import MemoryStore
+from portlight.store.protocol import Store
 from portlight.values.addresses import MacAddress
 from portlight.values.ids import HostName, ProjectId, UserId
 
@@ -194,9 +195,9 @@ class ApiServer:
 
 
 @contextlib.contextmanager
-def api_server() -> Iterator[ApiServer]:
+def api_server(store: Store | None = None) -> Iterator[ApiServer]:
     """Run a server on an ephemeral port in a thread of this process."""
-    store, ids = MemoryStore(), RandomIds()
+    store, ids = store or MemoryStore(), RandomIds()
     bootstrap(store, ids=ids, admin_password=PASSWORD, user_password=PASSWORD)
     cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST))
     app = build_app(cloud, agent_token=AGENT_TOKEN)

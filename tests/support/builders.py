@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from portlight.core.address_group import AddressGroup
 from portlight.core.instance import Instance
 from portlight.core.meta import Meta
 from portlight.core.network import Network, Subnet
@@ -26,6 +27,7 @@ from portlight.values.addresses import (
     parse_mac,
 )
 from portlight.values.ids import (
+    AddressGroupId,
     HostName,
     InstanceId,
     NetworkId,
@@ -118,6 +120,16 @@ def group_id(number: int) -> SecurityGroupId:
 
 def port_id(number: int) -> PortId:
     return PortId(an_id(3, number))
+
+
+def an_address_group(number: int, *prefixes: str) -> AddressGroup:
+    return AddressGroup(
+        id=address_group_id(number), meta=META, addresses=tuple(net(text) for text in prefixes)
+    )
+
+
+def address_group_id(number: int) -> AddressGroupId:
+    return AddressGroupId(an_id(8, number))
 
 
 def a_rule(number: int = 1, group: int = 1, **fields: Any) -> SecurityGroupRule:

@@ -7,6 +7,7 @@ from tests.support.first_match import ICMP, Members, Question
 
 from portlight.plan.classifier import Action, Classifier, ClassifierRule, Family, RuleFlag
 from portlight.values.addresses import IpAddress, IpPrefix
+from portlight.values.prefixes import PrefixSet, prefix_set
 from portlight.values.ranges import MAX_PORT, PortRange
 
 NETWORK = {Family.IPV4: 10 << 24, Family.IPV6: 0xFD << 120}
@@ -47,6 +48,15 @@ def generated_prefix(random: Random, family: Family) -> IpPrefix:
     return ip_network((address, length), strict=False)
 
 
+def generated_prefixes(random: Random, family: Family) -> PrefixSet | None:
+    """Return one prefix, or several as of an address group: now and then one of a few such."""
+    if random.random() < 0.5:
+        return prefix_set((generated_prefix(random, family),))
+    source = seeded(random.randrange(4)) if random.random() < 0.5 else random
+    count = source.choice((1, 2, 3, 20))
+    return prefix_set([generated_prefix(source, family) for _ in range(count)])
+
+
 def generated_range(random: Random) -> PortRange:
     first = random.choice((0, 22, 80, 443, 8000, MAX_PORT, random.randrange(MAX_PORT)))
     last = random.choice((first, first, min(MAX_PORT, first + 100), MAX_PORT))
@@ -62,7 +72,9 @@ def generated_rule(random: Random, label: int) -> ClassifierRule:
         family=family,
         protocol=protocol,
         local_prefix=generated_prefix(random, family) if wants[0] < 0.15 else None,
-        remote_prefix=generated_prefix(random, family) if not by_group and wants[1] < 0.7 else None,
+        remote_prefixes=generated_prefixes(random, family)
+        if not by_group and wants[1] < 0.7
+        else None,
         remote_group=random.choice(GROUPS) if by_group else None,
         source_ports=generated_range(random) if wants[2] < 0.1 else None,
         destination_ports=generated_range(random) if wants[3] < 0.5 else None,

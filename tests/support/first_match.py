@@ -42,7 +42,7 @@ def matches(rule: ClassifierRule, members: Members, question: Question) -> bool:
         return False
     if rule.local_prefix is not None and question.local not in rule.local_prefix:
         return False
-    if rule.remote_prefix is not None and question.remote not in rule.remote_prefix:
+    if rule.remote_prefixes is not None and question.remote not in rule.remote_prefixes:
         return False
     if rule.remote_group is not None:
         groups = members.get((question.scope, question.remote), ())

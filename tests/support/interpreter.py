@@ -16,6 +16,7 @@ from portlight.plan.classifier import Action, ClassifierRule, RuleFlag
 from portlight.plan.delta import delta
 from portlight.plan.host import HostPlan, PortPlan, VirtualIpPlan
 from portlight.values.addresses import IpAddress, MacAddress
+from portlight.values.prefixes import PrefixSet
 from portlight.values.verdict import Allow, Drop, DropReason, Verdict
 
 EGRESS, INGRESS = "egress", "ingress"
@@ -461,13 +462,17 @@ def opening(entry: Entry) -> Asked:
     return Asked(entry.opened_by, protocol, local, remote, ports[0], ports[1], icmp)
 
 
+def within(held: PrefixSet, address: IpAddress) -> bool:
+    return any(address in prefix for prefix in held.prefixes)
+
+
 def rule_matches(rule: ClassifierRule, asked: Asked) -> bool:
     """Everything but the remote group."""
     return (
         rule.family == asked.remote.version
         and rule.protocol in (None, asked.protocol)
         and (rule.local_prefix is None or asked.local in rule.local_prefix)
-        and (rule.remote_prefix is None or asked.remote in rule.remote_prefix)
+        and (rule.remote_prefixes is None or within(rule.remote_prefixes, asked.remote))
         and (rule.source_ports is None or asked.source_port in rule.source_ports)
         and (rule.destination_ports is None or asked.destination_port in rule.destination_ports)
         and (rule.icmp is None or (asked.icmp is not None and asked.icmp in rule.icmp))

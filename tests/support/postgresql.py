@@ -12,12 +12,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
+from sqlalchemy.engine import make_url
 
 from portlight.store.sql import open_store
 
 START_SECONDS = 30
 _USER = "portlight"
 _TEMPLATE = "migrated"
+_EMPTY_ALL = """
+CREATE FUNCTION empty_all() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE one text;
+BEGIN
+    FOR one IN SELECT table_name FROM information_schema.tables
+        WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+    LOOP EXECUTE format('DELETE FROM %I', one); END LOOP;
+END $$
+"""
 
 
 @dataclass(slots=True)
@@ -28,6 +38,7 @@ class Cluster:
     user: str | None
     """Whom the server runs as; None: who runs the tests."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _shared: str | None = None
 
     def url(self, name: str) -> str:
         return f"postgresql+psycopg://{_USER}@/{name}?host={self.folder}"
@@ -39,6 +50,14 @@ class Cluster:
     def database(self) -> str:
         """Return the URL of a new database with the present schema."""
         return self._create(_TEMPLATE)
+
+    def shared_database(self) -> str:
+        """Return the URL of the one database that tests empty for each other: cheaper by far."""
+        if self._shared is None:
+            self._shared = self.database()
+            self.execute(_EMPTY_ALL, self._shared_name)
+        self.execute("SELECT empty_all()", self._shared_name)
+        return self._shared
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run a statement as the server's superuser, beside Portlight."""
@@ -56,6 +75,10 @@ class Cluster:
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server; `immediate` is like a crash."""
         self._control("stop", "-m", mode)
+
+    @property
+    def _shared_name(self) -> str:
+        return make_url(self._shared or "").database or ""
 
     def _create(self, template: str) -> str:
         name = f"test{next(self._numbers)}"

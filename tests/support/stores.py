@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.support.postgresql import Cluster
 
 from portlight.store.sql import sqlite_url
 
@@ -10,11 +11,14 @@ KINDS = ("memory", "sqlite", "postgresql")
 ON_DISK = ("sqlite", "postgresql")
 
 
-def a_url(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
-    """Return where a new, empty store of this kind is; starts PostgreSQL only for its own."""
+def a_url(kind: str, folder: Path, request: pytest.FixtureRequest, *, own: bool = False) -> str:
+    """Return where an empty store of this kind is; starts PostgreSQL only when it is asked for.
+
+    `own`: in a database that no other test uses at the same time, or afterwards.
+    """
     if kind == "memory":
         return "memory:"
     if kind == "sqlite":
         return sqlite_url(folder / "p.db")
-    url: str = request.getfixturevalue("postgresql").database()
-    return url
+    cluster: Cluster = request.getfixturevalue("postgresql")
+    return cluster.database() if own else cluster.shared_database()

@@ -16,6 +16,8 @@ from tests.support.builders import (
     a_subnet,
     a_topology,
     a_virtual_ip,
+    address_group_id,
+    an_address_group,
     an_instance,
     entities_of,
     group_id,
@@ -27,6 +29,7 @@ from tests.support.builders import (
     ports,
 )
 
+from portlight.core.address_group import AddressGroup
 from portlight.core.port import AddressPair, FixedIp, Port, RetiredIp
 from portlight.core.security_group import (
     Direction,
@@ -43,7 +46,7 @@ PROTOCOLS = (1, 6, 17, 33, 47, 58, 112, 132, 136)
 PREFIXES = ("10.0.0.0/24", "10.0.0.4/30", "10.0.0.5/32", "0.0.0.0/0", "192.0.2.0/24")
 PREFIXES_IPV6 = ("fd00::/64", "fd00::4/126", "fd00::5/128", "::/0", "2001:db8::/32", "fe80::/10")
 VIRTUAL_IPS = ("10.0.0.100", "10.0.0.101", "fd00::100")
-GROUPS, PORTS, DHCP_PORT = 4, 6, 50
+GROUPS, ADDRESS_GROUPS, PORTS, DHCP_PORT = 4, 2, 6, 50
 
 
 def a_world(random: Random) -> Topology:
@@ -52,6 +55,7 @@ def a_world(random: Random) -> Topology:
     entities: list[Entity] = [a_network(1), second, a_subnet(1), *_subnets(random)]
     entities += [some_group(random, number) for number in range(1, GROUPS + 1)]
     entities += [some_rule(random, number) for number in range(1, random.randint(4, 16))]
+    entities += [some_address_group(random, number) for number in range(1, ADDRESS_GROUPS + 1)]
     for number in range(1, PORTS + 1):
         entities.append(some_port(random, number))
         entities.append(an_instance(number, host=ELSEWHERE if number == PORTS else HOST))
@@ -101,7 +105,18 @@ def some_rule(random: Random, number: int) -> SecurityGroupRule:
         fields["remote_prefix"] = net(random.choice(texts))
     elif remote < 0.6:
         fields["remote_group_id"] = group_id(random.randint(1, GROUPS + (remote < 0.35)))
+    elif remote < 0.8:
+        # The last one is never there.
+        number_of = random.choice((1, 1, 2, 3))
+        fields["remote_address_group_id"] = address_group_id(number_of)
     return a_rule(number, random.randint(1, GROUPS), **fields)
+
+
+def some_address_group(random: Random, number: int) -> AddressGroup:
+    """Return an address group: at times empty, of one family, or with one address in another."""
+    texts = random.choice(((*PREFIXES, *PREFIXES_IPV6), PREFIXES, PREFIXES_IPV6))
+    narrow = [text for text in texts if not text.endswith("/0")]
+    return an_address_group(number, *random.sample(narrow, random.randint(0, 4)))
 
 
 def some_port(random: Random, number: int) -> Port:
@@ -185,6 +200,14 @@ def _put_group(random: Random, _: Topology) -> Change:
     return set(), [some_group(random, random.randint(1, GROUPS))]
 
 
+def _put_address_group(random: Random, _: Topology) -> Change:
+    return set(), [some_address_group(random, random.randint(1, ADDRESS_GROUPS))]
+
+
+def _remove_address_group(random: Random, _: Topology) -> Change:
+    return {address_group_id(random.randint(1, ADDRESS_GROUPS))}, []
+
+
 def _put_port(random: Random, _: Topology) -> Change:
     return set(), [some_port(random, random.randint(1, PORTS + 1))]
 
@@ -219,6 +242,8 @@ def _remove_port(random: Random, _: Topology) -> Change:
 _CHANGES = (
     _put_rule,
     _put_group,
+    _put_address_group,
+    _remove_address_group,
     _put_port,
     _put_virtual_ips,
     _remove_rule,

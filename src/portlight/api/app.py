@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import version
@@ -36,8 +36,13 @@ class _Running:
     wakeups: Wakeups | None = None
 
 
-def build_app(cloud: Cloud, *, agent_token: str) -> Starlette:
-    """Return the ASGI application over this cloud."""
+def build_app(
+    cloud: Cloud,
+    *,
+    agent_token: str,
+    beside: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Starlette:
+    """Return the ASGI application over this cloud; `beside` is entered while it runs."""
     workers = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="api")
     agent_workers = ThreadPoolExecutor(AGENT_THREADS, thread_name_prefix="agent-channel")
     running = _Running()
@@ -51,12 +56,13 @@ def build_app(cloud: Cloud, *, agent_token: str) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         running.wakeups = Wakeups(asyncio.get_running_loop())
         unsubscribe = cloud.subscribe(running.wakeups.commit)
-        try:
-            yield
-        finally:
-            unsubscribe()
-            workers.shutdown()
-            agent_workers.shutdown()
+        with beside():
+            try:
+                yield
+            finally:
+                unsubscribe()
+                workers.shutdown()
+                agent_workers.shutdown()
 
     channel = AgentChannel(cloud=cloud, workers=agent_workers, token=agent_token, wakeups=wakeups)
     routes = [

@@ -12,6 +12,7 @@ from typing import ClassVar
 from portlight.api.schema import TEXT, WHOLE, Schema, array, shape
 from portlight.core import (
     errors,
+    errors_address_group,
     errors_network,
     errors_port,
     errors_security_group,
@@ -158,6 +159,16 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
         _CONFLICT, "SecurityGroupCannotRemoveDefault"
     ),
     errors_security_group.SecurityGroupRuleExistsError: Row(_CONFLICT, "SecurityGroupRuleExists"),
+    errors_security_group.DuplicateRuleInRequestError: Row(
+        _CONFLICT, "DuplicateSecurityGroupRuleInPost"
+    ),
+    errors_security_group.DefaultRuleExistsError: Row(_CONFLICT, "DefaultSecurityGroupRuleExists"),
+    errors_security_group.MixedStatefulnessError: Row(_CONFLICT, "SecurityGroupConflict"),
+    errors_security_group.TooManyGroupsError: Row(_CONFLICT, "TooManySecurityGroups"),
+    errors_security_group.TooManyRulesError: Row(_CONFLICT, "TooManySecurityGroupRules"),
+    errors_address_group.AddressGroupInUseError: Row(_CONFLICT, "AddressGroupInUse"),
+    errors_address_group.AddressesAlreadyExistError: Row(_INVALID, "AddressesAlreadyExist"),
+    errors_address_group.TooManyAddressesError: Row(_CONFLICT, "TooManyAddresses"),
     errors_security_group.InvalidProtocolError: Row(_INVALID, "SecurityGroupRuleInvalidProtocol"),
     errors_security_group.ProtocolFamilyError: Row(
         _INVALID, "SecurityGroupEthertypeConflictWithProtocol"
@@ -172,9 +183,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_security_group.InvalidPortValueError: Row(_INVALID, "SecurityGroupInvalidPortValue"),
     errors_security_group.InvalidIcmpValueError: Row(_INVALID, "SecurityGroupInvalidIcmpValue"),
     errors_security_group.MissingIcmpTypeError: Row(_INVALID, "SecurityGroupMissingIcmpType"),
-    errors_security_group.RemoteGroupAndPrefixError: Row(
-        _INVALID, "SecurityGroupRemoteGroupAndRemoteIpPrefix"
-    ),
+    errors_security_group.MultipleRemotesError: Row(_INVALID, "SecurityGroupMultipleRemoteEntites"),
     errors_security_group.RemotePrefixFamilyError: Row(
         _INVALID, "SecurityGroupRuleParameterConflict"
     ),

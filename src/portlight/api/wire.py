@@ -26,8 +26,10 @@ from portlight.core.errors import InvalidRequestError
 from portlight.values.addresses import (
     AddressRange,
     IpAddress,
+    IpInterface,
     IpPrefix,
     MacAddress,
+    parse_interface,
     parse_ip,
     parse_mac,
     parse_prefix,
@@ -178,6 +180,15 @@ def loose_prefix(field: str, raw: object) -> IpPrefix:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
+@parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
+def spelled_prefix(field: str, raw: object) -> IpInterface:
+    """Accept an address or a network; its spelling is kept, host bits included."""
+    try:
+        return parse_interface(_unzoned(raw))
+    except ValueError:
+        refuse(field, f"'{raw}' is not a valid IP subnet")
+
+
 @parser(_MAC)
 def mac(field: str, raw: object) -> MacAddress:
     """Accept an EUI-48 address."""
@@ -248,6 +259,19 @@ def json_object(limit: int) -> Parser[str]:
         return spelled
 
     return parse
+
+
+def either(first: Parser[T], second: Parser[T]) -> Parser[T]:
+    """Accept what one of the two accepts; the second one says what is wrong."""
+
+    def accept(field: str, raw: object) -> T:
+        try:
+            return first(field, raw)
+        except InvalidRequestError:
+            return second(field, raw)
+
+    choice = {"anyOf": [first.schema, second.schema]}
+    return Parser(accept, choice, {"anyOf": [first.shown, second.shown]})
 
 
 def list_of(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]:

@@ -1,6 +1,7 @@
 """`portlight sg`: security groups and their rules."""
 
 import click
+import msgspec
 
 from portlight.cli.kinds import Kind, add_standard_commands, given
 from portlight.cli.output import Columns, json_option, print_list, print_one
@@ -27,7 +28,9 @@ RULE_COLUMNS: Columns[SecurityGroupRule] = {
     "Family": lambda rule: rule.ethertype,
     "Protocol": lambda rule: rule.protocol or "any",
     "Ports": lambda rule: _ports(rule.protocol, rule.port_range_min, rule.port_range_max),
-    "Remote": lambda rule: rule.remote_ip_prefix or rule.remote_group_id or "any",
+    "Remote": lambda rule: (
+        rule.remote_ip_prefix or rule.remote_group_id or rule.remote_address_group_id or "any"
+    ),
 }
 
 _ICMP = ("icmp", "icmpv6", "ipv6-icmp", "1", "58")
@@ -39,6 +42,25 @@ def sg() -> None:
 
 
 add_standard_commands(sg, GROUP)
+
+
+@sg.command("show")
+@click.argument("name")
+@json_option
+@pass_session
+def show(session: Session, /, name: str, *, as_json: bool) -> None:
+    """Show one security group, and what it protects."""
+    client = session.client
+    group = GROUP.find(client, name)
+    protection = client.protection(group.id)
+    print_one(
+        {
+            **msgspec.to_builtins(group),
+            "protected_instances": msgspec.to_builtins(protection.instances),
+            "protected_ports": msgspec.to_builtins(protection.ports),
+        },
+        as_json=as_json,
+    )
 
 
 @sg.command("create")
@@ -96,6 +118,7 @@ def list_rules(session: Session, /, group: str, *, as_json: bool) -> None:
 @click.option("--port", metavar="N[-M]", help="Destination ports; for ICMP: TYPE[:CODE].")
 @click.option("--remote", metavar="CIDR", help="Only with these addresses.")
 @click.option("--remote-group", metavar="SG", help="Only with the members of this group.")
+@click.option("--remote-address-group", metavar="GROUP", help="Only with the addresses in it.")
 @click.option("--ipv6", is_flag=True, help="For IPv6. Taken from --remote when that is given.")
 @click.option("--description")
 @json_option
@@ -131,6 +154,7 @@ def _rule_body(  # noqa: PLR0913 -- one for each option of the command
     port: str | None,
     remote: str | None,
     remote_group: str | None,
+    remote_address_group: str | None,
     ipv6: bool,
     description: str | None,
 ) -> dict[str, object]:
@@ -144,6 +168,11 @@ def _rule_body(  # noqa: PLR0913 -- one for each option of the command
         port_range_max=high,
         remote_ip_prefix=remote,
         remote_group_id=None if remote_group is None else GROUP.id_of(client, remote_group),
+        remote_address_group_id=(
+            None
+            if remote_address_group is None
+            else client.address_groups.find(remote_address_group).id
+        ),
         description=description,
     )
 

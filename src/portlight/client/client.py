@@ -9,11 +9,13 @@ from portlight.client.collection import Collection, R
 from portlight.client.connection import Connection
 from portlight.client.credentials import Credentials
 from portlight.client.resources import (
+    AddressGroup,
     Instance,
     Interface,
     Network,
     Port,
     PortCounters,
+    Protection,
     SecurityGroup,
     SecurityGroupRule,
     Status,
@@ -58,6 +60,11 @@ class Client:
     def security_group_rules(self) -> Collection[SecurityGroupRule]:
         """The rules of all groups."""
         return self._collection(SecurityGroupRule, "security_group_rule", NEUTRON)
+
+    @cached_property
+    def address_groups(self) -> Collection[AddressGroup]:
+        """The address groups."""
+        return self._collection(AddressGroup, "address_group", NEUTRON)
 
     @cached_property
     def instances(self) -> Collection[Instance]:
@@ -107,6 +114,12 @@ class Client:
         path = f"{NATIVE}/ports/{port_id}/counters"
         body = self.connection.get(_Envelope, path)
         return msgspec.json.decode(body["port_counters"], type=PortCounters)
+
+    def protection(self, security_group_id: str) -> Protection:
+        """Return the ports and instances that a security group protects."""
+        path = f"{NATIVE}/security-groups/{security_group_id}/protection"
+        body = self.connection.get(_Envelope, path)
+        return msgspec.json.decode(body["protection"], type=Protection)
 
     def status(self) -> Status:
         """Return what every host said last."""

@@ -116,6 +116,38 @@ class SecurityGroupRule(Described, frozen=True, kw_only=True):
     port_range_max: int | None
     remote_ip_prefix: str | None
     remote_group_id: str | None
+    remote_address_group_id: str | None
+
+
+class AddressGroup(Described, frozen=True, kw_only=True):
+    """A list of addresses that rules refer to."""
+
+    addresses: list[str]
+
+
+class ProtectedInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance with a port in a security group."""
+
+    id: str
+    name: str
+
+
+class ProtectedPort(msgspec.Struct, frozen=True, kw_only=True):
+    """A port in a security group."""
+
+    id: str
+    name: str
+    network_id: str
+    device_id: str
+    ip_addresses: list[str]
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """What a security group protects."""
+
+    security_group_id: str
+    instances: list[ProtectedInstance]
+    ports: list[ProtectedPort]
 
 
 class SecurityGroup(Described, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from portlight.compiler.view import HostView
+from portlight.core.address_group import AddressGroup
 from portlight.core.security_group import (
     Direction,
     EstablishedFlows,
@@ -21,7 +22,8 @@ from portlight.core.security_group import (
 from portlight.plan.classifier import Classifier, ClassifierRule, Family, RuleFlag
 from portlight.plan.delta import delta
 from portlight.values.addresses import IpPrefix
-from portlight.values.ids import SecurityGroupId, SecurityGroupRuleId
+from portlight.values.ids import AddressGroupId, SecurityGroupId, SecurityGroupRuleId
+from portlight.values.prefixes import PrefixSet, prefix_set
 from portlight.values.ranges import MAX_PORT, PortRange
 
 _FAMILY = {EtherType.IPV4: Family.IPV4, EtherType.IPV6: Family.IPV6}
@@ -32,8 +34,12 @@ _PORT_PROTOCOLS = frozenset({6, 17, 33, 132, 136})
 Ordered = tuple[str, ClassifierRule]
 """A rule and its place: text that sorts as the classifier's order does."""
 GroupNumbers = frozenset[tuple[SecurityGroupId, int]]
-Inputs = dict[SecurityGroupRuleId, tuple[SecurityGroupRule, int | None]]
-"""Rules with the number of their remote group, if they have one."""
+Named = int | PrefixSet
+"""What a rule names as its remote side: the number of a group, or the addresses of one."""
+RemoteKey = SecurityGroupId | tuple[AddressGroupId, EtherType]
+Remotes = frozenset[tuple[RemoteKey, Named]]
+"""What the rules of a group name, as far as it is there."""
+Inputs = dict[SecurityGroupRuleId, tuple[SecurityGroupRule, Named | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +89,7 @@ def _group_rules(
         ("group_rules", group, direction),
         _compile_rules,
         view.rules_of(group),
-        remote_groups(view, group),
+        remote_groups(view, group) | _address_sets(view, group),
         direction,
         _flags(owner),
     )
@@ -102,6 +108,31 @@ def _named_groups(rules: Mapping[object, SecurityGroupRule]) -> frozenset[Securi
     return frozenset(group for group in named if group is not None)
 
 
+def _address_sets(view: HostView, group: SecurityGroupId) -> Remotes:
+    """Return the addresses, by family, of the address groups that the rules of a group name."""
+    rules, present = view.rules_of(group), view.topology.address_groups
+    named = view.memo.recall(("address_groups", group), _named_address_groups, rules)
+    sets = {
+        (key, family): view.memo.recall(
+            ("address_set", key, family), _addresses_of, present[key], family
+        )
+        for key in named
+        if key in present
+        for family in EtherType
+    }
+    return frozenset((key, held) for key, held in sets.items() if held is not None)
+
+
+def _named_address_groups(rules: Mapping[object, SecurityGroupRule]) -> frozenset[AddressGroupId]:
+    named = {rule.remote_address_group_id for rule in rules.values()}
+    return frozenset(group for group in named if group is not None)
+
+
+def _addresses_of(group: AddressGroup, family: EtherType) -> PrefixSet | None:
+    version = _FAMILY[family]
+    return prefix_set(prefix for prefix in group.addresses if prefix.version == version)
+
+
 def _flags(group: SecurityGroup) -> RuleFlag:
     if not group.stateful:
         return RuleFlag.STATELESS
@@ -111,7 +142,7 @@ def _flags(group: SecurityGroup) -> RuleFlag:
 
 def _compile_rules(
     rules: Mapping[object, SecurityGroupRule],
-    remote: GroupNumbers,
+    remotes: Remotes,
     direction: Direction,
     flags: RuleFlag,
     last: GroupRules | None,
@@ -119,9 +150,9 @@ def _compile_rules(
     """Compile the rules that changed since the last time, all of them when the flags did."""
     if last is None or last.flags != flags:
         last = GroupRules(inputs={}, flags=flags, compiled={}, ordered=())
-    numbers = dict(remote)
-    inputs = {
-        rule.id: (rule, numbers.get(rule.remote_group_id) if rule.remote_group_id else None)
+    named = dict(remotes)
+    inputs: Inputs = {
+        rule.id: (rule, named.get(key) if (key := _remote_key(rule)) else None)
         for rule in rules.values()
         if rule.direction is direction
     }
@@ -140,18 +171,22 @@ def _compile_rules(
     )
 
 
-def _compile_rule(
-    rule: SecurityGroupRule, remote_group: int | None, flags: RuleFlag
-) -> Ordered | None:
+def _remote_key(rule: SecurityGroupRule) -> RemoteKey | None:
+    if rule.remote_address_group_id is not None:
+        return rule.remote_address_group_id, rule.ethertype
+    return rule.remote_group_id
+
+
+def _compile_rule(rule: SecurityGroupRule, named: Named | None, flags: RuleFlag) -> Ordered | None:
     """Return the rule for the classifier with its place; None for one that matches no packet."""
     family = _FAMILY[rule.ethertype]
-    if not _can_match(rule, family, remote_group):
+    if not _can_match(rule, family, named):
         return None
     compiled = ClassifierRule(
         family=family,
         protocol=rule.protocol,
-        remote_prefix=_narrow_prefix(rule.remote_prefix),
-        remote_group=remote_group,
+        remote_prefixes=named if isinstance(named, PrefixSet) else _narrow(rule.remote_prefix),
+        remote_group=named if isinstance(named, int) else None,
         destination_ports=_narrow_ports(rule.ports),
         icmp=_icmp_range(rule.icmp),
         flags=flags,
@@ -160,19 +195,20 @@ def _compile_rule(
     return _place(compiled), compiled
 
 
-def _can_match(rule: SecurityGroupRule, family: Family, remote_group: int | None) -> bool:
+def _can_match(rule: SecurityGroupRule, family: Family, named: Named | None) -> bool:
     if rule.ports is not None and rule.protocol not in _PORT_PROTOCOLS:
         return False
     if rule.icmp is not None and rule.protocol != _ICMP_PROTOCOL[family]:
         return False
     if rule.remote_prefix is not None and rule.remote_prefix.version != family:
         return False
-    return rule.remote_group_id is None or remote_group is not None
+    # A group that is not there has no member, and an empty address group no address.
+    return named is not None or _remote_key(rule) is None
 
 
-def _narrow_prefix(prefix: IpPrefix | None) -> IpPrefix | None:
+def _narrow(prefix: IpPrefix | None) -> PrefixSet | None:
     """Return None, which matches everything, for a prefix that does."""
-    return prefix if prefix is not None and prefix.prefixlen else None
+    return prefix_set((prefix,)) if prefix is not None and prefix.prefixlen else None
 
 
 def _narrow_ports(ports: PortRange | None) -> PortRange | None:
@@ -193,7 +229,7 @@ def _place(rule: ClassifierRule) -> str:
     """Return the text by which rules are ordered; the label decides between equals."""
     stateless = int(RuleFlag.STATELESS in rule.flags)
     cutting = int(RuleFlag.KEEP not in rule.flags)
-    selectors = (rule.protocol, rule.remote_prefix, rule.remote_group)
+    selectors = (rule.protocol, rule.remote_prefixes, rule.remote_group)
     ranges = (rule.destination_ports, rule.icmp)
     spans = tuple(f"{span.first}-{span.last}" if span else "" for span in ranges)
     content = (stateless, cutting, int(rule.family), *selectors, *spans)

@@ -14,8 +14,15 @@ from portlight.core.network import HostRoute, Ipv6Mode
 from portlight.core.port import AddressPair, ExtraDhcpOption
 from portlight.core.security_group import Direction, EstablishedFlows, EtherType
 from portlight.core.virtual_ip import ClaimPolicy, VirtualIpMember
-from portlight.values.addresses import AddressRange, IpAddress, IpPrefix, MacAddress
+from portlight.values.addresses import (
+    AddressRange,
+    IpAddress,
+    IpInterface,
+    IpPrefix,
+    MacAddress,
+)
 from portlight.values.ids import (
+    AddressGroupId,
     NetworkId,
     PortId,
     ProjectId,
@@ -142,8 +149,9 @@ class SecurityGroupRuleDraft:
     """Name or number, as the client wrote it."""
     port_range_min: int | None = None
     port_range_max: int | None = None
-    remote_prefix: IpPrefix | None = None
+    remote_prefix: IpInterface | None = None
     remote_group_id: SecurityGroupId | None = None
+    remote_address_group_id: AddressGroupId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from portlight.core.errors import Blocker, ConflictError, InUseError, InvalidRequestError, named
-from portlight.values.ids import ProjectId, SecurityGroupId, SecurityGroupRuleId
+from portlight.values.ids import DefaultRuleId, ProjectId, SecurityGroupId, SecurityGroupRuleId
 
 
 class SecurityGroupInUseError(InUseError):
@@ -29,6 +29,59 @@ class SecurityGroupRuleExistsError(ConflictError):
     def __init__(self, rule_id: SecurityGroupRuleId) -> None:
         super().__init__(f"Security group rule already exists. Rule id is {rule_id}.")
         self.rule_id = rule_id
+
+
+class DuplicateRuleInRequestError(ConflictError):
+    """Two rules of one request mean the same."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(
+            "Duplicate Security Group Rule in POST: "
+            f"rules {first} and {second} of the request mean the same."
+        )
+        self.first = first
+        self.second = second
+
+
+class DefaultRuleExistsError(ConflictError):
+    """A default rule with the same meaning, for the same groups, is there already."""
+
+    def __init__(self, rule_id: DefaultRuleId) -> None:
+        super().__init__(f"Default Security group rule already exists. Rule id is {rule_id}.")
+        self.rule_id = rule_id
+
+
+class MixedStatefulnessError(ConflictError):
+    """A port is to be in stateful and in stateless groups."""
+
+    def __init__(self, stateless: Sequence[SecurityGroupId]) -> None:
+        super().__init__(
+            "Error Cannot apply both stateful and stateless security groups on the same port at "
+            f"the same time while attempting the operation: {named(stateless)} stateless."
+        )
+        self.stateless = tuple(stateless)
+
+
+class TooManyGroupsError(ConflictError):
+    """A port is to be in more groups than the data plane can tell apart for one address."""
+
+    def __init__(self, groups: int, limit: int) -> None:
+        super().__init__(f"A port cannot be in {groups} security groups; the limit is {limit}.")
+        self.groups = groups
+        self.limit = limit
+
+
+class TooManyRulesError(ConflictError):
+    """The groups of a port have more rules than its classifier holds."""
+
+    def __init__(self, group_id: SecurityGroupId, room: int, limit: int) -> None:
+        super().__init__(
+            f"The security groups of one port have room for {limit} rules and addresses of "
+            f"address groups together; group {group_id} alone takes {room}."
+        )
+        self.group_id = group_id
+        self.room = room
+        self.limit = limit
 
 
 class InvalidProtocolError(InvalidRequestError):
@@ -112,12 +165,14 @@ class MissingIcmpTypeError(InvalidRequestError):
         self.code = code
 
 
-class RemoteGroupAndPrefixError(InvalidRequestError):
-    """Both remotes are given."""
+class MultipleRemotesError(InvalidRequestError):
+    """More than one remote is given."""
 
     def __init__(self) -> None:
         super().__init__(
-            "remote_ip_prefix", "only remote_ip_prefix or remote_group_id may be given"
+            "remote_ip_prefix",
+            "only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be "
+            "provided",
         )
 
 

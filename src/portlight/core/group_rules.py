@@ -64,7 +64,7 @@ def _groups_of(topology: Topology, port: Port) -> Iterator[SecurityGroup]:
 
 def _allows(topology: Topology, port: Port, group: SecurityGroup, question: Question) -> bool:
     return any(
-        _matches(rule, question) and _matches_group(topology, port, rule, question.remote)
+        _matches(rule, question) and _matches_remote(topology, port, rule, question.remote)
         for rule in topology.security_group_rules.values()
         if rule.security_group_id == group.id
     )
@@ -96,6 +96,15 @@ def _matches_icmp(rule: SecurityGroupRule, question: Question) -> bool:
         return False
     kind, code = question.icmp
     return rule.icmp.type == kind and rule.icmp.code in {None, code}
+
+
+def _matches_remote(
+    topology: Topology, port: Port, rule: SecurityGroupRule, remote: IpAddress
+) -> bool:
+    if rule.remote_address_group_id is not None:
+        group = topology.address_groups.get(rule.remote_address_group_id)
+        return group is not None and any(remote in prefix for prefix in group.addresses)
+    return _matches_group(topology, port, rule, remote)
 
 
 def _matches_group(

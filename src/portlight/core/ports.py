@@ -29,7 +29,6 @@ from portlight.values.ids import HostName, PortId, SecurityGroupId, SubnetId
 
 MAX_ADDRESS_PAIRS = 256
 MAX_FIXED_IPS = 64
-MAX_SECURITY_GROUPS = 64
 MAX_DHCP_OPTIONS = 64
 GRACE_SECONDS = 120.0
 """How long a former address goes on working after a change (row N19)."""
@@ -216,7 +215,6 @@ def _check_limits(port: Port) -> None:
     limits = (
         ("allowed_address_pairs", len(port.allowed_address_pairs), MAX_ADDRESS_PAIRS),
         ("fixed_ips", len(port.fixed_ips), MAX_FIXED_IPS),
-        ("security_groups", len(port.security_groups), MAX_SECURITY_GROUPS),
         ("extra_dhcp_opts", len(port.extra_dhcp_options), MAX_DHCP_OPTIONS),
         ("device_id", len(port.device_id), 255),
         ("device_owner", len(port.device_owner), 255),

@@ -23,6 +23,7 @@ DEFAULT_LIMITS: Mapping[str, int] = {
     "port": 500_000,
     "security_group": 10_000,
     "security_group_rule": 200_000,
+    "address_group": 10_000,
     "rbac_policy": 10_000,
     "virtual_ip": 10_000,
     "instance": 10_000,

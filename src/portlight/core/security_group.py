@@ -5,8 +5,11 @@ from enum import StrEnum
 
 from portlight.core.meta import Meta
 from portlight.values.addresses import IpPrefix
-from portlight.values.ids import SecurityGroupId, SecurityGroupRuleId
+from portlight.values.ids import AddressGroupId, SecurityGroupId, SecurityGroupRuleId
 from portlight.values.ranges import PortRange
+
+SMALLEST_ROOM = 512
+"""Rules for which every group has room."""
 
 
 class Direction(StrEnum):
@@ -41,6 +44,8 @@ class SecurityGroup:
     stateful: bool = True
     established_flows: EstablishedFlows = EstablishedFlows.CUT
     is_default: bool = False
+    room: int = SMALLEST_ROOM
+    """What its rules take of a port's PORT_ROOM: see `core/group_room.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ class IcmpSelector:
 class SecurityGroupRule:
     """Allow packets of one direction and family that match every given selector.
 
-    At most one of `ports` and `icmp` is set, and of `remote_prefix` and `remote_group_id`.
+    At most one of `ports` and `icmp` is set, and at most one of the three remotes.
     """
 
     id: SecurityGroupRuleId
@@ -71,4 +76,7 @@ class SecurityGroupRule:
     """Destination ports, for TCP, UDP, SCTP, DCCP and UDP-Lite."""
     icmp: IcmpSelector | None = None
     remote_prefix: IpPrefix | None = None
+    remote_spelling: str | None = None
+    """The remote prefix as the client wrote it, when its host bits are not zero."""
     remote_group_id: SecurityGroupId | None = None
+    remote_address_group_id: AddressGroupId | None = None

@@ -16,16 +16,15 @@ from portlight.core.errors_security_group import (
     InvalidPortRangeError,
     InvalidPortValueError,
     MissingIcmpTypeError,
+    MultipleRemotesError,
     ProtocolRequiredWithPortsError,
     ProtocolWithoutPortsError,
-    RemoteGroupAndPrefixError,
     RemotePrefixFamilyError,
     SecurityGroupRuleExistsError,
 )
 from portlight.core.meta import Meta
 from portlight.core.protocols import ICMP, ICMPV6, WITH_PORTS, protocol_number
 from portlight.core.security_group import (
-    Direction,
     EstablishedFlows,
     EtherType,
     IcmpSelector,
@@ -79,34 +78,10 @@ def change_security_group(
     return changed
 
 
-def first_rules(group: SecurityGroup) -> tuple[SecurityGroupRuleDraft, ...]:
-    """Return the rules that a new group starts with.
-
-    Egress is open in both families; the members of a default group also reach each other.
-    """
-    families = (EtherType.IPV4, EtherType.IPV6)
-    rules = [
-        SecurityGroupRuleDraft(
-            security_group_id=group.id, direction=Direction.EGRESS, ethertype=family
-        )
-        for family in families
-    ]
-    if group.is_default:
-        rules += [
-            SecurityGroupRuleDraft(
-                security_group_id=group.id,
-                direction=Direction.INGRESS,
-                ethertype=family,
-                remote_group_id=group.id,
-            )
-            for family in families
-        ]
-    return tuple(rules)
-
-
 def build_rule(draft: SecurityGroupRuleDraft, birth: Birth) -> SecurityGroupRule:
     """Return the new rule; raise a domain error when the draft contradicts itself."""
     number = protocol_number(draft.protocol, draft.ethertype)
+    remote = draft.remote_prefix
     check_text("description", draft.description)
     _check_remote(draft)
     return SecurityGroupRule(
@@ -125,8 +100,12 @@ def build_rule(draft: SecurityGroupRuleDraft, birth: Birth) -> SecurityGroupRule
         protocol_spelling=None if number is None else draft.protocol,
         ports=None if number in (ICMP, ICMPV6) else _ports(draft, number),
         icmp=_icmp(draft) if number in (ICMP, ICMPV6) else None,
-        remote_prefix=draft.remote_prefix,
+        remote_prefix=None if remote is None else remote.network,
+        remote_spelling=None
+        if remote is None or remote.ip == remote.network.network_address
+        else str(remote),
         remote_group_id=draft.remote_group_id,
+        remote_address_group_id=draft.remote_address_group_id,
     )
 
 
@@ -141,16 +120,19 @@ def change_rule(
 
 def meaning(rule: SecurityGroupRule) -> str:
     """Return what makes two rules the same; the description does not (row H167)."""
-    parts = (
+    prefix = rule.remote_prefix
+    parts = [
         rule.security_group_id,
         rule.direction,
         rule.ethertype,
         rule.protocol,
         rule.ports and f"{rule.ports.first}-{rule.ports.last}",
         rule.icmp and f"{rule.icmp.type}/{rule.icmp.code}",
-        rule.remote_prefix,
+        prefix if prefix is not None and prefix.prefixlen else None,
         rule.remote_group_id,
-    )
+    ]
+    if rule.remote_address_group_id is not None:
+        parts.append(rule.remote_address_group_id)
     return " ".join(str(part) for part in parts)
 
 
@@ -162,18 +144,19 @@ def check_no_twin(rule: SecurityGroupRule, others: Iterable[SecurityGroupRule]) 
 
 
 def _check_remote(draft: SecurityGroupRuleDraft) -> None:
+    remotes = (draft.remote_prefix, draft.remote_group_id, draft.remote_address_group_id)
+    if sum(remote is not None for remote in remotes) > 1:
+        raise MultipleRemotesError
     if draft.remote_prefix is None:
         return
-    if draft.remote_group_id is not None:
-        raise RemoteGroupAndPrefixError
     if draft.remote_prefix.version != _IP_VERSION[draft.ethertype]:
         raise RemotePrefixFamilyError(draft.ethertype, str(draft.remote_prefix))
 
 
 def _ports(draft: SecurityGroupRuleDraft, protocol: int | None) -> PortRange | None:
     low, high = draft.port_range_min, draft.port_range_max
-    if low is None and high is None:
-        return None
+    if (low, high) in ((None, None), (1, MAX_PORT)):
+        return None  # every port: as Neutron does, no range
     if protocol is None:
         raise ProtocolRequiredWithPortsError
     if protocol not in WITH_PORTS:

@@ -7,12 +7,14 @@ compiler read it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from portlight.core.address_group import AddressGroup
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.virtual_ip import VirtualIp
 from portlight.values.ids import (
+    AddressGroupId,
     InstanceId,
     NetworkId,
     PortId,
@@ -22,7 +24,16 @@ from portlight.values.ids import (
     VirtualIpId,
 )
 
-Entity = Network | Subnet | Port | SecurityGroup | SecurityGroupRule | VirtualIp | Instance
+Entity = (
+    Network
+    | Subnet
+    | Port
+    | SecurityGroup
+    | SecurityGroupRule
+    | AddressGroup
+    | VirtualIp
+    | Instance
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +47,7 @@ class Topology:
     security_group_rules: Mapping[SecurityGroupRuleId, SecurityGroupRule] = field(
         default_factory=dict
     )
+    address_groups: Mapping[AddressGroupId, AddressGroup] = field(default_factory=dict)
     virtual_ips: Mapping[VirtualIpId, VirtualIp] = field(default_factory=dict)
     instances: Mapping[InstanceId, Instance] = field(default_factory=dict)
 
@@ -46,6 +58,7 @@ KIND_OF: Mapping[type, str] = {
     Port: "ports",
     SecurityGroup: "security_groups",
     SecurityGroupRule: "security_group_rules",
+    AddressGroup: "address_groups",
     VirtualIp: "virtual_ips",
     Instance: "instances",
 }

@@ -86,3 +86,10 @@ def hold_lock(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def wait_for_lock(path: Path) -> int:
+    """Take a lock as soon as no other process has it; closing the descriptor ends it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor

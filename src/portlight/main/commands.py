@@ -1,6 +1,5 @@
 """The verbs of the service itself, added to the command line."""
 
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from portlight.main.lifecycle import (
     services,
     take_down,
 )
+from portlight.main.logs import log_to_stderr
 from portlight.main.serve import serve
 from portlight.main.settings import DEFAULT_STATE, Settings, SettingsError, load_settings
 
@@ -44,6 +44,12 @@ def _listener_options(command: C) -> C:
         click.option("--tls-cert", type=click.Path(dir_okay=False), help="Certificate (PEM)."),
         click.option("--tls-key", type=click.Path(dir_okay=False), help="Its key (PEM)."),
         click.option("--insecure", is_flag=True, default=None, help="Allow clear text anywhere."),
+        click.option(
+            "--database",
+            metavar="URL",
+            help="postgresql+psycopg://USER@HOST/NAME. Default: a file in the state folder.",
+        ),
+        click.option("--workers", type=int, help="Server processes on the listener. Default: 1."),
     ):
         command = option(command)
     return command
@@ -104,17 +110,20 @@ def status(state: Path) -> None:
 @_listener_options
 def serve_command(state: Path, **flags: Any) -> None:  # noqa: ANN401 -- the options above
     """Run the server in the foreground."""
-    _log_to_stderr()
+    log_to_stderr()
     settings = _settings(state, flags)
     settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    serve(settings)
+    try:
+        serve(settings)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @click.command("agent")
 @_state_option
 def agent_command(state: Path) -> None:
     """Run the agent of this host in the foreground."""
-    _log_to_stderr()
+    log_to_stderr()
     run_agent(_settings(state, {}))
 
 
@@ -125,11 +134,6 @@ def demo(state: Path, **flags: Any) -> None:  # noqa: ANN401 -- the options abov
     """Start, build a sample network, and prove with packets what Portlight claims."""
     settings = _up(_settings(state, flags))
     run_demo(connect(load_credentials(settings.state)), settings.state)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 COMMANDS = (up, down, status, serve_command, agent_command, demo)

@@ -14,7 +14,8 @@ from portlight.dataplane.names import HostNames
 from portlight.main.processes import Service, end, start
 from portlight.main.settings import RUN_FOLDER, Settings, SettingsError, save_settings, tag_of
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
+"""A busy machine needs more than ten times as long as an idle one to read the program."""
 STOP_SECONDS = 5.0
 LOG_LINES_SHOWN = 5
 

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import msgspec
 
+from portlight.store.sql import UnknownDatabaseError, database_of, sqlite_url
+
 DEFAULT_STATE = Path("/var/lib/portlight")
 DEFAULT_LISTEN = "127.0.0.1:9696"
 RUN_FOLDER = Path("/run/portlight")
 TAG_LENGTH = 4
+MAX_WORKERS = 64
 _TAG_LETTERS = string.ascii_lowercase + string.digits
 _CHECKOUT = Path(__file__).parents[3]
 
@@ -38,12 +41,16 @@ class Settings:
     tls_key: Path | None = None
     insecure: bool = False
     """Listen elsewhere than on loopback without TLS."""
+    database: str = ""
+    """URL of the database; empty: an SQLite file in the state folder. May hold a password."""
+    workers: int = 1
+    """Server processes that share the listener."""
     bpf_objects: Path = _CHECKOUT / "build" / "bpf"
 
     @property
-    def database(self) -> Path:
-        """The SQLite file."""
-        return self.state / "portlight.db"
+    def database_url(self) -> str:
+        """Where everything is kept."""
+        return self.database or sqlite_url(self.state / "portlight.db")
 
     @property
     def runtime(self) -> Path:
@@ -75,14 +82,17 @@ class _Chosen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tls_certificate: str | None = None
     tls_key: str | None = None
     insecure: bool = False
+    database: str = ""
+    workers: int = 1
 
 
 def load_settings(
-    state: Path, flags: Mapping[str, str | bool | None], environment: Mapping[str, str]
+    state: Path, flags: Mapping[str, str | int | None], environment: Mapping[str, str]
 ) -> Settings:
     """Return the checked settings of a state folder; raise SettingsError.
 
-    `flags` has `listen`, `host`, `tls_cert`, `tls_key` and `insecure`, None when not given.
+    `flags` has `listen`, `host`, `tls_cert`, `tls_key`, `insecure`, `database` and `workers`, None
+    when not given.
     """
     state = state.absolute()
     before = _read(state)
@@ -101,6 +111,8 @@ def load_settings(
         tls_certificate=Path(certificate) if certificate else None,
         tls_key=Path(key) if key else None,
         insecure=bool(flags.get("insecure")) or before.insecure,
+        database=chosen("database", "PORTLIGHT_DATABASE", before.database) or "",
+        workers=int(flags.get("workers") or before.workers),
         bpf_objects=Path(environment.get("PORTLIGHT_BPF", str(_CHECKOUT / "build" / "bpf"))),
     )
     _check(settings)
@@ -117,6 +129,8 @@ def save_settings(settings: Settings) -> None:
         tls_certificate=str(settings.tls_certificate) if settings.tls_certificate else None,
         tls_key=str(settings.tls_key) if settings.tls_key else None,
         insecure=settings.insecure,
+        database=settings.database,
+        workers=settings.workers,
     )
     write_private(settings.state / "settings.json", msgspec.json.encode(remembered))
 
@@ -171,6 +185,16 @@ def _check(settings: Settings) -> None:
             f"--listen {settings.listen} is not loopback: tokens and passwords would travel in"
             " clear text. Give --tls-cert and --tls-key, or --insecure"
         )
+    _check_store(settings)
+
+
+def _check_store(settings: Settings) -> None:
+    if not 1 <= settings.workers <= MAX_WORKERS:
+        raise SettingsError(f"--workers is 1 to {MAX_WORKERS}, not {settings.workers}")
+    try:
+        database_of(settings.database_url)
+    except UnknownDatabaseError as error:
+        raise SettingsError(f"--database: {error}") from error
 
 
 def _is_loopback(host: str) -> bool:

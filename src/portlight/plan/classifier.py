@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
 from portlight.values.addresses import IpPrefix
+from portlight.values.prefixes import PrefixSet
 from portlight.values.ranges import PortRange
 
 
@@ -47,9 +48,9 @@ class ClassifierRule:
     family: Family
     protocol: int | None = None
     local_prefix: IpPrefix | None = None
-    remote_prefix: IpPrefix | None = None
+    remote_prefixes: PrefixSet | None = None
     remote_group: int | None = None
-    """Number of a group whose members match as the remote side; excludes `remote_prefix`."""
+    """Number of a group whose members match as the remote side; excludes `remote_prefixes`."""
     source_ports: PortRange | None = None
     destination_ports: PortRange | None = None
     icmp: PortRange | None = None

@@ -82,6 +82,8 @@ class Cloud:
         self.ports = Collection(self._do, kinds.PORTS)
         self.security_groups = kinds.SecurityGroups(self._do, kinds.SECURITY_GROUPS)
         self.security_group_rules = Collection(self._do, kinds.SECURITY_GROUP_RULES)
+        self.address_groups = kinds.AddressGroups(self._do, kinds.ADDRESS_GROUPS)
+        self.default_rules = Collection(self._do, kinds.DEFAULT_RULES)
         self.rbac_policies = Collection(self._do, kinds.RBAC_POLICIES)
         self.virtual_ips = Collection(self._do, kinds.VIRTUAL_IPS)
         self.instances = Collection(self._do, kinds.INSTANCES)
@@ -90,6 +92,7 @@ class Cloud:
         self._attendance = hosts.Attendance()
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
+        self.notice_commits = self._do.notice
 
     def shared_with(self, caller: Caller, kind: type[Owned]) -> frozenset[str]:
         """Return the ids of the things of a kind that are shared with the caller's project."""

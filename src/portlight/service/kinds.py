@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from portlight.core.address_group import AddressGroup
+from portlight.core.default_rule import DefaultRule
 from portlight.core.drafts import (
     InstanceDraft,
     NetworkDraft,
@@ -14,6 +16,7 @@ from portlight.core.drafts import (
     VirtualIpDraft,
 )
 from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
+from portlight.core.drafts_groups import AddressGroupDraft, DefaultRuleChange, DefaultRuleDraft
 from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
 from portlight.core.host import Host, HostDraft
 from portlight.core.instance import Instance
@@ -24,7 +27,9 @@ from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
 from portlight.service import (
+    address_groups,
     address_scopes,
+    default_rules,
     hosts,
     instances,
     networks,
@@ -40,7 +45,9 @@ from portlight.service.collection import ANY, Collection, Kind, Where, one_by_on
 from portlight.store.protocol import Window
 from portlight.values.addresses import IpPrefix
 from portlight.values.ids import (
+    AddressGroupId,
     AddressScopeId,
+    DefaultRuleId,
     HostId,
     InstanceId,
     NetworkId,
@@ -114,6 +121,22 @@ SECURITY_GROUP_RULES: Final[
     create=security_groups.create_rules,
     update=security_groups.update_rule,
     delete=security_groups.delete_rule,
+)
+ADDRESS_GROUPS: Final[Kind[AddressGroup, AddressGroupId, AddressGroupDraft, AddressGroupDraft]] = (
+    Kind(
+        entity=AddressGroup,
+        name="address_group",
+        create=one_by_one(address_groups.create),
+        update=address_groups.update,
+        delete=address_groups.delete,
+    )
+)
+DEFAULT_RULES: Final[Kind[DefaultRule, DefaultRuleId, DefaultRuleDraft, DefaultRuleChange]] = Kind(
+    entity=DefaultRule,
+    name="default_security_group_rule",
+    create=one_by_one(default_rules.create),
+    update=default_rules.update,
+    delete=default_rules.delete,
 )
 RBAC_POLICIES: Final[Kind[RbacPolicy, RbacPolicyId, RbacPolicyDraft, RbacPolicyChange]] = Kind(
     entity=RbacPolicy,
@@ -189,3 +212,19 @@ class SecurityGroups(
                 caller, lambda work: security_groups.ensure_default(work, caller.project_id)
             )
         return super().find(caller, where, window)
+
+
+class AddressGroups(Collection[AddressGroup, AddressGroupId, AddressGroupDraft, AddressGroupDraft]):
+    """Address groups; their addresses change by verbs."""
+
+    def add_addresses(
+        self, caller: Caller, identifier: AddressGroupId, addresses: Sequence[IpPrefix]
+    ) -> AddressGroup:
+        """Put addresses into a group, all or none."""
+        return self._do.run(caller, lambda work: address_groups.add(work, identifier, addresses))
+
+    def remove_addresses(
+        self, caller: Caller, identifier: AddressGroupId, addresses: Sequence[IpPrefix]
+    ) -> AddressGroup:
+        """Take addresses out of a group, all or none."""
+        return self._do.run(caller, lambda work: address_groups.remove(work, identifier, addresses))

@@ -122,7 +122,7 @@ def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | Non
     groups = (
         port.security_groups
         if isinstance(draft.security_groups, Unset)
-        else security_groups.check_groups(work, draft.security_groups)
+        else security_groups.check_groups(work, draft.security_groups, port.security_groups)
     )
     parts = PortParts(mac=mac, fixed_ips=fixed_ips, security_groups=groups)
     changed = change_port(port, _without_device(work, draft, port), parts=parts, now=work.now)

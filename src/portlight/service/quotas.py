@@ -6,6 +6,7 @@ What a project has is kept by the store, so that the judgement costs the same at
 from collections.abc import Mapping
 from typing import Final
 
+from portlight.core.address_group import AddressGroup
 from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import NotFoundError, QuotaExceededError
 from portlight.core.instance import Instance
@@ -37,6 +38,7 @@ RESOURCE_OF: Final[Mapping[type, str]] = {
     Port: "port",
     SecurityGroup: "security_group",
     SecurityGroupRule: "security_group_rule",
+    AddressGroup: "address_group",
     RbacPolicy: "rbac_policy",
     VirtualIp: "virtual_ip",
     Instance: "instance",
@@ -50,9 +52,8 @@ def check(work: Work) -> None:
     Only what the caller asked for is refused: a network's DHCP port or a default group counts,
     and comes all the same.
     """
-    for kind, project_id in sorted(
-        work.claims, key=lambda claim: (claim[1], RESOURCE_OF[claim[0]])
-    ):
+    claims = [(project_id, kind) for kind, project_id in work.claims if kind in RESOURCE_OF]
+    for project_id, kind in sorted(claims, key=lambda claim: (claim[0], RESOURCE_OF[claim[1]])):
         resource = RESOURCE_OF[kind]
         own, defaults = _limits(work.tx, project_id)
         allowed = allowance(resource, own, defaults)

@@ -3,14 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from portlight.core.address_group import AddressGroup
 from portlight.core.changes import next_meta
+from portlight.core.default_rule import DefaultRule
+from portlight.core.default_rules import is_for, rule_draft
 from portlight.core.drafts import (
     SecurityGroupDraft,
     SecurityGroupRuleChange,
     SecurityGroupRuleDraft,
     Unset,
 )
-from portlight.core.errors_security_group import DefaultSecurityGroupError, SecurityGroupInUseError
+from portlight.core.errors import Blocker
+from portlight.core.errors_security_group import (
+    DefaultSecurityGroupError,
+    DuplicateRuleInRequestError,
+    SecurityGroupInUseError,
+)
+from portlight.core.group_room import check_together
 from portlight.core.port import Port
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.security_groups import (
@@ -21,10 +30,10 @@ from portlight.core.security_groups import (
     change_security_group,
     check_no_twin,
     check_same_project,
-    first_rules,
     meaning,
 )
 from portlight.service import rbac
+from portlight.service.group_room import settle
 from portlight.service.policy import check_action, check_owner
 from portlight.service.work import Work, blocker_of, check_revision, load, load_own, owner_of
 from portlight.store.protocol import Reading
@@ -64,6 +73,8 @@ def update(
     group = load_own(work, SecurityGroup, group_id, "update_security_group")
     check_revision(group, group_id, if_revision)
     changed = change_security_group(group, draft, now=work.now)
+    if changed.stateful is not group.stateful:
+        _check_unused(group_id, _ports_in(work, group_id))
     work.tx.update(group, changed)
     return changed
 
@@ -73,14 +84,15 @@ def delete(work: Work, group_id: SecurityGroupId) -> None:
     group = load_own(work, SecurityGroup, group_id, "delete_security_group")
     if group.is_default and not work.caller.is_admin:
         raise DefaultSecurityGroupError("Removing the", group.meta.project_id)
-    users = [blocker_of(port) for port in work.tx.find(Port, {"security_group_id": [group_id]})]
+    where = {"remote_group_id": [group_id]}
+    users = _ports_in(work, group_id)
     users += [
         blocker_of(rule, f"of security group {rule.security_group_id}")
-        for rule in work.tx.find(SecurityGroupRule, {"remote_group_id": [group_id]})
+        for rule in work.tx.find(SecurityGroupRule, where)
         if rule.security_group_id != group_id
     ]
-    if users:
-        raise SecurityGroupInUseError(group_id, users)
+    users += [blocker_of(rule) for rule in work.tx.find(DefaultRule, where)]
+    _check_unused(group_id, users)
     for rule in work.tx.find(SecurityGroupRule, {"security_group_id": [group_id]}):
         work.tx.delete(rule)
     rbac.discard(work, group)
@@ -91,14 +103,19 @@ def create_rules(work: Work, drafts: Sequence[SecurityGroupRuleDraft]) -> list[S
     """Add rules, all or none. Each group that gets some counts one revision up."""
     check_action(work.caller, "create_security_group_rule")
     groups: dict[SecurityGroupId, SecurityGroup] = {}
-    made = []
+    made: list[SecurityGroupRule] = []
     for draft in drafts:
         group = groups.get(draft.security_group_id)
         if group is None:
             group = load(work, SecurityGroup, draft.security_group_id)
             check_owner(work.caller, "create_security_group_rule", group.meta.project_id)
             groups[group.id] = group
-        made.append(_create_rule(work, group, draft))
+        made.append(_build_rule(work, group, draft))
+    _check_no_duplicates(made)
+    present = work.tx.find(SecurityGroupRule, {"meaning": [meaning(rule) for rule in made]})
+    for rule in made:
+        check_no_twin(rule, present)
+    work.tx.insert(*made)
     for group in groups.values():
         _touch(work, group)
     return made
@@ -134,12 +151,38 @@ def groups_for_port(
     return check_groups(work, asked)
 
 
-def check_groups(work: Work, asked: Sequence[SecurityGroupId]) -> tuple[SecurityGroupId, ...]:
-    """Return the groups; raise NotFoundError for one that the caller cannot see."""
-    return tuple(load(work, SecurityGroup, group_id).id for group_id in dict.fromkeys(asked))
+def check_groups(
+    work: Work, asked: Sequence[SecurityGroupId], present: Sequence[SecurityGroupId] = ()
+) -> tuple[SecurityGroupId, ...]:
+    """Return the groups of a port that had the present ones.
+
+    Raises NotFoundError for one that the caller cannot see, and a ConflictError when they cannot
+    be on one port together.
+    """
+    groups = [load(work, SecurityGroup, group_id) for group_id in dict.fromkeys(asked)]
+    if {group.id for group in groups} - set(present):
+        check_together(groups)
+    return tuple(group.id for group in groups)
 
 
-def _create_rule(
+def _ports_in(work: Work, group_id: SecurityGroupId) -> list[Blocker]:
+    return [blocker_of(port) for port in work.tx.find(Port, {"security_group_id": [group_id]})]
+
+
+def _check_unused(group_id: SecurityGroupId, users: Sequence[Blocker]) -> None:
+    if users:
+        raise SecurityGroupInUseError(group_id, users)
+
+
+def _check_no_duplicates(rules: Sequence[SecurityGroupRule]) -> None:
+    first: dict[str, int] = {}
+    for place, rule in enumerate(rules, start=1):
+        earlier = first.setdefault(meaning(rule), place)
+        if earlier != place:
+            raise DuplicateRuleInRequestError(earlier, place)
+
+
+def _build_rule(
     work: Work, group: SecurityGroup, draft: SecurityGroupRuleDraft
 ) -> SecurityGroupRule:
     if not isinstance(draft.project_id, Unset):
@@ -147,16 +190,23 @@ def _create_rule(
     rule = build_rule(draft, work.birth(group.meta.project_id))
     if rule.remote_group_id is not None:
         load(work, SecurityGroup, rule.remote_group_id)
-    check_no_twin(rule, work.tx.find(SecurityGroupRule, {"meaning": [meaning(rule)]}))
-    work.tx.insert(rule)
+    if rule.remote_address_group_id is not None:
+        load(work, AddressGroup, rule.remote_address_group_id)
     return rule
 
 
 def _insert_with_rules(work: Work, group: SecurityGroup) -> None:
+    """Keep a new group with the rules that the operator's template gives it (row P10)."""
+    templates = [one for one in work.tx.find(DefaultRule) if is_for(one, group)]
+    rules = [
+        build_rule(rule_draft(one, group.id), work.birth(group.meta.project_id))
+        for one in templates
+    ]
     work.tx.insert(group)
-    for draft in first_rules(group):
-        work.tx.insert(build_rule(draft, work.birth(group.meta.project_id)))
+    work.tx.insert(*rules)
+    settle(work, group, group)
 
 
 def _touch(work: Work, group: SecurityGroup) -> None:
-    work.tx.update(group, replace(group, meta=next_meta(group.meta, None, work.now)))
+    """Note that the rules of a group have changed."""
+    settle(work, group, replace(group, meta=next_meta(group.meta, None, work.now)))

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from portlight.core.address_group import AddressGroup
+from portlight.core.default_rule import DefaultRule
 from portlight.core.meta import Meta
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
@@ -49,6 +51,8 @@ class Sight:
     users: tuple[tuple[type[Owned], str], ...] = ()
     """Who uses a thing: kinds with their key that names it."""
     parent: Parent | None = None
+    is_public: bool = False
+    """Whether everybody sees all of them: they belong to the deployment."""
 
 
 SIGHTS: Mapping[type[Owned], Sight] = {
@@ -59,8 +63,12 @@ SIGHTS: Mapping[type[Owned], Sight] = {
         object_type="security_group",
         users=((Port, "security_group_id"), (SecurityGroupRule, "remote_group_id")),
     ),
+    AddressGroup: Sight(
+        object_type="address_group", users=((SecurityGroupRule, "remote_address_group_id"),)
+    ),
     SubnetPool: Sight(object_type="subnetpool", users=((Subnet, "subnetpool_id"),)),
     AddressScope: Sight(object_type="address_scope", users=((SubnetPool, "address_scope_id"),)),
+    DefaultRule: Sight(is_public=True),
     SecurityGroupRule: Sight(parent=Parent(kind=SecurityGroup, key="security_group_id")),
 }
 
@@ -71,8 +79,13 @@ _NONE = Sight()
 
 
 def seen_by(kind: type[Owned], project_id: ProjectId) -> tuple[Alternative, ...]:
-    """Return the alternatives by which the store finds what a project sees of a kind."""
+    """Return the alternatives by which the store finds what a project sees of a kind.
+
+    None of them: everything.
+    """
     sight = SIGHTS.get(kind, _NONE)
+    if sight.is_public:
+        return ()
     found: list[Alternative] = [{"project_id": [project_id]}]
     if sight.object_type is not None:
         found.append({"id": _granted(sight.object_type, project_id)})
@@ -91,6 +104,8 @@ def sees(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
     if entity.meta.project_id == project_id:
         return True
     sight = SIGHTS.get(type(entity), _NONE)
+    if sight.is_public:
+        return True
     if sight.object_type is not None and _is_granted(tx, project_id, entity):
         return True
     if sight.parent is None or sight.parent.owner_only:

@@ -30,6 +30,7 @@ class Transactions:
         self._host = host
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
+        self._noticed = 0
 
     def read(self) -> AbstractContextManager[Reading]:
         """Begin a read transaction."""
@@ -77,6 +78,14 @@ class Transactions:
             callbacks = tuple(self._callbacks)
         for callback in callbacks:
             callback()
+
+    def notice(self) -> None:
+        """Wake those who wait if any process has committed a change since the last call."""
+        with self._store.reading() as tx:
+            _, newest = tx.sequence_span()
+        if newest != self._noticed:
+            self._noticed = newest
+            self.announce()
 
     def _finish(self, result: R, *, wakes: bool) -> R:
         if wakes:

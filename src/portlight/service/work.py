@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from portlight.core.address_group import AddressGroup
 from portlight.core.changes import Birth, given
+from portlight.core.default_rule import DefaultRule
 from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import Blocker, NotFoundError, PreconditionFailedError
 from portlight.core.host import Host
@@ -31,6 +33,8 @@ LABELS: Mapping[type, str] = {
     Port: "Port",
     SecurityGroup: "SecurityGroup",
     SecurityGroupRule: "SecurityGroupRule",
+    AddressGroup: "AddressGroup",
+    DefaultRule: "DefaultSecurityGroupRule",
     SubnetPool: "SubnetPool",
     AddressScope: "AddressScope",
     Host: "Agent",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
+from portlight.core.default_rule import FIRST_RULES
 from portlight.core.topology import KIND_OF
 from portlight.store.protocol import (
     AlreadyExistsError,
@@ -50,6 +51,9 @@ class MemoryStore:
     def __init__(self) -> None:
         self._tables = _Tables()
         self._lock = threading.RLock()
+        with self.writing() as tx:
+            # As the migrations do.
+            tx.insert(*FIRST_RULES)
 
     @contextmanager
     def reading(self) -> Generator[Reading]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from portlight.core.address_group import AddressGroup
+from portlight.core.default_rule import DefaultRule
 from portlight.core.host import Host
 from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
 from portlight.core.instance import Instance
@@ -122,9 +124,21 @@ SHAPES: Mapping[type, Shape] = {
             "project_id": _project,
             "security_group_id": lambda rule: rule.security_group_id,
             "remote_group_id": lambda rule: rule.remote_group_id,
+            "remote_address_group_id": lambda rule: rule.remote_address_group_id,
+            "by_addresses_in": lambda rule: (
+                rule.security_group_id if rule.remote_address_group_id else None
+            ),
             "meaning": meaning,
         },
         unique=(("meaning",),),
+    ),
+    AddressGroup: Shape(table="address_groups", is_counted=True, columns=_OWNED),
+    DefaultRule: Shape(
+        table="default_rules",
+        columns={
+            "remote_group_id": lambda rule: rule.remote_group_id,
+            "remote_address_group_id": lambda rule: rule.remote_address_group_id,
+        },
     ),
     VirtualIp: Shape(
         table="virtual_ips",

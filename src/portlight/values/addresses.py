@@ -8,10 +8,13 @@ import re
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
+    IPv4Interface,
     IPv4Network,
     IPv6Address,
+    IPv6Interface,
     IPv6Network,
     ip_address,
+    ip_interface,
     ip_network,
 )
 from typing import TYPE_CHECKING
@@ -23,6 +26,9 @@ else:
     # msgspec takes one custom type in a union, so at run time the alias is the common base class.
     IpAddress = ipaddress._BaseAddress  # noqa: SLF001
     IpPrefix = ipaddress._BaseNetwork  # noqa: SLF001
+
+IpInterface = IPv4Interface | IPv6Interface
+"""An address with a length: the spelling of a prefix whose host bits need not be zero."""
 
 _MAC_TEXT = re.compile(r"[0-9a-fA-F]{2}([:-])(?:[0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}")
 
@@ -108,3 +114,8 @@ def parse_ip(text: str) -> IpAddress:
 def parse_prefix(text: str, *, strict: bool = True) -> IpPrefix:
     """Read `address/length`; with `strict`, host bits must be zero."""
     return ip_network(text, strict=strict)
+
+
+def parse_interface(text: str) -> IpInterface:
+    """Read `address` or `address/length`, whatever the host bits; raise ValueError otherwise."""
+    return ip_interface(text)

@@ -13,16 +13,16 @@ from portlight.core.errors_security_group import (
     InvalidPortValueError,
     InvalidProtocolError,
     MissingIcmpTypeError,
+    MultipleRemotesError,
     ProtocolFamilyError,
     ProtocolRequiredWithPortsError,
     ProtocolWithoutPortsError,
-    RemoteGroupAndPrefixError,
     RemotePrefixFamilyError,
     SecurityGroupRuleExistsError,
 )
 from portlight.core.security_group import Direction, EtherType, IcmpSelector
 from portlight.core.security_groups import build_rule, check_no_twin
-from portlight.values.addresses import parse_prefix
+from portlight.values.addresses import parse_interface
 from portlight.values.ids import ProjectId, SecurityGroupId
 from portlight.values.ranges import PortRange
 
@@ -82,11 +82,14 @@ def test_protocols_go_by_name_and_number(
         ({"protocol": "icmp", "port_range_min": 3, "port_range_max": 256}, InvalidIcmpValueError),
         ({"protocol": "icmp", "port_range_min": -1}, InvalidIcmpValueError),
         ({"protocol": "icmp", "port_range_max": 3}, MissingIcmpTypeError),
-        ({"remote_prefix": parse_prefix("2001:db8::/64")}, RemotePrefixFamilyError),
-        ({"ethertype": V6, "remote_prefix": parse_prefix("10.0.0.0/8")}, RemotePrefixFamilyError),
+        ({"remote_prefix": parse_interface("2001:db8::/64")}, RemotePrefixFamilyError),
         (
-            {"remote_prefix": parse_prefix("10.0.0.0/8"), "remote_group_id": "g2"},
-            RemoteGroupAndPrefixError,
+            {"ethertype": V6, "remote_prefix": parse_interface("10.0.0.0/8")},
+            RemotePrefixFamilyError,
+        ),
+        (
+            {"remote_prefix": parse_interface("10.0.0.0/8"), "remote_group_id": "g2"},
+            MultipleRemotesError,
         ),
     ],
 )
@@ -126,7 +129,7 @@ def test_rules_are_twins_whatever_their_spelling_and_description() -> None:
         {"ethertype": V6},
         {"protocol": "udp"},
         {"port_range_min": 80, "port_range_max": 81},
-        {"remote_prefix": parse_prefix("10.0.0.0/8")},
+        {"remote_prefix": parse_interface("10.0.0.0/8")},
         {"remote_group_id": "g2"},
         {"security_group_id": "g9"},
     ],

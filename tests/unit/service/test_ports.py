@@ -37,6 +37,7 @@ from portlight.core.errors_port import (
     PortInUseError,
     PortSecurityRequiredForGroupsError,
 )
+from portlight.core.errors_security_group import TooManyGroupsError
 from portlight.core.port import AddressPair, ExtraDhcpOption
 from portlight.values.addresses import MacAddress, parse_ip, parse_mac, parse_prefix
 from portlight.values.ids import NetworkId, ProjectId, SecurityGroupId
@@ -116,7 +117,7 @@ def test_a_port_can_be_in_sixty_four_groups() -> None:
     )
 
     assert set(port.security_groups) == set(groups[:64])
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(TooManyGroupsError, match="the limit is 64"):
         world.cloud.ports.update(MEMBER, port.id, PortDraft(security_groups=groups))
 
 

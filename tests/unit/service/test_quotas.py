@@ -27,6 +27,7 @@ from portlight.core.drafts import (
     VirtualIpDraft,
 )
 from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
+from portlight.core.drafts_groups import AddressGroupDraft
 from portlight.core.drafts_sharing import QuotaDraft, RbacPolicyDraft
 from portlight.core.errors import (
     ForbiddenError,
@@ -93,6 +94,9 @@ MAKERS: dict[str, Callable[[World], object]] = {
         MEMBER, AddressScopeDraft(name="scope", ip_version=4)
     ),
     "security_group_rule": a_group_rule,
+    "address_group": lambda world: world.cloud.address_groups.create(
+        MEMBER, AddressGroupDraft(name="office")
+    ),
     "rbac_policy": a_policy,
     "virtual_ip": a_virtual_ip,
     "instance": lambda world: world.cloud.instances.create(MEMBER, InstanceDraft(name="one")),

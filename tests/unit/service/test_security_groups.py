@@ -13,6 +13,7 @@ from portlight.core.drafts import (
 from portlight.core.errors import NotFoundError
 from portlight.core.errors_security_group import (
     DefaultSecurityGroupError,
+    DuplicateRuleInRequestError,
     SecurityGroupInUseError,
     SecurityGroupRuleExistsError,
 )
@@ -99,7 +100,7 @@ def test_a_twin_is_refused_in_bulk_too_and_then_nothing_is_added() -> None:
     group = a_group(world)
     before = shown(world, group)
 
-    with pytest.raises(SecurityGroupRuleExistsError):
+    with pytest.raises(DuplicateRuleInRequestError, match="rules 1 and 2"):
         world.cloud.security_group_rules.create_many(
             MEMBER, [a_rule(group.id), a_rule(group.id, description="again")]
         )

@@ -33,7 +33,7 @@ from portlight.values.ids import NetworkId, ProjectId, SubnetId
 
 @pytest.fixture(params=ON_DISK)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return a_url(request.param, tmp_path, request)
+    return a_url(request.param, tmp_path, request, own=True)
 
 
 def test_the_migrations_make_the_tables_that_the_store_uses(url: str) -> None:

@@ -91,6 +91,9 @@ class AgentEndpoint:
         try:
             self._check(request)
             return response_of(await self.answer(request))
+        except RequestError as error:
+            wrong_method = error.status is HTTPStatus.METHOD_NOT_ALLOWED
+            return refuse(self.face, error, {"Allow": self.method} if wrong_method else {})
         except DomainError as error:
             return refuse(self.face, error, {})
         except Exception as error:  # noqa: BLE001 -- the edge of the process: answered and logged

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from portlight.api.errors import native_body
 from portlight.api.native.counters import show_counters
 from portlight.api.native.instances import INSTANCES, instance_verb_routes
+from portlight.api.native.protection import show_protection
 from portlight.api.native.quotas import quota_routes
 from portlight.api.native.status import show_status
 from portlight.api.native.virtual_ips import VIRTUAL_IPS, virtual_ip_verb_routes
@@ -28,4 +29,5 @@ def native_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *quota_routes(face, BASE),
         route(face, f"{BASE}/status", GET=show_status),
         route(face, f"{BASE}/ports/{{id}}/counters", GET=show_counters),
+        route(face, f"{BASE}/security-groups/{{id}}/protection", GET=show_protection),
     ]

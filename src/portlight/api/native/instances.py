@@ -8,10 +8,10 @@ from starlette.routing import Route
 from portlight.api.attributes import STANDARD, Attributes, at_creation, parse_create, read_only
 from portlight.api.neutron.ports import PORTS, render_port
 from portlight.api.operation import Description, Operation, operation, removal, summary_of
-from portlight.api.parser import Parse
+from portlight.api.parser import Parse, narrowed
 from portlight.api.resource import Resource, envelope
 from portlight.api.resource_schema import create_schema, entity_schema
-from portlight.api.schema import TEXT, WHOLE, array, one_word, or_null, shape
+from portlight.api.schema import TEXT, WHOLE, Schema, array, one_word, or_null, shape
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
 from portlight.api.standard import grouped, related, render_standard
 from portlight.api.wire import (
@@ -25,6 +25,7 @@ from portlight.api.wire import (
 )
 from portlight.core.drafts import InstanceDraft, InterfaceRequest
 from portlight.core.instance import Instance, InstanceKind, InstanceStatus, PowerState
+from portlight.core.instances import check_interface
 from portlight.core.port import Port
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
@@ -44,8 +45,20 @@ _PARSERS: dict[str, Parse] = {
 }
 
 
+_OF_A_NEW_PORT = ("network_id", "subnet_id", "ip_address", "security_groups")
+_NEW_OR_PRESENT: Schema = {
+    "anyOf": [
+        {"required": ["port_id"], "properties": dict.fromkeys(_OF_A_NEW_PORT, False)},
+        {"required": ["network_id"], "properties": {"port_id": False}},
+        {"required": ["subnet_id"], "properties": {"port_id": False}},
+    ]
+}
+
+
 def _interface(ip_address: object = None, **fields: object) -> InterfaceRequest:
-    return InterfaceRequest(address=ip_address, **fields)  # type: ignore[arg-type]  # the table above gives the types
+    request = InterfaceRequest(address=ip_address, **fields)  # type: ignore[arg-type]  # the table above gives the types
+    check_interface(request)
+    return request
 
 
 _SHOWN = (
@@ -66,7 +79,7 @@ _ATTRIBUTES: Attributes = {
     "kind": at_creation("kind", one_of(InstanceKind)),
     "interfaces": at_creation(
         "interfaces",
-        list_of(record(_interface, {}, **_PARSERS), 16),
+        list_of(narrowed(record(_interface, {}, **_PARSERS), _NEW_OR_PRESENT), 16),
         answer=array(_INTERFACE_SHOWN),
     ),
     "host": read_only(TEXT),
@@ -149,7 +162,7 @@ def _verb(use_case: Callable[[Cloud, Caller, InstanceId], Instance]) -> Operatio
 
 
 @operation(
-    body=shape({"interface": create_schema("interface", _INTERFACE)}),
+    body=shape({"interface": {**create_schema("interface", _INTERFACE), **_NEW_OR_PRESENT}}),
     status=HTTPStatus.CREATED,
     answer=shape({"interface": _INTERFACE_SHOWN}),
 )

@@ -1,9 +1,12 @@
 """The body of an agent's report. Pure."""
 
+from typing import Annotated
+
 import msgspec
 
 from portlight.api.errors import BadRequestError
 from portlight.api.struct_schema import struct_schema
+from portlight.api.wire import address, mac
 from portlight.core.codec import decode_entity
 from portlight.core.observation import ErrorReport
 from portlight.core.virtual_ip import AnnouncementKind
@@ -17,14 +20,17 @@ from portlight.service.report import (
 from portlight.values.addresses import parse_ip, parse_mac
 from portlight.values.ids import HostName
 
+_Address = Annotated[str, msgspec.Meta(extra_json_schema=dict(address.schema))]
+_Mac = Annotated[str, msgspec.Meta(extra_json_schema=dict(mac.schema))]
+
 
 class _Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A claim with its addresses as text."""
 
     network: int
-    address: str
+    address: _Address
     port: int
-    mac: str
+    mac: _Mac
     kind: AnnouncementKind
     accepted: bool
     at: float

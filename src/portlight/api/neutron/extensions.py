@@ -22,6 +22,7 @@ _UPDATED = "2026-01-01T00:00:00-00:00"
 
 _NAMES = {
     "aap-reject-multicast": ("Refusal of multicast pairs", "Address pairs are no multicast groups"),
+    "address-group": ("Address group", "Named lists of addresses that rules refer to"),
     "address-scope": ("Address scope", "Spaces in which no prefix means two places"),
     "agent": ("agent", "The hosts, as agents"),
     "allowed-address-pairs": ("Allowed Address Pairs", "Further source addresses of a port"),
@@ -46,11 +47,32 @@ _NAMES = {
     "quota-check-limit-default": ("Quota limit check by default", "Limits are not below usage"),
     "quota_details": ("Quota details management support", "What a project uses of its quotas"),
     "quotas": ("Quota management support", "Limits per project"),
+    "rbac-address-group": ("Add address_group type to RBAC", "Shared address groups"),
     "rbac-policies": ("RBAC Policies", "Networks shared with other projects"),
     "rbac-security-groups": ("Add security_group type to network RBAC", "Shared groups"),
     "revision-if-match": ("If-Match constraints based on revision_number", "If-Match"),
-    "security-groups-shared-filtering": ("Security group filtering on the shared field", "shared"),
+    "port-security-groups-filtering": (
+        "Port filtering on security groups",
+        "Ports can be listed by security group",
+    ),
     "security-group": ("security-group", "Security groups and their rules"),
+    "security-groups-default-rules": (
+        "Default rules for security groups",
+        "The template of the rules that a new group starts with",
+    ),
+    "security-groups-normalized-cidr": (
+        "Normalized CIDR field for security group rules",
+        "The remote prefix without host bits",
+    ),
+    "security-groups-remote-address-group": (
+        "Remote address group id field for security group rules",
+        "An address group as the remote side of a rule",
+    ),
+    "security-groups-rules-belongs-to-default-sg": (
+        "Security group rule belongs to the project's default security group",
+        "A flag of the rules of default groups",
+    ),
+    "security-groups-shared-filtering": ("Security group filtering on the shared field", "shared"),
     "service-type": ("Neutron Service Type Management", "Providers of services: none"),
     "sorting": ("Sorting support", "sort_key and sort_dir"),
     "standard-attr-description": ("standard-attr-description", "Descriptions"),

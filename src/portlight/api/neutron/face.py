@@ -6,6 +6,7 @@ from http import HTTPStatus
 from starlette.routing import Route
 
 from portlight.api.errors import neutron_body
+from portlight.api.neutron.address_groups import ADDRESS_GROUPS, address_group_verb_routes
 from portlight.api.neutron.address_scopes import ADDRESS_SCOPES
 from portlight.api.neutron.availability import (
     AGENTS,
@@ -13,6 +14,7 @@ from portlight.api.neutron.availability import (
     SERVICE_PROVIDERS,
     ZONE_LIST,
 )
+from portlight.api.neutron.default_rules import DEFAULT_RULES
 from portlight.api.neutron.extensions import list_extensions, show_extension
 from portlight.api.neutron.networks import NETWORKS
 from portlight.api.neutron.ports import PORTS
@@ -63,6 +65,9 @@ def neutron_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *routes_of(face, SECURITY_GROUPS, BASE),
         *tag_routes(face, SECURITY_GROUPS, BASE),
         *routes_of(face, SECURITY_GROUP_RULES, BASE),
+        *routes_of(face, DEFAULT_RULES, BASE),
+        *routes_of(face, ADDRESS_GROUPS, BASE),
+        *address_group_verb_routes(face, BASE),
         *routes_of(face, RBAC_POLICIES, BASE),
         *quota_routes(face, BASE),
     ]
@@ -88,6 +93,8 @@ def _version(call: Call) -> Reply:
         PORTS,
         SECURITY_GROUPS,
         SECURITY_GROUP_RULES,
+        DEFAULT_RULES,
+        ADDRESS_GROUPS,
         RBAC_POLICIES,
     )
     resources: list[Json] = [

@@ -6,10 +6,10 @@ from portlight.api.attributes import STANDARD, Attributes, at_creation, read_onl
 from portlight.api.resource import Resource
 from portlight.api.schema import TEXT, TRUTH, array, or_null
 from portlight.api.standard import grouped, related, render_standard
-from portlight.api.wire import Json, boolean, integer, list_of, only, text
+from portlight.api.wire import Json, boolean, either, integer, list_of, one_number, only, text
 from portlight.core.drafts import NetworkDraft
 from portlight.core.network import Network, Subnet
-from portlight.core.networks import ZONES
+from portlight.core.networks import MAX_MTU, MIN_MTU, ZONES
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.values.ids import AddressScopeId, NetworkId, SubnetPoolId
@@ -20,7 +20,7 @@ _ATTRIBUTES: Attributes = {
     **STANDARD,
     "admin_state_up": settable("admin_state_up", boolean),
     "shared": settable("shared", boolean),
-    "mtu": settable("mtu", integer(0, 65_535)),
+    "mtu": settable("mtu", either(one_number(0), integer(MIN_MTU, MAX_MTU))),
     "port_security_enabled": settable("port_security_enabled", boolean),
     "router:external": settable("external", boolean),
     "is_default": settable(None, only(value=False, why="there is no automatic topology")),

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from portlight.api.attributes import Attribute, Attributes, at_creation, read_only
 from portlight.api.parser import parser
 from portlight.api.resource import Resource
-from portlight.api.schema import TEXT
-from portlight.api.wire import Json, identifier, one_of, text
+from portlight.api.schema import TEXT, one_word
+from portlight.api.wire import Json, identifier, one_of
 from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
+from portlight.core.errors_sharing import RbacObjectTypeError
 from portlight.core.rbac import EVERYONE, RbacAction, RbacPolicy
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
+from portlight.service.sharing import SHARABLE
 from portlight.values.ids import RbacPolicyId
 
 _TARGET_SCHEMA = {"anyOf": [{"const": EVERYONE}, identifier.schema]}
@@ -22,9 +24,17 @@ def _target(field: str, raw: object) -> str:
     return EVERYONE if raw == EVERYONE else identifier(field, raw)
 
 
+@parser(one_word(*sorted(SHARABLE)))
+def _object_type(_field: str, raw: object) -> str:
+    """Accept a kind of things that can be shared."""
+    if not isinstance(raw, str) or raw not in SHARABLE:
+        raise RbacObjectTypeError(str(raw), sorted(SHARABLE))
+    return raw
+
+
 _ATTRIBUTES: Attributes = {
     "id": read_only(TEXT),
-    "object_type": at_creation("object_type", text(), required=True),
+    "object_type": at_creation("object_type", _object_type, required=True),
     "object_id": at_creation("object_id", identifier, required=True),
     "action": at_creation("action", one_of(RbacAction), required=True),
     "target_tenant": Attribute(parse=_target, draft="target", required=True),

@@ -39,7 +39,9 @@ def _render(cloud: Cloud, caller: Caller, groups: Sequence[SecurityGroup]) -> li
             "stateful": group.stateful,
             "established_flows": group.established_flows,
             "shared": group.id in shared,
-            "security_group_rules": [render_rule(rule) for rule in rules.get(group.id, ())],
+            "security_group_rules": [
+                render_rule(rule, is_default=group.is_default) for rule in rules.get(group.id, ())
+            ],
         }
         for group in groups
     ]

@@ -15,9 +15,11 @@ from portlight.dataplane.bpf.intervals import (
     Dimension,
     KeyRanges,
     KeySpace,
+    Spans,
     build_dimension,
     encode_levels,
     encode_records,
+    key_ranges,
 )
 from portlight.dataplane.bpf.vectors import (
     BLOCK_BITS,
@@ -28,10 +30,13 @@ from portlight.dataplane.bpf.vectors import (
 )
 from portlight.plan.classifier import Classifier, ClassifierRule, Family
 from portlight.values.addresses import IpPrefix
+from portlight.values.prefixes import PrefixSet
 from portlight.values.ranges import MAX_PORT
 
 MAX_RULES = BLOCK_BITS * MAX_BLOCKS
 """Rules of one family in one classifier."""
+MAX_DEPTH: Final = {NARROW: 4, WIDE: 8}
+"""Levels of a tree that the program descends."""
 MAGIC = 0x504C4331
 VERSION = 1
 HEADER_ELEMENTS = 3
@@ -59,6 +64,17 @@ class ClassifierTooLargeError(ValueError):
         self.rules = rules
 
 
+class TooManyIntervalsError(ValueError):
+    """The selectors of a classifier cut a dimension into more intervals than it can have."""
+
+    def __init__(self, intervals: int, limit: int) -> None:
+        super().__init__(
+            f"a dimension of a classifier has {intervals} intervals, more than {limit}"
+        )
+        self.intervals = intervals
+        self.limit = limit
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FamilyPart:
     """The searchable part of one family; a dimension that no rule constrains is absent."""
@@ -68,7 +84,10 @@ class _FamilyPart:
 
 
 def encode_classifier(classifier: Classifier) -> bytes:
-    """Return the image, a whole number of 64-byte elements; raise ClassifierTooLargeError."""
+    """Return the image, a whole number of 64-byte elements.
+
+    Raises ClassifierTooLargeError or TooManyIntervalsError.
+    """
     pool = VectorPool(first_block=HEADER_ELEMENTS)
     parts = [_build_family(pool, classifier, family) for family in Family]
     records_at = HEADER_ELEMENTS + pool.block_elements
@@ -106,38 +125,43 @@ def _build_family(pool: VectorPool, classifier: Classifier, family: Family) -> _
     if not rules:
         return _FamilyPart(rules=rules, dimensions={})
     address = NARROW if family is Family.IPV4 else WIDE
-    dimensions = {SERVICE: _service(pool, rules, family)}
+    dimensions = {SERVICE: _selected(pool, NARROW, _by_service(rules, family), len(rules))}
     for kind, space, built in (
-        (SOURCE_PORT, NARROW, _by_port(rules)),
-        (LOCAL, address, _by_prefix([rule.local_prefix for rule in rules])),
+        (SOURCE_PORT, NARROW, _by_source_port(rules)),
+        (LOCAL, address, _by_local_prefix(rules)),
     ):
         if built:
             dimensions[kind] = _selected(pool, space, built, len(rules))
     dimensions |= _remote(pool, address, rules)
+    for dimension in dimensions.values():
+        _check_depth(dimension)
     return _FamilyPart(rules=rules, dimensions=dimensions)
 
 
-def _service(pool: VectorPool, rules: list[ClassifierRule], family: Family) -> Dimension:
-    """Protocol with destination port or ICMP type; it is there even if nothing constrains it."""
-    ranges = KeyRanges(firsts=[], lasts=[], rules=[])
-    always: list[int] = []
+def _check_depth(dimension: Dimension) -> None:
+    """Raise TooManyIntervalsError for a tree that is deeper than the program descends."""
+    limit = dimension.space.fanout ** MAX_DEPTH[dimension.space]
+    if len(dimension.bounds) > limit:
+        raise TooManyIntervalsError(len(dimension.bounds), limit)
+
+
+def _by_service(rules: Sequence[ClassifierRule], family: Family) -> KeyRanges:
+    """Protocol with destination port or ICMP type."""
+    held: dict[Spans, list[int]] = {}
     icmp = ICMP_PROTOCOL[family]
     for index, rule in enumerate(rules):
         protocol, span = rule.protocol, rule.icmp or rule.destination_ports
         protocols: Sequence[int]
         if span is None and rule.source_ports is None:
             if protocol is None:
-                always.append(index)
                 continue
             protocols = (protocol,)
         else:
             protocols = _protocols(rule, icmp)
         first, last = (span.first, span.last) if span is not None else (0, MAX_PORT)
-        for each in protocols:
-            ranges.firsts.append(each << 16 | first)
-            ranges.lasts.append(each << 16 | last)
-            ranges.rules.append(index)
-    return build_dimension(pool, NARROW, ranges, rules=len(rules), always=always)
+        spans = tuple([(each << 16 | first, each << 16 | last) for each in protocols])
+        held.setdefault(spans, []).append(index)
+    return key_ranges(held)
 
 
 def _protocols(rule: ClassifierRule, icmp: int) -> Sequence[int]:
@@ -154,16 +178,10 @@ def _remote(
     pool: VectorPool, address: KeySpace, rules: list[ClassifierRule]
 ) -> dict[int, Dimension]:
     """Remote prefixes, and beside them the groups: what matches is in one or in the other."""
-    named = [
-        (rule.remote_group, i) for i, rule in enumerate(rules) if rule.remote_group is not None
-    ]
-    groups = [group for group, _ in named]
-    by_group = KeyRanges(firsts=groups, lasts=groups, rules=[index for _, index in named])
-    by_prefix = _by_prefix([rule.remote_prefix for rule in rules])
+    by_group, by_prefix = _by_group(rules), _by_remote_prefix(rules)
     dimensions: dict[int, Dimension] = {}
     if by_group or by_prefix:
-        constrained = {*by_group.rules, *by_prefix.rules}
-        always = [index for index in range(len(rules)) if index not in constrained]
+        always = _unconstrained(len(rules), by_group, by_prefix)
         dimensions[REMOTE] = build_dimension(
             pool, address, by_prefix, rules=len(rules), always=always
         )
@@ -173,33 +191,58 @@ def _remote(
 
 
 def _selected(pool: VectorPool, space: KeySpace, ranges: KeyRanges, rules: int) -> Dimension:
-    constrained = set(ranges.rules)
-    always = [index for index in range(rules) if index not in constrained]
+    always = _unconstrained(rules, ranges)
     return build_dimension(pool, space, ranges, rules=rules, always=always)
 
 
-def _by_port(rules: Sequence[ClassifierRule]) -> KeyRanges:
-    spans = [
-        (rule.source_ports, i) for i, rule in enumerate(rules) if rule.source_ports is not None
-    ]
-    return KeyRanges(
-        firsts=[span.first for span, _ in spans],
-        lasts=[span.last for span, _ in spans],
-        rules=[index for _, index in spans],
+def _unconstrained(rules: int, *dimensions: KeyRanges) -> list[int]:
+    constrained = {rule for ranges in dimensions for held in ranges.holders for rule in held}
+    return [rule for rule in range(rules) if rule not in constrained]
+
+
+def _by_group(rules: Sequence[ClassifierRule]) -> KeyRanges:
+    held: dict[Spans, list[int]] = {}
+    for index, rule in enumerate(rules):
+        group = rule.remote_group
+        if group is not None:
+            held.setdefault(((group, group),), []).append(index)
+    return key_ranges(held)
+
+
+def _by_source_port(rules: Sequence[ClassifierRule]) -> KeyRanges:
+    held: dict[Spans, list[int]] = {}
+    for index, rule in enumerate(rules):
+        span = rule.source_ports
+        if span is not None:
+            held.setdefault(((span.first, span.last),), []).append(index)
+    return key_ranges(held)
+
+
+def _by_local_prefix(rules: Sequence[ClassifierRule]) -> KeyRanges:
+    held: dict[Spans, list[int]] = {}
+    for index, rule in enumerate(rules):
+        if rule.local_prefix is not None:
+            held.setdefault((_span(rule.local_prefix),), []).append(index)
+    return key_ranges(held)
+
+
+def _by_remote_prefix(rules: Sequence[ClassifierRule]) -> KeyRanges:
+    """Rules with the same addresses, which are many when they name one address group, are one."""
+    sets: dict[bytes, PrefixSet] = {}
+    held: dict[bytes, list[int]] = {}
+    for index, rule in enumerate(rules):
+        remote = rule.remote_prefixes
+        if remote is not None:
+            sets[remote.digest] = remote
+            held.setdefault(remote.digest, []).append(index)
+    return key_ranges(
+        {tuple([_span(prefix) for prefix in sets[key].prefixes]): held[key] for key in held}
     )
 
 
-def _by_prefix(prefixes: Sequence[IpPrefix | None]) -> KeyRanges:
-    present = [(prefix, index) for index, prefix in enumerate(prefixes) if prefix is not None]
-    if not present:
-        return KeyRanges(firsts=[], lasts=[], rules=[])
-    sizes = [1 << length for length in range(present[0][0].max_prefixlen, -1, -1)]
-    firsts = [int(prefix.network_address) for prefix, _ in present]
-    lasts = [
-        first + sizes[prefix.prefixlen] - 1
-        for first, (prefix, _) in zip(firsts, present, strict=True)
-    ]
-    return KeyRanges(firsts=firsts, lasts=lasts, rules=[index for _, index in present])
+def _span(prefix: IpPrefix) -> tuple[int, int]:
+    first = int(prefix.network_address)
+    return first, first + (1 << prefix.max_prefixlen - prefix.prefixlen) - 1
 
 
 def _encode_tree(dimension: Dimension, *, at: int, first_word: int) -> bytes:

@@ -8,12 +8,12 @@ A separator is the last key before its child, so that descending is counting `ke
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from portlight.dataplane.bpf.vectors import ELEMENT_BYTES, Numbers, VectorPool, sweep
+from portlight.dataplane.bpf.vectors import ELEMENT_BYTES, Numbers, VectorPool, sweep, toggles_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,23 @@ WIDE = KeySpace(128, 5)
 """IPv6 addresses: 4 separators of 16 bytes (low half first)."""
 
 
+Spans = tuple[tuple[int, int], ...]
+"""First and last key of ranges that do not overlap."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRanges:
-    """For which keys rules hold: three equally long columns. Ranges of one rule never overlap."""
+    """For which keys rules hold: three equally long columns. Ranges of one place never overlap."""
 
     firsts: list[int]
     lasts: list[int]
-    rules: list[int]
+    places: list[int]
+    """Which of `holders` the range is for."""
+    holders: Sequence[Sequence[int]]
+    """The rules that hold together: rules with one set of prefixes share its ranges."""
 
     def __bool__(self) -> bool:
-        return bool(self.rules)
+        return bool(self.holders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +71,24 @@ class Dimension:
     """Place of each interval's vector record, in words from the start of all records."""
 
 
+def key_ranges(held: Mapping[Spans, Sequence[int]]) -> KeyRanges:
+    """Return the ranges of all rules, from the rules that hold for the same ones."""
+    columns = [(first, last, place) for place, spans in enumerate(held) for first, last in spans]
+    return KeyRanges(
+        firsts=[first for first, _, _ in columns],
+        lasts=[last for _, last, _ in columns],
+        places=[place for _, _, place in columns],
+        holders=tuple(held.values()),
+    )
+
+
 def build_dimension(
     pool: VectorPool, space: KeySpace, ranges: KeyRanges, *, rules: int, always: Sequence[int]
 ) -> Dimension:
     """Cut the key space at the ranges' ends; `always` are the rules that hold for every key."""
     edges = ranges.firsts + [last + 1 for last in ranges.lasts]
     bounds, steps = _number(edges, space)
-    toggled = np.array(ranges.rules * 2, dtype=np.int64)
+    toggled = np.array(ranges.places * 2, dtype=np.int64)
     if bounds[-1] > space.last:
         # What holds to the end of the key space never leaves the vector.
         bounds.pop()
@@ -80,7 +98,7 @@ def build_dimension(
         pool,
         rules=rules,
         always=np.array(always, dtype=np.int64),
-        toggles=(steps, toggled),
+        toggles=toggles_of(steps, toggled, ranges.holders),
         steps=len(bounds),
     )
     return Dimension(space=space, bounds=bounds, records=records)

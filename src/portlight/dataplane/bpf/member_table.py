@@ -13,7 +13,7 @@ from portlight.dataplane.bpf.maps import BpfMap
 from portlight.plan.delta import Delta
 from portlight.values.addresses import IpAddress
 
-MAX_GROUPS = 32
+MAX_GROUPS = 64
 """Groups that rules refer to, of one address (MEMBER_GROUPS in bpf/lib/image.h)."""
 
 MemberKey = tuple[int, IpAddress]

@@ -4,6 +4,7 @@ Pure. A vector has one bit per rule of a family, cut into blocks of 512 bits (on
 Its record is a summary (bit i: block i is not empty) and the element number of every block.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,17 +66,47 @@ class VectorPool:
         return b"".join([rows.tobytes() for rows in self._records])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toggles:
+    """At its step, the bits enter a block of the vector or, those that are there, leave it."""
+
+    steps: Numbers
+    blocks: Numbers
+    bits: Words
+
+
+def toggles_of(steps: Numbers, places: Numbers, holders: Sequence[Sequence[int]]) -> Toggles:
+    """Return the toggles of all rules of `holders[place]` at each step.
+
+    The rules of a place take one toggle for each block, so a thousand rules with the same ranges
+    cost little more than one.
+    """
+    sizes = np.array([len(held) for held in holders], dtype=np.int64)
+    rules = np.array([rule for held in holders for rule in held], dtype=np.int64)
+    owners = np.repeat(np.arange(len(holders)), sizes)
+    kinds, rows = np.unique(owners * MAX_BLOCKS + (rules >> BLOCK_SHIFT), return_inverse=True)
+    bits = np.zeros((len(kinds), _WORDS), dtype=np.uint64)
+    np.bitwise_or.at(bits, (rows, _word(rules)), _mask(rules))
+    begins = np.searchsorted(kinds, np.arange(len(holders) + 1) * MAX_BLOCKS)
+    counts = np.diff(begins)[places]
+    # Row by row: where a place's rows begin, and how far into them.
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    taken = np.repeat(begins[places], counts) + within
+    return Toggles(
+        steps=np.repeat(steps, counts), blocks=kinds[taken] % MAX_BLOCKS, bits=bits[taken]
+    )
+
+
 def sweep(
-    pool: VectorPool, *, rules: int, always: Numbers, toggles: tuple[Numbers, Numbers], steps: int
+    pool: VectorPool, *, rules: int, always: Numbers, toggles: Toggles, steps: int
 ) -> Numbers:
     """Return the place of the vector's record at each step from 0 to `steps - 1`.
 
-    The vector begins with the rules `always`. `toggles` are two equally long columns, step and
-    rule: at its step a rule enters the vector or, if it is there, leaves it.
+    The vector begins with the rules `always`.
     """
     count = -(-rules // BLOCK_BITS)
     begin = _bits_of(always, count)
-    changed = _changes(*toggles, begin)
+    changed = _changes(toggles, begin)
     contents = pool.add_blocks(np.concatenate((begin, changed.contents)))
     elements = np.tile(contents[:count], (steps, 1))
     edges = np.flatnonzero(np.diff(changed.indexes)) + 1
@@ -98,18 +129,16 @@ class _Changes:
     contents: Words
 
 
-def _changes(steps: Numbers, rules: Numbers, begin: Words) -> _Changes:
-    order = np.argsort((rules >> BLOCK_SHIFT << 32) + steps)
-    steps, rules = steps[order], rules[order]
-    indexes = rules >> BLOCK_SHIFT
-    bits = np.zeros((len(rules) + 1, _WORDS), dtype=np.uint64)
-    bits[np.arange(1, len(rules) + 1), _word(rules)] = _mask(rules)
+def _changes(toggles: Toggles, begin: Words) -> _Changes:
+    order = np.argsort((toggles.blocks << 32) + toggles.steps)
+    steps, indexes = toggles.steps[order], toggles.blocks[order]
+    bits = np.concatenate((np.zeros((1, _WORDS), dtype=np.uint64), toggles.bits[order]))
     # Toggles add up over all blocks; what the blocks before have left behind is taken out again.
     sums = np.bitwise_xor.accumulate(bits, axis=0)
-    begins = np.flatnonzero(np.append([True], indexes[1:] != indexes[:-1])[: len(rules)])
-    before = np.repeat(sums[begins], np.diff(np.append(begins, len(rules))), axis=0)
+    begins = np.flatnonzero(np.append([True], indexes[1:] != indexes[:-1])[: len(steps)])
+    before = np.repeat(sums[begins], np.diff(np.append(begins, len(steps))), axis=0)
     contents = sums[1:] ^ before ^ begin[indexes]
-    is_last = np.ones(len(rules), dtype=bool)
+    is_last = np.ones(len(steps), dtype=bool)
     is_last[:-1] = (indexes[1:] != indexes[:-1]) | (steps[1:] != steps[:-1])
     return _Changes(indexes=indexes[is_last], steps=steps[is_last], contents=contents[is_last])
 

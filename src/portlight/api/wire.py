@@ -21,7 +21,6 @@ from portlight.api.parser import (
     refuse,
 )
 from portlight.api.schema import NULL, TEXT, TRUTH, WHOLE, Schema, or_null, titled
-from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import InvalidRequestError
 from portlight.values.addresses import (
     AddressRange,
@@ -235,15 +234,6 @@ def nullable(parse: Parser[T]) -> Parser[T | None]:
         return None if raw is None else parse(field, raw)
 
     return Parser(accept, or_null(parse.schema), or_null(parse.shown))
-
-
-def given_or_not(parse: Parser[T]) -> Parser[T | Unset]:
-    """Accept null as if the field had not been given."""
-
-    def accept(field: str, raw: object) -> T | Unset:
-        return UNSET if raw is None else parse(field, raw)
-
-    return Parser(accept, or_null(parse.schema), parse.shown)
 
 
 def json_object(limit: int) -> Parser[str]:

@@ -13,11 +13,10 @@ from portlight.api.attributes import (
     settable,
 )
 from portlight.api.errors import BadRequestError
-from portlight.api.parser import Parse
+from portlight.api.parser import Parse, given_or_not
 from portlight.api.wire import (
     address,
     boolean,
-    given_or_not,
     identifier,
     integer,
     json_object,

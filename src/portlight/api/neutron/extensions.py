@@ -77,7 +77,6 @@ _NAMES = {
     "sorting": ("Sorting support", "sort_key and sort_dir"),
     "standard-attr-description": ("standard-attr-description", "Descriptions"),
     "standard-attr-revisions": ("Resource revision numbers", "revision_number"),
-    "port-security-groups-filtering": ("Port filtering on security groups", "security_groups"),
     "standard-attr-tag": ("Tag support for resources", "Tags of every resource"),
     "standard-attr-timestamp": ("Resource timestamps", "created_at and updated_at"),
     "stateful-security-group": ("Stateful security group", "Groups without connection tracking"),

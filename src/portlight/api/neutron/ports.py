@@ -13,7 +13,7 @@ from portlight.api.attributes import (
     read_only,
     settable,
 )
-from portlight.api.parser import narrowed, refuse
+from portlight.api.parser import given_or_not, narrowed, refuse
 from portlight.api.query import member_of
 from portlight.api.resource import Resource
 from portlight.api.schema import MOMENT, TEXT, WHOLE, array, one_word, or_null, shape
@@ -22,7 +22,6 @@ from portlight.api.wire import (
     Json,
     address,
     boolean,
-    given_or_not,
     identifier,
     json_object,
     list_of,

@@ -10,9 +10,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import openstack
 import pytest
+from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 from tests.support.deployment import Deployment, Guest, Json, wait_for
 
@@ -21,11 +22,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 COMMAND = str(Path(sys.executable).with_name("openstack"))
 
 
-def stock(cloud: Deployment, *arguments: str, admin: bool = False, parsed: bool = True) -> Json:
+def stock(cloud: Deployment, *arguments: str, parsed: bool = True) -> Any:  # noqa: ANN401 -- JSON
     """Run the `openstack` command; return what it prints as JSON."""
     done = subprocess.run(
         [
-            *(COMMAND, "--os-cloud", "portlight-admin" if admin else "portlight"),
+            *(COMMAND, "--os-cloud", "portlight"),
             *arguments,
             *(("-f", "json") if parsed else ()),
         ],
@@ -43,10 +44,10 @@ def stock(cloud: Deployment, *arguments: str, admin: bool = False, parsed: bool 
 
 
 @pytest.fixture
-def sdk(cloud: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+def sdk(cloud: Deployment) -> Iterator[Connection]:
     """The SDK, with the project user's cloud."""
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(cloud.state / "clouds.yaml"))
-    connection = openstack.connect(cloud="portlight")
+    clouds = OpenStackConfig(config_files=[str(cloud.state / "clouds.yaml")], load_envvars=False)
+    connection = Connection(config=clouds.get_one(cloud="portlight"))
     yield connection
     connection.close()
 

@@ -71,7 +71,8 @@ class ApiServer:
     cloud: Cloud
     user: str = "portlight"
     _http: dict[str, httpx.Client] = field(default_factory=dict)
-    _actors: dict[str, tuple[UserId, str]] = field(default_factory=dict)
+    _actors: dict[str, UserId] = field(default_factory=dict)
+    _secrets: dict[str, str] = field(default_factory=dict)
 
     def log_in(
         self, user: str = "portlight", project: str | None = None, project_id: str | None = None
@@ -105,29 +106,38 @@ class ApiServer:
 
         The actors are `member` and `reader` (of `project`), `other` and `admin`.
         """
-        identity, root = self.cloud.identity, self._admin()
-        projects, tokens = {}, {}
+        names = ("project", "other", "admin")
+        projects = {name: self.a_project(f"{name}-{uuid.uuid4().hex}") for name in names}
+        tokens = {}
         for actor, name, roles in _ACTORS:
-            if name not in projects:
-                projects[name] = identity.create_project(root, f"{name}-{uuid.uuid4().hex}").id
-            user, secret = self._actor(actor)
+            project = ProjectId(projects[name])
             for role in roles:
-                identity.assign_role(root, user, projects[name], role)
-            tokens[actor] = identity.rescope(secret, projects[name]).secret
-        return dict(projects), tokens
+                grant = Grant(user_id=self._actor(actor), role=role, project_id=project)
+                self.cloud.identity.give_role(self._admin(), grant)
+            tokens[actor] = self._token(actor, projects[name])
+        return projects, tokens
 
-    def _actor(self, actor: str) -> tuple[UserId, str]:
-        """Return the user that plays an actor, with a token of his."""
-        if actor == "admin":
-            root = self._admin()
-            return root.user_id, self.http("admin").headers["x-auth-token"]
+    def _actor(self, actor: str) -> UserId:
+        """Return the user that plays an actor."""
         if actor not in self._actors:
-            home = self.cloud.identity.get_project(self._admin(), "portlight").id
-            user = self.cloud.identity.create_user(self._admin(), actor, PASSWORD, home).id
-            self.cloud.identity.assign_role(self._admin(), user, home, "reader")
-            secret = self.log_in(actor, "portlight").headers["x-subject-token"]
-            self._actors[actor] = (user, secret)
+            draft = UserDraft(name=actor, password=PASSWORD)
+            known = self._admin().user.id if actor == "admin" else None
+            made = known or self.cloud.identity.users.create(self._admin(), draft).id
+            self._actors[actor] = made
         return self._actors[actor]
+
+    def _token(self, actor: str, project_id: str) -> str:
+        """Return a token of an actor for a project; a password is asked for only once."""
+        if actor not in self._secrets:
+            answer = self.log_in(actor, project_id=project_id)
+            self._secrets[actor] = answer.headers["x-subject-token"]
+        identity = {"methods": ["token"], "token": {"id": self._secrets[actor]}}
+        auth = {"identity": identity, "scope": {"project": {"id": project_id}}}
+        answer = httpx.post(
+            f"{self.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False
+        )
+        assert answer.is_success, answer.text
+        return answer.headers["x-subject-token"]
 
     def a_project(self, name: str) -> str:
         """Make a project; return its id."""

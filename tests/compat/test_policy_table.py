@@ -3,151 +3,46 @@ caller's own, another project's, or shared with his.
 
 The marks of a row are, in this order: an administrator of another project; manager, member and
 reader of the project that owns the things; a member of a stranger project; a member of a project
-with which network and security group are shared.
+with which network, group, pool and scope are shared.
 """
 
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
-import httpx
 import pytest
-from tests.support.api_server import ApiServer
+from tests.support.policy_stage import (
+    Json,
+    Row,
+    Stage,
+    a_cidr,
+    a_default_rule,
+    a_policy,
+    a_pool,
+    a_rule,
+    a_scope,
+    a_stage,
+    a_subnet,
+    attached_port,
+    for_someone,
+    free_port,
+    lonely_network,
+    lonely_policy,
+    made_member,
+    make_default_rule,
+    make_policy,
+    make_quota,
+    make_rule,
+    member_of_vip,
+    mortal_addresses,
+    mortal_instance,
+    mortal_pool,
+    mortal_scope,
+    named,
+    on_network,
+)
 
 from portlight.service.policy import POLICY
 
-Json = dict[str, Any]
-
 CALLERS = ("admin", "manager", "member", "reader", "stranger", "shared")
-
-
-@dataclass(slots=True)
-class Stage:
-    """A project with one thing of every kind, and people around it."""
-
-    server: ApiServer
-    projects: dict[str, str] = field(default_factory=dict)
-    clients: dict[str, httpx.Client] = field(default_factory=dict)
-    ids: dict[str, str] = field(default_factory=dict)
-
-    def by(self, who: str, method: str, path: str, body: Json | None = None) -> httpx.Response:
-        return self.clients[who].request(method, path, json=body)
-
-    def make(self, path: str, who: str = "member", **fields: object) -> str:
-        """Make one thing; its collection's path says what."""
-        name = path.rsplit("/", 1)[1].replace("-", "_")
-        singular = "rbac_policy" if name == "rbac_policies" else name.removesuffix("s")
-        answer = self.by(who, "POST", path, {singular: fields})
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()[singular]["id"])
-
-    def path(self, template: str) -> str:
-        return template.format(**self.ids, **self.projects)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One action: the request, and what each of the callers gets."""
-
-    action: str
-    call: str
-    """Method and path."""
-    expect: str
-    body: Callable[[Stage], Json] | None = None
-    before: Callable[[Stage], object] | None = None
-    """What has to be made anew for each caller, because the request changes it."""
-
-
-def named(kind: str) -> Callable[[Stage], Json]:
-    return lambda _: {kind: {"name": "new"}}
-
-
-def on_network(kind: str, **fields: object) -> Callable[[Stage], Json]:
-    return lambda stage: {kind: {"network_id": stage.ids["network"], **fields}}
-
-
-def lonely_network(stage: Stage) -> None:
-    stage.ids["lonely"] = stage.make("/v2.0/networks")
-
-
-def mortal_instance(stage: Stage) -> None:
-    stage.ids["mortal"] = stage.make("/portlight/v1/instances", name="mortal")
-
-
-def a_cidr(_: Stage) -> str:
-    number = uuid.uuid4().int
-    return f"10.{number % 200 + 20}.{(number >> 16) % 250}.0/24"
-
-
-def a_subnet(stage: Stage) -> Json:
-    return {"subnet": {"network_id": stage.ids["network"], "cidr": a_cidr(stage)}}
-
-
-def a_rule(stage: Stage) -> Json:
-    port = uuid.uuid4().int % 60_000 + 1
-    return {
-        "security_group_rule": {
-            "security_group_id": stage.ids["group"],
-            "direction": "ingress",
-            "protocol": "tcp",
-            "port_range_min": port,
-            "port_range_max": port,
-        }
-    }
-
-
-def make_rule(stage: Stage) -> None:
-    answer = stage.by("member", "POST", "/v2.0/security-group-rules", a_rule(stage))
-    stage.ids["rule"] = answer.json()["security_group_rule"]["id"]
-
-
-def a_policy(stage: Stage, network: str = "network") -> Json:
-    return {
-        "rbac_policy": {
-            "object_type": "network",
-            "object_id": stage.ids[network],
-            "action": "access_as_shared",
-            "target_tenant": uuid.uuid4().hex,
-        }
-    }
-
-
-def make_policy(stage: Stage, network: str = "network") -> None:
-    answer = stage.by("member", "POST", "/v2.0/rbac-policies", a_policy(stage, network))
-    stage.ids["policy"] = answer.json()["rbac_policy"]["id"]
-
-
-def lonely_policy(stage: Stage) -> None:
-    lonely_network(stage)
-    make_policy(stage, "lonely")
-
-
-def make_quota(stage: Stage) -> None:
-    path = stage.path("/v2.0/quotas/{owner}")
-    stage.by("admin", "PUT", path, {"quota": {"network": 5000}})
-
-
-def free_port(stage: Stage) -> None:
-    stage.ids["free_port"] = stage.make("/v2.0/ports", network_id=stage.ids["network"])
-
-
-def attached_port(stage: Stage) -> None:
-    free_port(stage)
-    path = stage.path("/portlight/v1/instances/{instance}/interfaces")
-    interface = {"interface": {"port_id": stage.ids["free_port"]}}
-    assert stage.by("member", "POST", path, interface).status_code == 201
-
-
-def made_member(stage: Stage) -> None:
-    path = stage.path("/portlight/v1/virtual-ips/{virtual_ip}/members")
-    member = {"member": {"port_id": stage.ids["vip_member"]}}
-    assert stage.by("member", "POST", path, member).status_code == 201
-
-
-def member_of_vip(stage: Stage) -> Json:
-    return {"member": {"port_id": stage.ids["vip_member"]}}
-
 
 NETWORK = "/v2.0/networks/{network}"
 SUBNET = "/v2.0/subnets/{subnet}"
@@ -181,6 +76,149 @@ ROWS = (
         expect="200 403 403 403 404 404",
         body=lambda _: {"network": {"shared": True}},
         before=lonely_network,
+    ),
+    Row(
+        action="network:router:external",
+        call="PUT /v2.0/networks/{lonely}",
+        expect="200 403 403 403 404 404",
+        body=lambda _: {"network": {"router:external": True}},
+        before=lonely_network,
+    ),
+    Row(
+        action="get_network_ip_availability",
+        call="GET /v2.0/network-ip-availabilities/{network}",
+        expect="200 404 404 404 404 404",
+    ),
+    Row(
+        action="subnet:service_types",
+        call="POST /v2.0/subnets",
+        expect="201 403 403 403 404 403",
+        body=lambda stage: {
+            "subnet": {**a_subnet(stage)["subnet"], "service_types": ["compute:far"]}
+        },
+    ),
+    Row(
+        action="get_address_group",
+        call="GET /v2.0/address-groups/{addresses}",
+        expect="200 200 200 200 404 200",
+    ),
+    Row(
+        action="create_address_group",
+        call="POST /v2.0/address-groups",
+        expect="201 201 201 403 201 201",
+        body=named("address_group"),
+    ),
+    Row(
+        action="update_address_group",
+        call="PUT /v2.0/address-groups/{addresses}",
+        expect="200 200 200 403 404 403",
+        body=named("address_group"),
+    ),
+    Row(
+        action="update_address_group",
+        call="PUT /v2.0/address-groups/{addresses}/add_addresses",
+        expect="200 200 200 403 404 403",
+        body=lambda stage: {"addresses": [a_cidr(stage)]},
+    ),
+    Row(
+        action="delete_address_group",
+        call="DELETE /v2.0/address-groups/{mortal_addresses}",
+        expect="204 204 204 403 404 404",
+        before=mortal_addresses,
+    ),
+    Row(
+        action="get_default_security_group_rule",
+        call="GET /v2.0/default-security-group-rules/{default_rule}",
+        expect="200 200 200 200 200 200",
+        before=make_default_rule,
+    ),
+    Row(
+        action="create_default_security_group_rule",
+        call="POST /v2.0/default-security-group-rules",
+        expect="201 403 403 403 403 403",
+        body=a_default_rule,
+    ),
+    Row(
+        action="delete_default_security_group_rule",
+        call="DELETE /v2.0/default-security-group-rules/{default_rule}",
+        expect="204 403 403 403 403 403",
+        before=make_default_rule,
+    ),
+    Row(
+        action="get_subnetpool",
+        call="GET /v2.0/subnetpools/{pool}",
+        expect="200 200 200 200 404 200",
+    ),
+    Row(
+        action="create_subnetpool",
+        call="POST /v2.0/subnetpools",
+        expect="201 201 201 403 201 201",
+        body=a_pool(),
+    ),
+    Row(
+        action="update_subnetpool",
+        call="PUT /v2.0/subnetpools/{pool}",
+        expect="200 200 200 403 404 403",
+        body=named("subnetpool"),
+    ),
+    Row(
+        action="delete_subnetpool",
+        call="DELETE /v2.0/subnetpools/{mortal_pool}",
+        expect="204 204 204 403 404 404",
+        before=mortal_pool,
+    ),
+    Row(
+        action="subnetpool:shared",
+        call="POST /v2.0/subnetpools",
+        expect="201 403 403 403 403 403",
+        body=a_pool(shared=True),
+    ),
+    Row(
+        action="subnetpool:is_default",
+        call="POST /v2.0/subnetpools",
+        expect="201 403 403 403 403 403",
+        body=a_pool(is_default=True),
+    ),
+    Row(
+        action="get_address_scope",
+        call="GET /v2.0/address-scopes/{scope}",
+        expect="200 200 200 200 404 200",
+    ),
+    Row(
+        action="create_address_scope",
+        call="POST /v2.0/address-scopes",
+        expect="201 201 201 403 201 201",
+        body=a_scope(),
+    ),
+    Row(
+        action="update_address_scope",
+        call="PUT /v2.0/address-scopes/{scope}",
+        expect="200 200 200 403 404 403",
+        body=named("address_scope"),
+    ),
+    Row(
+        action="delete_address_scope",
+        call="DELETE /v2.0/address-scopes/{mortal_scope}",
+        expect="204 204 204 403 404 404",
+        before=mortal_scope,
+    ),
+    Row(
+        action="address_scope:shared",
+        call="POST /v2.0/address-scopes",
+        expect="201 403 403 403 403 403",
+        body=a_scope(shared=True),
+    ),
+    Row(action="get_agent", call="GET /v2.0/agents/{agent}", expect="200 404 404 404 404 404"),
+    Row(
+        action="update_agent",
+        call="PUT /v2.0/agents/{agent}",
+        expect="200 404 404 404 404 404",
+        body=lambda _: {"agent": {"description": "new"}},
+    ),
+    Row(
+        action="delete_agent",
+        call="DELETE /v2.0/agents/{agent}",
+        expect="409 404 404 404 404 404",
     ),
     Row(action="get_subnet", call=f"GET {SUBNET}", expect="200 200 200 200 404 200"),
     Row(
@@ -271,7 +309,7 @@ ROWS = (
         action="update_rbac_policy",
         call=f"PUT {POLICY_PATH}",
         expect="200 200 200 403 404 404",
-        body=lambda _: {"rbac_policy": {"target_tenant": uuid.uuid4().hex}},
+        body=for_someone,
         before=make_policy,
     ),
     Row(
@@ -397,50 +435,9 @@ def test_every_action_of_the_policy_has_a_row() -> None:
 
 
 @pytest.fixture(scope="module")
-def stage(server: ApiServer) -> Iterator[Stage]:
-    built = Stage(server=server)
-    for project, people in {
-        "owner": ("manager", "member", "reader"),
-        "strangers": ("stranger",),
-        "partners": ("shared",),
-    }.items():
-        built.projects[project] = server.a_project(f"{project}-{uuid.uuid4().hex[:6]}")
-        for person in people:
-            role = person if person in ("manager", "reader") else "member"
-            built.clients[person] = server.someone(built.projects[project], role)
-    built.clients["admin"] = server.http("admin")
-    furnish(built)
-    yield built
-    for name, client in built.clients.items():
-        if name != "admin":
-            client.close()
-
-
-def furnish(stage: Stage) -> None:
-    """Make one thing of every kind, each used by something."""
-    ids = stage.ids
-    ids["network"] = stage.make("/v2.0/networks")
-    ids["subnet"] = stage.make("/v2.0/subnets", network_id=ids["network"], cidr="10.0.0.0/16")
-    ids["group"] = stage.make("/v2.0/security-groups", name="web")
-    groups = [ids["group"]]
-    ids["port"] = stage.make(
-        "/v2.0/ports", network_id=ids["network"], device_id="elsewhere", security_groups=groups
-    )
-    ids["vip_member"] = stage.make("/v2.0/ports", network_id=ids["network"])
-    held = stage.make("/v2.0/ports", network_id=ids["network"])
-    ids["virtual_ip"] = stage.make(
-        "/portlight/v1/virtual-ips", subnet_id=ids["subnet"], members=[{"port_id": held}]
-    )
-    ids["instance"] = stage.make("/portlight/v1/instances", name="guest")
-    for object_type, key in (("network", "network"), ("security_group", "group")):
-        stage.make(
-            "/v2.0/rbac-policies",
-            object_type=object_type,
-            object_id=ids[key],
-            action="access_as_shared",
-            target_tenant=stage.projects["partners"],
-        )
-    stage.make("/v2.0/ports", who="shared", network_id=ids["network"])
+def stage() -> Iterator[Stage]:
+    with a_stage() as built:
+        yield built
 
 
 @pytest.mark.covers("H138")

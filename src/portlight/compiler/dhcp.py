@@ -63,6 +63,7 @@ def _network_dhcp(
         subnets=tuple(_subnet(subnet) for subnet in served.values()),
         hosts=_in_order(hosts, last),
         mtu=network.mtu,
+        domain=network.dns_domain.removesuffix("."),
     )
     if last is not None and last.plan == plan:
         # The same object says to the driver, too, that there is nothing to render.

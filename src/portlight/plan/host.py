@@ -52,6 +52,8 @@ class DhcpPlan:
     hosts: tuple[DhcpHost, ...]
     """Sorted by port number."""
     mtu: int = 1500
+    domain: str = ""
+    """What guests put behind names without a dot; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from functools import cache, partial
 
 from portlight.core.changes import Birth, given, next_meta
 from portlight.core.drafts import UNSET, PortDraft, Unset
-from portlight.core.errors import InvalidRequestError
+from portlight.core.errors import ForbiddenError, InvalidRequestError
 from portlight.core.errors_port import (
     PortInUseError,
     ServicePortError,
@@ -36,6 +36,7 @@ from portlight.core.virtual_ips import without_port
 from portlight.service import addresses, port_macs, security_groups
 from portlight.service.addresses import Seeker, seeker
 from portlight.service.policy import NETWORK_OWNER_ONLY, check_action, check_owner
+from portlight.service.sharing import may_use
 from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
 from portlight.values.ids import InstanceId, NetworkId, PortId
 
@@ -48,7 +49,7 @@ def create(work: Work, draft: PortDraft, *, owner: str | None = None) -> Port:
 def create_many(work: Work, drafts: Sequence[PortDraft], *, owner: str | None = None) -> list[Port]:
     """Make ports; with an instance's id as `device_id` one becomes an interface of it."""
     check_action(work.caller, "create_port")
-    network_of = cache(partial(load, work, Network))
+    network_of = cache(partial(_network_to_use, work))
     networks = [network_of(_network_id(draft)) for draft in drafts]
     for draft, network in zip(drafts, networks, strict=True):
         _check_fields(work, draft, network)
@@ -228,6 +229,13 @@ def _takes_groups(draft: PortDraft, network: Network) -> bool:
     """Whether a new port that asks for no groups gets its project's default one."""
     is_service = given(draft.device_owner, "").startswith(SERVICE_OWNERS)
     return given(draft.port_security_enabled, network.port_security_enabled) and not is_service
+
+
+def _network_to_use(work: Work, network_id: NetworkId) -> Network:
+    network = load(work, Network, network_id)
+    if not work.caller.is_admin and not may_use(work.tx, work.caller.project_id, network):
+        raise ForbiddenError("create_port")
+    return network
 
 
 def _check_fields(work: Work, draft: PortDraft, network: Network) -> None:

@@ -68,7 +68,7 @@ def update(
     _check_no_twin(work, changed)
     work.tx.update(policy, changed)
     if thing is not None:
-        _check_unused(work, thing, policy.target)
+        _check_unused(work, thing, policy)
         _touch(work, thing)
     return changed
 
@@ -79,7 +79,7 @@ def delete(work: Work, policy_id: RbacPolicyId) -> None:
     thing = _thing(work, policy)
     work.tx.delete(policy)
     if thing is not None:
-        _check_unused(work, thing, policy.target)
+        _check_unused(work, thing, policy)
         _touch(work, thing)
 
 
@@ -95,7 +95,7 @@ def set_public(work: Work, thing: Owned, *, public: bool) -> None:
     if present and not public:
         for policy in present:
             work.tx.delete(policy)
-        _check_unused(work, thing, EVERYONE)
+            _check_unused(work, thing, policy)
 
 
 def is_public(work: Work, thing: Owned) -> bool:
@@ -117,8 +117,6 @@ def set_external(work: Work, network: Network, *, external: bool) -> None:
     if present and not external:
         for policy in present:
             work.tx.delete(policy)
-        for policy in present:
-            _check_unused(work, network, policy.target)
 
 
 def discard(work: Work, thing: Owned) -> None:
@@ -143,15 +141,22 @@ def _is_for_all(policy: RbacPolicy, action: RbacAction) -> bool:
     return (policy.target, policy.action) == (EVERYONE, action)
 
 
-def _check_unused(work: Work, thing: Owned, target: str) -> None:
-    """Raise RbacPolicyInUseError when who was the target uses the thing and sees it no more."""
-    allowed = {thing.meta.project_id, *(policy.target for policy in _policies(work, thing))}
-    if EVERYONE in allowed or target in allowed:
+def _check_unused(work: Work, thing: Owned, gone: RbacPolicy) -> None:
+    """Raise RbacPolicyInUseError when the target of a policy uses the thing and may no more.
+
+    Only who may use a thing depends on a policy, not who may see it as external.
+    """
+    if gone.action is not RbacAction.ACCESS_AS_SHARED:
+        return
+    allowed = {thing.meta.project_id} | {
+        policy.target for policy in _policies(work, thing) if policy.action is gone.action
+    }
+    if EVERYONE in allowed or gone.target in allowed:
         return
     blockers = [
         blocker_of(user, f"project {user.meta.project_id}")
         for user in _users(work, thing)
-        if target in (EVERYONE, user.meta.project_id) and user.meta.project_id not in allowed
+        if gone.target in (EVERYONE, user.meta.project_id) and user.meta.project_id not in allowed
     ]
     if blockers:
         raise RbacPolicyInUseError(shape_of(thing).identifier(thing), blockers)

@@ -106,12 +106,20 @@ def sees(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
     sight = SIGHTS.get(type(entity), _NONE)
     if sight.is_public:
         return True
-    if sight.object_type is not None and _is_granted(tx, project_id, entity):
+    if sight.object_type is not None and _grants_of(tx, project_id, entity):
         return True
     if sight.parent is None or sight.parent.owner_only:
         return owns_parent(tx, project_id, entity)
     parent = _parent_of(tx, entity)
     return parent is not None and sees(tx, project_id, parent)
+
+
+def may_use(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
+    """Whether a thing is a project's own or shared with it, not only seen by it as external."""
+    if entity.meta.project_id == project_id:
+        return True
+    granted = _grants_of(tx, project_id, entity)
+    return any(policy.action is RbacAction.ACCESS_AS_SHARED for policy in granted)
 
 
 def owns_parent(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
@@ -154,7 +162,6 @@ def _granted(object_type: str, project_id: ProjectId) -> Chosen:
     return Chosen(kind=RbacPolicy, key="object_id", where={"reach": keys})
 
 
-def _is_granted(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
+def _grants_of(tx: Reading, project_id: ProjectId, entity: Owned) -> list[RbacPolicy]:
     identifier = SHAPES[type(entity)].identifier(entity)
-    where = {"object_id": [identifier], "target": [project_id, EVERYONE]}
-    return tx.count(RbacPolicy, where) > 0
+    return tx.find(RbacPolicy, {"object_id": [identifier], "target": [project_id, EVERYONE]})

@@ -157,7 +157,7 @@ def _create_dhcp_port(work: Work, network: Network, subnets: list[Subnet]) -> No
 def _readdress(work: Work, port: Port, fixed_ips: tuple[FixedIp, ...]) -> None:
     if fixed_ips == port.fixed_ips:
         return
-    parts = PortParts(mac=port.mac, fixed_ips=fixed_ips, security_groups=())
+    parts = PortParts(mac=port.mac, fixed_ips=fixed_ips, security_groups=port.security_groups)
     work.tx.update(port, change_port(port, PortDraft(), parts=parts, now=work.now))
 
 

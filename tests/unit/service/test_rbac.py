@@ -212,6 +212,21 @@ def test_a_network_that_others_use_cannot_become_private() -> None:
     assert is_shared(world, network, THIRD)
 
 
+def test_an_external_network_is_seen_by_all_and_used_by_its_owner() -> None:
+    world = a_world()
+    network = world.cloud.networks.create(ADMIN, NetworkDraft(external=True))
+
+    assert [one.id for one in world.cloud.networks.find(STRANGER)] == [network.id]
+    assert not is_shared(world, network, STRANGER)
+    with pytest.raises(ForbiddenError):
+        world.cloud.ports.create(STRANGER, PortDraft(network_id=network.id))
+
+    world.cloud.networks.update(ADMIN, network.id, NetworkDraft(shared=True))
+    port = world.cloud.ports.create(STRANGER, PortDraft(network_id=network.id))
+    with pytest.raises(NetworkSharedInUseError, match=port.id):
+        world.cloud.networks.update(ADMIN, network.id, NetworkDraft(shared=False))
+
+
 def test_the_revision_of_a_thing_tells_that_its_sharing_changed() -> None:
     world = a_world()
     network = a_network(world)

@@ -79,6 +79,7 @@ def render_config(plan: DhcpPlan, folder: Path) -> str:
         "quiet-dhcp",
         "quiet-dhcp6",
         "quiet-ra",
+        *([f"domain={plan.domain}"] if plan.domain else ()),
         *(f"dhcp-option={line}" for line in _subnet_option_lines(plan)),
         *(
             _range(index, subnet)

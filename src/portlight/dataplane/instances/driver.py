@@ -180,8 +180,17 @@ def _tell(mark: ProcessMark, before: Guest, guest: Guest) -> None:
     enter = ("nsenter", "--target", str(mark.pid), "--mount", "--uts", "--net", "--pid")
     if before.hostname != guest.hostname:
         run_tool(*enter, "hostname", guest.hostname)
-    if before.renewals != guest.renewals:
+    if before.renewals != guest.renewals or _has_other_clients(before, guest):
         run_tool(*enter, "/bin/sh", "/run/guest/renew.sh")
+
+
+def _has_other_clients(before: Guest, guest: Guest) -> bool:
+    """Whether an interface that was there is to ask in another way from now on."""
+    known = {interface.ifname: interface.client6 for interface in before.interfaces}
+    return any(
+        known.get(interface.ifname, interface.client6) != interface.client6
+        for interface in guest.interfaces
+    )
 
 
 def _write_files(folder: Path, guest: Guest) -> None:
@@ -190,10 +199,7 @@ def _write_files(folder: Path, guest: Guest) -> None:
     (folder / "hosts").write_text(f"127.0.0.1 localhost {guest.hostname}\n::1 localhost\n")
     (folder / "hostname").write_text(f"{guest.hostname}\n")
     (folder / "interfaces").write_text(
-        "".join(
-            f"{interface.ifname} {'dhcp6' if interface.dhcp6 else 'auto'}\n"
-            for interface in guest.interfaces
-        )
+        "".join(f"{interface.ifname} {interface.client6}\n" for interface in guest.interfaces)
     )
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from portlight.plan.host import HostPlan, InstancePlan
 from portlight.values.ids import InstanceId
 
-_STATEFUL = "dhcpv6-stateful"
+_CLIENTS = {"dhcpv6-stateful": "dhcp6", "dhcpv6-stateless": "info6"}
+"""Which DHCPv6 client the mode of a subnet asks for; one of all is enough for an interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +15,8 @@ class GuestInterface:
     """One interface as the guest sees it."""
 
     ifname: str
-    dhcp6: bool = False
-    """Whether the guest must ask for its IPv6 address (its network's mode is stateful)."""
+    client6: str = "auto"
+    """`dhcp6`: it asks for its IPv6 address; `info6`: only for names; `auto`: for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +56,13 @@ def _guest(plan: HostPlan, wanted: InstancePlan) -> Guest:
         boot=wanted.boot,
         renewals=wanted.renewals,
         interfaces=tuple(
-            GuestInterface(ifname=link.guest_ifname, dhcp6=_is_stateful(plan, link.network))
+            GuestInterface(ifname=link.guest_ifname, client6=_client6(plan, link.network))
             for link in links
         ),
     )
 
 
-def _is_stateful(plan: HostPlan, network: int) -> bool:
+def _client6(plan: HostPlan, network: int) -> str:
     server = plan.dhcp.get(network)
-    return server is not None and any(subnet.ipv6_mode == _STATEFUL for subnet in server.subnets)
+    modes = {subnet.ipv6_mode or "" for subnet in server.subnets} if server is not None else set()
+    return next((client for mode, client in _CLIENTS.items() if mode in modes), "auto")

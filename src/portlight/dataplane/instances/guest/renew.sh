@@ -3,10 +3,10 @@
 for file in /run/udhcpc.${1:-*}.pid; do
 	[ ! -e "$file" ] || kill -USR1 "$(cat "$file")" || true
 done
-for file in /run/dhclient6.${1:-*}.pid; do
-	[ -e "$file" ] || continue
-	interface=${file#/run/dhclient6.}
-	kill "$(cat "$file")"
-	/bin/sh /run/guest/lease6.sh "${interface%.pid}" >/dev/null 2>&1 </dev/null &
-done
+while read -r interface _; do
+	case ${1:-$interface} in "$interface") ;; *) continue ;; esac
+	pid=$(cat "/run/dhclient6.$interface.pid" 2>/dev/null) && kill "$pid" 2>/dev/null
+	rm -f "/run/dhclient6.$interface.pid"
+	/bin/sh /run/guest/lease6.sh "$interface" >/dev/null 2>&1 </dev/null &
+done </run/guest/interfaces
 exit 0

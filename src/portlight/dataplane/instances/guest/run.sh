@@ -7,7 +7,7 @@ start() { # interface
 	udhcpc -f -i "$1" -p "/run/udhcpc.$1.pid" -s /run/guest/lease.sh \
 		-x "hostname:$(hostname)" -R -t 5 -T 1 -A 2 -O 26 -O 58 -O 121 >>/run/dhcp.log 2>&1 &
 	echo $! >"/run/udhcpc.$1.pid"
-	grep -qx "$1 dhcp6" /run/guest/interfaces && /bin/sh /run/guest/lease6.sh "$1" &
+	/bin/sh /run/guest/lease6.sh "$1" &
 }
 
 stop() { # interface

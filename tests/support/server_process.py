@@ -40,6 +40,8 @@ class ServerProcess:
         with (self.state / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    # A test run that is killed leaves no server behind.
+                    "setpriv", "--pdeathsig", "TERM", "--",
                     PORTLIGHT, "serve", "--state", str(self.state), "--listen", self.listen,
                     "--database", self.database, "--workers", str(self.workers),
                 ],

@@ -123,7 +123,10 @@ class ApiServer:
 
     def make(self, kind: str, **fields: object) -> Json:
         """Create a resource of the networking face by its singular name."""
-        path = f"/v2.0/{kind.replace('_', '-')}s"
+        return self.make_at(f"/v2.0/{kind.replace('_', '-')}s", kind, **fields)
+
+    def make_at(self, path: str, kind: str, **fields: object) -> Json:
+        """Create a resource at the path of its collection."""
         made: Json = self.must("POST", path, {kind: fields})[kind]
         return made
 

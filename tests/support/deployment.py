@@ -156,9 +156,9 @@ class Deployment:
             done = self.portlight("down")
         assert done.returncode == 0, f"portlight down: {done.stdout}\n{done.stderr}"
 
-    def login(self) -> None:
-        """Get a token for the project user."""
-        secret = json.loads((self.state / "credentials.json").read_text())
+    def login(self, credentials: str = "credentials.json") -> None:
+        """Get a token for the project user, or for whom another file of the state folder names."""
+        secret = json.loads((self.state / credentials).read_text())
         answer = self.http.post(
             f"http://{self.listen}/identity/v3/auth/tokens",
             json={

@@ -44,7 +44,7 @@ def update(
     if not isinstance(draft.shared, Unset):
         _share(work, changed, public=draft.shared)
     if not isinstance(draft.external, Unset):
-        _open(work, changed, external=draft.external)
+        rbac.set_external(work, changed, external=draft.external)
     return changed
 
 
@@ -66,12 +66,5 @@ def delete(work: Work, network_id: NetworkId) -> None:
 def _share(work: Work, network: Network, *, public: bool) -> None:
     try:
         rbac.set_public(work, network, public=public)
-    except RbacPolicyInUseError as error:
-        raise NetworkSharedInUseError(network.id, error.blockers) from error
-
-
-def _open(work: Work, network: Network, *, external: bool) -> None:
-    try:
-        rbac.set_external(work, network, external=external)
     except RbacPolicyInUseError as error:
         raise NetworkSharedInUseError(network.id, error.blockers) from error

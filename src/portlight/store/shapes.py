@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portlight.core.address_group import AddressGroup
+from portlight.core.audit import AuditEntry
 from portlight.core.default_rule import DefaultRule
 from portlight.core.host import Host
 from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
@@ -48,6 +49,12 @@ def _project(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
 
 def _name(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
     return str(entity.meta.name)
+
+
+def _retiring(port: Port) -> str | None:
+    """Tell whether time will end something of the port: a former address, an opening."""
+    opens = port.opening is not None and port.opening.until is not None
+    return "yes" if port.retired_ips or opens else None
 
 
 _OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
@@ -98,7 +105,7 @@ SHAPES: Mapping[type, Shape] = {
             "device_id": lambda port: port.device_id,
             "device_owner": lambda port: port.device_owner,
             "mac": lambda port: str(port.mac),
-            "retiring": lambda port: "yes" if port.retired_ips else None,
+            "retiring": _retiring,
         },
         lookups={
             "subnet_id": lambda port: tuple({ip.subnet_id for ip in port.fixed_ips}),
@@ -172,6 +179,10 @@ SHAPES: Mapping[type, Shape] = {
             "meaning": lambda policy: f"{policy.action} {policy.object_id} {policy.target}",
         },
         unique=(("meaning",),),
+    ),
+    AuditEntry: Shape(
+        table="audit_entries",
+        columns={"project_id": lambda entry: entry.project_id},
     ),
     QuotaLimits: Shape(table="quotas", identifier=lambda limits: limits.project_id),
     Project: Shape(

@@ -29,7 +29,6 @@ from portlight.core.errors_network import (
     AvailabilityZoneNotFoundError,
     DnsDomainError,
     HostAliveError,
-    NetworkSharedInUseError,
     NoServiceSubnetError,
     SubnetInUseError,
     SubnetServiceTypeError,
@@ -268,15 +267,6 @@ def test_everybody_sees_an_external_network_and_only_administrators_make_one() -
     assert world.cloud.external_networks([network]) == {network.id}
     world.cloud.networks.update(ADMIN, network.id, NetworkDraft(external=False))
     assert world.cloud.networks.find(STRANGER) == []
-
-
-def test_an_external_network_that_others_use_stays_external() -> None:
-    world = a_world()
-    network = a_network(world, NetworkDraft(external=True), by=ADMIN)
-    world.cloud.ports.create(STRANGER, PortDraft(network_id=network.id))
-
-    with pytest.raises(NetworkSharedInUseError):
-        world.cloud.networks.update(ADMIN, network.id, NetworkDraft(external=False))
 
 
 def test_used_addresses_are_counted_whatever_the_size_of_the_subnet() -> None:

@@ -21,6 +21,7 @@ def upgrade() -> None:
     _address_groups()
     _default_rules()
     _quotas()
+    _audit()
     _pages()
 
 
@@ -170,6 +171,10 @@ def _pages() -> None:
                 name, (key,) = str(index["name"]), index["column_names"]
                 op.drop_index(name, table)
                 op.create_index(name, table, [str(key), "id"])
+
+
+def _audit() -> None:
+    _entity_table("audit_entries", ("project_id",))
 
 
 def _observations() -> None:

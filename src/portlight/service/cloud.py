@@ -38,7 +38,8 @@ from portlight.service.availability import availabilities
 from portlight.service.caller import Caller
 from portlight.service.collection import Collection
 from portlight.service.feed import KEPT_CHANGES, changes_after
-from portlight.service.identity import Identity
+from portlight.service.identity.identity import Identity
+from portlight.service.identity.sealing import Sealer
 from portlight.service.ids import IdSource
 from portlight.service.policy import check_action
 from portlight.service.report import AgentReport, ChangeBatch, PortCounters
@@ -71,10 +72,16 @@ class Cloud:
     """A collection for each kind (`service/kinds.py`), and the verbs that only some kinds have."""
 
     def __init__(
-        self, *, store: Store, ids: IdSource, clock: Callable[[], float], host: HostName
+        self,
+        *,
+        store: Store,
+        ids: IdSource,
+        clock: Callable[[], float],
+        host: HostName,
+        sealer: Sealer | None = None,
     ) -> None:
-        self.identity = Identity(store=store, ids=ids, clock=clock)
-        self.authenticate_password = self.identity.authenticate_password
+        """Keep all in `store`; `sealer` encrypts what must be read again (None: for one life)."""
+        self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
         self.authenticate_token = self.identity.authenticate_token
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)

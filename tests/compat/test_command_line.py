@@ -68,6 +68,26 @@ def test_a_nic_is_made_shown_changed_and_deleted_by_name(portlight: Portlight) -
     assert created["id"] not in after
 
 
+@pytest.mark.covers("N9", "N12")
+def test_security_is_switched_off_with_a_reason_and_an_end_and_the_posture_shows_it(
+    portlight: Portlight,
+) -> None:
+    _, subnet = a_subnet(portlight)
+    name = a_name("nic")
+    must(portlight("nic", "create", name, "--subnet", subnet))
+    off = ("nic", "set", name, "--no-port-security", "--no-sg", "--json")
+
+    without = portlight(*off)
+    opened = made(portlight(*off, "--reason", "a capture", "--for", "5"))
+    posture = json.loads(must(portlight("nic", "posture", "--json")))
+
+    assert without.exit_code == 2
+    assert "--reason" in without.output
+    assert opened["port_security_until"] is not None
+    (exposure,) = [one for one in posture if one["port_id"] == opened["id"]]
+    assert exposure["findings"] == [{"exposure": "security_off", "detail": "a capture"}]
+
+
 def test_pairs_are_added_and_removed_one_by_one(portlight: Portlight) -> None:
     _, subnet = a_subnet(portlight)
     name = a_name("nic")

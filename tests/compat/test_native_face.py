@@ -56,6 +56,50 @@ def test_an_instance_is_made_with_its_interfaces_in_order(server: ApiServer) -> 
 
 
 @pytest.mark.covers("H68", "N20")
+@pytest.mark.covers("N20")
+def test_only_an_administrator_deletes_a_port_that_is_in_use_and_only_by_force(
+    server: ApiServer,
+) -> None:
+    network, _ = server.a_network_with_subnet()
+    instance = an_instance(server, interfaces=[{"network_id": network["id"]}])
+    path = f"/v2.0/ports/{instance['interfaces'][0]['port_id']}"
+
+    status, error = server.refused("DELETE", path)
+    assert (status, error["type"]) == (409, "PortInUse")
+    assert instance["id"] in error["message"]
+    assert server.refused("DELETE", path + "?force=detach")[0] == 403
+    assert server.refused("DELETE", path + "?force=please")[0] == 400
+    server.must("DELETE", path + "?force=detach", user="admin")
+
+    assert server.refused("GET", path)[0] == 404
+    left = server.must("GET", f"/portlight/v1/instances/{instance['id']}")["instance"]
+    assert left["interfaces"] == []
+
+
+@pytest.mark.covers("N9", "N12")
+def test_the_posture_names_open_ports_and_the_audit_log_who_opened_them(server: ApiServer) -> None:
+    network, _ = server.a_network_with_subnet()
+    port = server.make("port", network_id=network["id"], name="router")
+    opening = {
+        "port_security_enabled": False,
+        "security_groups": [],
+        "port_security_reason": "it routes",
+        "port_security_seconds": 3600,
+    }
+
+    changed = server.must("PUT", f"/v2.0/ports/{port['id']}", {"port": opening})["port"]
+
+    assert changed["port_security_reason"] == "it routes"
+    assert changed["port_security_until"] is not None
+    exposure = server.must("GET", f"/portlight/v1/port-exposures/{port['id']}")["port_exposure"]
+    assert exposure["findings"] == [{"exposure": "security_off", "detail": "it routes"}]
+    (entry,) = server.must("GET", f"/portlight/v1/audit-entries?object_id={port['id']}")[
+        "audit_entries"
+    ]
+    assert (entry["action"], entry["user_name"]) == ("port_security_off", "portlight")
+    assert entry["reason"] == "it routes"
+
+
 def test_a_port_is_attached_while_running_and_then_cannot_be_deleted(server: ApiServer) -> None:
     network, _ = server.a_network_with_subnet()
     port = server.make("port", network_id=network["id"])

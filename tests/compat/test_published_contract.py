@@ -31,7 +31,7 @@ from portlight.api.app import build_app
 from portlight.api.openapi import build_document, published
 from portlight.api.operation import Operation
 
-EXAMPLES = 8
+EXAMPLES = 6
 METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "PATCH"})
 ROUTES = cast("list[Route]", build_app(a_world().cloud, agent_token="").routes)
 DOCUMENT: dict[str, Any] = build_document(ROUTES, version="1")

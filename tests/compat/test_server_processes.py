@@ -19,10 +19,10 @@ from tests.support.server_process import Json, ServerProcess, running
 from tests.support.store_checks import assert_whole
 
 from portlight.client.agent import AgentClient, CounterReport, Report
-from portlight.service.identity import CACHE_SECONDS
+from portlight.service.identity.tokens import LOOK_SECONDS
 from portlight.store.sql import open_store
 
-SECRETS = ("credentials.json", "admin-credentials.json", "agent.token")
+SECRETS = ("credentials.json", "admin-credentials.json", "agent.token", "credential.key")
 WAKE_SECONDS = 0.1
 
 
@@ -103,7 +103,7 @@ def test_a_token_is_good_everywhere_and_its_end_is_the_end_everywhere(servers: S
     wait_for(
         "every worker refuses it",
         lambda: [asked(servers.other) for _ in range(6)] == [401] * 6,
-        seconds=CACHE_SECONDS + 5,
+        seconds=LOOK_SECONDS + 5,
         every=0.2,
     )
 

@@ -15,12 +15,14 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.api_server import AGENT_TOKEN, HOST, PASSWORD, RandomIds
+from tests.support.api_server import AGENT_TOKEN, HOST, PASSWORD, RandomIds, first_users
+from tests.support.identities import user_ref
 
 from portlight.api.app import build_app
 from portlight.core.drafts import NetworkDraft, PortDraft, SecurityGroupDraft, SubnetDraft
-from portlight.service.bootstrap import bootstrap
 from portlight.service.cloud import Cloud
+from portlight.service.identity.logins import NoScope, PasswordLogin
+from portlight.service.identity.sealing import Sealer
 from portlight.store.sql import open_store, sqlite_url
 from portlight.values.addresses import parse_prefix
 from portlight.values.ids import HostName
@@ -40,10 +42,12 @@ class Place:
     def __init__(self, file: Path) -> None:
         self._runner = asyncio.Runner()
         store, ids = open_store(sqlite_url(file)), RandomIds()
-        bootstrap(store, ids=ids, admin_password=PASSWORD, user_password=PASSWORD)
+        sealer = Sealer.fresh()
+        first_users(store, ids, sealer)
         self._store = store
-        cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST))
-        token = cloud.authenticate_password("portlight", "Default", PASSWORD, None).secret
+        cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST), sealer=sealer)
+        login = PasswordLogin(user=user_ref("portlight"), password=PASSWORD)
+        token = cloud.identity.log_in(login, NoScope.DEFAULT).secret
         fill(cloud, token)
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(build_app(cloud, agent_token=AGENT_TOKEN)),
@@ -67,7 +71,7 @@ class Place:
 
 
 def fill(cloud: Cloud, token: str) -> None:
-    caller, _ = cloud.authenticate_token(token)
+    caller = cloud.authenticate_token(token)
     chance = random.Random(0)  # noqa: S311 -- variety, not secrecy
     networks = [cloud.networks.create(caller, NetworkDraft(name=f"n{n}")) for n in range(2)]
     for number, network in enumerate(networks):

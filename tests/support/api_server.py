@@ -12,13 +12,18 @@ from typing import Any
 
 import httpx
 import uvicorn
+from argon2 import PasswordHasher
 
 from portlight.api.app import build_app
 from portlight.client.client import Client, connect
 from portlight.client.credentials import Credentials
-from portlight.service.bootstrap import bootstrap
-from portlight.service.caller import Caller
+from portlight.core.drafts_identity import ProjectDraft, UserDraft
+from portlight.service.bootstrap import Secrets, bootstrap
 from portlight.service.cloud import Cloud
+from portlight.service.identity.grants import Grant
+from portlight.service.identity.sealing import Sealer
+from portlight.service.identity.token import Token
+from portlight.service.ids import IdSource
 from portlight.store.memory import MemoryStore
 from portlight.store.protocol import Store
 from portlight.values.addresses import MacAddress
@@ -89,23 +94,24 @@ class ApiServer:
 
     def a_project(self, name: str) -> str:
         """Make a project; return its id."""
-        return self.cloud.identity.create_project(self._admin(), name).id
+        return self.cloud.identity.projects.create(self._admin(), ProjectDraft(name=name)).id
 
     def someone(self, project_id: str, *roles: str) -> httpx.Client:
         """Make a user with these roles on a project; return a client with his token for it."""
         name = f"user-{uuid.uuid4().hex[:8]}"
         admin, project = self._admin(), ProjectId(project_id)
-        user = self.cloud.identity.create_user(admin, name, PASSWORD, project)
+        draft = UserDraft(name=name, password=PASSWORD, default_project_id=project)
+        user = self.cloud.identity.users.create(admin, draft)
         for role in roles:
-            self.cloud.identity.assign_role(admin, user.id, project, role)
+            grant = Grant(user_id=user.id, role=role, project_id=project)
+            self.cloud.identity.give_role(admin, grant)
         token = self.log_in(name, project_id=project_id).headers["x-subject-token"]
         return httpx.Client(
             base_url=self.url, headers={"X-Auth-Token": token}, trust_env=False, timeout=20
         )
 
-    def _admin(self) -> Caller:
-        token = self.http("admin").headers["x-auth-token"]
-        return self.cloud.authenticate_token(token)[0]
+    def _admin(self) -> Token:
+        return self.cloud.identity.token_of(self.http("admin").headers["x-auth-token"])
 
     def must(
         self, method: str, path: str, body: Json | None = None, user: str = "portlight"
@@ -160,12 +166,21 @@ class ApiServer:
             client.close()
 
 
+def first_users(store: Store, ids: IdSource, sealer: Sealer) -> None:
+    """Make `admin` and `portlight`, both with PASSWORD."""
+    secrets = Secrets(password=PASSWORD, is_new=True)
+    # a hash is checked at the cost it was made with: cheap ones keep the tests quick
+    makers = (sealer, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    bootstrap(store, ids=ids, admin=secrets, user=secrets, makers=makers)
+
+
 @contextlib.contextmanager
 def api_server(store: Store | None = None) -> Iterator[ApiServer]:
     """Run a server on an ephemeral port in a thread of this process."""
     store, ids = store or MemoryStore(), RandomIds()
-    bootstrap(store, ids=ids, admin_password=PASSWORD, user_password=PASSWORD)
-    cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST))
+    sealer = Sealer.fresh()
+    first_users(store, ids, sealer)
+    cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST), sealer=sealer)
     app = build_app(cloud, agent_token=AGENT_TOKEN)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1

@@ -134,10 +134,13 @@ def test_a_stopped_instance_is_silent_and_a_started_one_answers_again(cloud: Dep
     cloud.native("POST", f"/instances/{guest.id}/stop")
     wait_for("it is silent", lambda: not client.pings(address, deadline=0.5), seconds=5)
     wait_for("it says so", lambda: guest.describe()["status"] == "STOPPED", seconds=5)
+    show = f"/ports/{port['id']}"
+    wait_for("its port says so", lambda: cloud.neutron("GET", show)["port"]["status"] == "DOWN")
     cloud.native("POST", f"/instances/{guest.id}/start")
     cloud.wait_active(guest)
 
     assert client.pings(address)
+    assert cloud.neutron("GET", show)["port"]["status"] == "ACTIVE"
 
 
 def test_neighbours_learn_at_once_that_an_address_has_a_new_holder(cloud: Deployment) -> None:

@@ -83,6 +83,35 @@ def test_with_port_security_off_everything_passes(cloud: Deployment) -> None:
     wait_for("the foreign source arrives", seen, seconds=20, every=0.3)
 
 
+@pytest.mark.covers("N9", "N12")
+def test_security_that_was_switched_off_for_a_while_comes_on_again(cloud: Deployment) -> None:
+    sender, _, first, second = pair_of_guests(cloud)
+    address = second["fixed_ips"][0]["ip_address"]
+    sender.must("ip", "addr", "add", "10.30.0.200/24", "dev", "eth0")
+
+    def pings() -> bool:
+        return (
+            sender.run("ping", "-c", "1", "-W", "1", "-I", "10.30.0.200", address).returncode == 0
+        )
+
+    opening = {
+        "port_security_enabled": False,
+        "security_groups": [],
+        "port_security_reason": "a look at the traffic",
+        "port_security_seconds": 5,
+    }
+    cloud.neutron("PUT", f"/ports/{first['id']}", {"port": opening})
+
+    wait_for("the foreign source passes", pings, seconds=4, every=0.1)
+    found = cloud.native("GET", "/port-exposures", port_id=first["id"])
+    (exposure,) = found["port_exposures"]
+    assert exposure["findings"] == [{"exposure": "security_off", "detail": "a look at the traffic"}]
+    wait_for("it is dropped again", lambda: not pings(), seconds=10, every=0.1)
+    cloud.wait_drop(first, "egress/spoofed_ipv4")
+    log = cloud.native("GET", "/audit-entries", object_id=first["id"])["audit_entries"]
+    assert [one["action"] for one in log] == ["port_security_expired", "port_security_off"]
+
+
 @pytest.mark.covers("N26")
 def test_an_allowed_address_pair_opens_exactly_its_prefix(cloud: Deployment) -> None:
     sender, _, first, second = pair_of_guests(

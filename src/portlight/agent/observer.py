@@ -98,9 +98,16 @@ def claim_reports(claims: Iterable[Claim], *, now: float, monotonic: float) -> l
 
 def _port_status(plan: HostPlan, number: int, settled: frozenset[int]) -> str:
     port = plan.ports.get(number)
-    if port is not None and not port.up:
+    if (port is not None and not port.up) or _is_idle(plan, number):
         return PortStatus.DOWN
     return PortStatus.ACTIVE if number in settled else PortStatus.BUILD
+
+
+def _is_idle(plan: HostPlan, number: int) -> bool:
+    """Whether the port belongs to an instance that is to be stopped: nobody is plugged in."""
+    link = plan.links.get(number)
+    guest = plan.instances.get(link.instance) if link else None
+    return guest is not None and not guest.running
 
 
 def _instance_report(

@@ -25,6 +25,8 @@ from portlight.service.cloud import Cloud
 
 WORKER_THREADS = 8
 AGENT_THREADS = 4
+LOGIN_THREADS = 4
+"""Each needs 64 MiB while it checks a password."""
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ def build_app(
     """Return the ASGI application over this cloud; `beside` is entered while it runs."""
     workers = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="api")
     agent_workers = ThreadPoolExecutor(AGENT_THREADS, thread_name_prefix="agent-channel")
+    logins = ThreadPoolExecutor(LOGIN_THREADS, thread_name_prefix="login")
     running = _Running()
 
     def wakeups() -> Wakeups:
@@ -61,11 +64,12 @@ def build_app(
                 unsubscribe()
                 workers.shutdown()
                 agent_workers.shutdown()
+                logins.shutdown()
 
     channel = AgentChannel(cloud=cloud, workers=agent_workers, token=agent_token, wakeups=wakeups)
     routes = [
         *neutron_routes(cloud, workers),
-        *identity_routes(cloud, workers),
+        *identity_routes(cloud, workers, logins),
         *native_routes(cloud, workers),
         *channel.routes(NATIVE),
         *metrics_routes(cloud, workers),

@@ -12,6 +12,7 @@ from portlight.api.schema import TEXT, WHOLE, Schema, array, shape
 from portlight.core import (
     errors,
     errors_address_group,
+    errors_identity,
     errors_network,
     errors_port,
     errors_security_group,
@@ -71,6 +72,16 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
         HTTPStatus.PRECONDITION_FAILED, "RevisionNumberConstraintFailed"
     ),
     errors.UnavailableError: Row(HTTPStatus.SERVICE_UNAVAILABLE, "HTTPServiceUnavailable"),
+    # identity
+    errors_identity.NameTakenError: Row(_CONFLICT, "Conflict"),
+    errors_identity.ProjectInUseError: Row(_CONFLICT, "Conflict"),
+    errors_identity.ProtectedError: Row(HTTPStatus.FORBIDDEN, "Forbidden"),
+    errors_identity.NotInScopeError: Row(HTTPStatus.FORBIDDEN, "PolicyNotAuthorized"),
+    errors_identity.TooManyAttemptsError: Row(HTTPStatus.TOO_MANY_REQUESTS, "TooManyAttempts"),
+    errors_identity.KeyDoesNotFitError: Row(_CONFLICT, "KeyDoesNotFit"),
+    errors_identity.IdentityUnavailableError: Row(
+        HTTPStatus.SERVICE_UNAVAILABLE, "IdentityUnavailable"
+    ),
     # networks, subnets, addresses
     errors_network.SubnetOverlapError: Row(_INVALID, "InvalidInput"),
     errors_network.InvalidIpForSubnetError: Row(_INVALID, "InvalidIpForSubnet"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from typing import Generic
+from typing import Generic, Protocol, TypeVar
 
 from starlette.routing import Route
 
@@ -37,7 +37,18 @@ from portlight.service.cloud import Cloud
 from portlight.service.collection import C, Collection, D, I
 from portlight.service.sharing import O
 
+I_contra = TypeVar("I_contra", bound=str, contravariant=True)
+
 _REVISION = "revision_number="
+
+
+class Force(Protocol[I_contra]):
+    """A deletion that does first what else would forbid it."""
+
+    def __call__(
+        self, cloud: Cloud, caller: Caller, identifier: I_contra, /, *, if_revision: int | None
+    ) -> None:
+        """Remove the entity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +72,8 @@ class Resource(Generic[O, I, D, C]):
     matchers: Mapping[str, Matcher] = field(default_factory=dict)
     narrow: Mapping[str, Narrow] = field(default_factory=dict)
     """Filters with a matcher, of which the store can apply a part."""
+    forces: Mapping[str, Force[I]] = field(default_factory=dict)
+    """Values of `force` in a deletion, each with what it does instead."""
     filters: Mapping[str, Schema] = field(default_factory=dict)
     """What a filter takes, where that is not any text."""
     check: Callable[[Json], None] = lambda _document: None
@@ -88,7 +101,14 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
     )
     documents = Documents(resource.render, is_kept=resource.renders_alone)
     collection = f"{base}/{resource.plural.replace('_', '-')}"
-    told = describe(resource.name, resource.plural, resource.attributes, listing, resource.filters)
+    told = describe(
+        resource.name,
+        resource.plural,
+        resource.attributes,
+        listing=listing,
+        filters=resource.filters,
+        forces=frozenset(resource.forces),
+    )
     return [
         route(
             face,
@@ -194,5 +214,11 @@ def _update(resource: Resource[O, I, D, C], call: Call) -> Reply:
 def _delete(resource: Resource[O, I, D, C], call: Call) -> Reply:
     identifier = resource.identifier(call.path["id"])
     revision = required_revision(call)
-    resource.use(call.cloud).delete(call.caller, identifier, if_revision=revision)
+    if not resource.forces or "force" not in call.query:
+        resource.use(call.cloud).delete(call.caller, identifier, if_revision=revision)
+        return NO_CONTENT
+    force = call.query["force"][-1]
+    if force not in resource.forces:
+        raise BadRequestError(f"'{force}' is no way to force; use {sorted(resource.forces)}.")
+    resource.forces[force](call.cloud, call.caller, identifier, if_revision=revision)
     return NO_CONTENT

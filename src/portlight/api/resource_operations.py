@@ -17,7 +17,7 @@ from portlight.api.resource_schema import (
     page_schema,
     update_schema,
 )
-from portlight.api.schema import Schema, shape
+from portlight.api.schema import Schema, one_word, shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +31,19 @@ class Descriptions:
     delete: Description
 
 
-def describe(
+def describe(  # noqa: PLR0913 -- the facts of a kind
     name: str,
     plural: str,
     attributes: Attributes,
+    *,
     listing: Listing,
     filters: Mapping[str, Schema],
+    forces: frozenset[str],
 ) -> Descriptions:
-    """Describe the verbs of a kind; `filters` are those that do not take any text."""
+    """Describe the verbs of a kind.
+
+    `filters` are those that do not take any text, `forces` the ways to force a deletion.
+    """
     entity = entity_schema(name, attributes)
     words, one = plural.replace("_", " "), name.replace("_", " ")
     return Descriptions(
@@ -62,6 +67,7 @@ def describe(
         ),
         delete=Description(
             summary=f"Delete a {one}",
+            query={"force": one_word(*sorted(forces))} if forces else {},
             headers=MATCHED_REVISION,
             status=HTTPStatus.NO_CONTENT,
             answer=None,

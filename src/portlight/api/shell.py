@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from portlight.api.errors import BadRequestError, ErrorBody, RequestError, refusal_of
 from portlight.api.wire import Json
 from portlight.core.errors import DomainError, UnauthenticatedError
+from portlight.core.errors_identity import TooManyAttemptsError
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 
@@ -48,6 +49,8 @@ class Call:
     base_url: str
     """Scheme and authority that the client used, without a final slash."""
     token: str
+    client_address: str = ""
+    """From where the request came."""
     known_caller: Caller | None = None
 
     @property
@@ -131,6 +134,8 @@ def refuse(face: Face, error: DomainError, headers: Mapping[str, str]) -> Respon
     extra = dict(headers)
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Keystone uri=/identity"
+    if isinstance(error, TooManyAttemptsError):
+        extra["Retry-After"] = str(error.retry_after_seconds)
     if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra["Retry-After"] = RETRY_AFTER_SECONDS
     return response_of(
@@ -212,6 +217,7 @@ async def _run(face: Face, action: Action, request: Request) -> Response:
         url=base + request.url.path,
         base_url=base,
         token=token,
+        client_address="" if request.client is None else request.client.host,
     )
     return await loop.run_in_executor(face.workers, _perform, face, action, call)
 
@@ -220,5 +226,5 @@ def _perform(face: Face, action: Action, call: Call) -> Response:
     """Act, and encode the answer: a large one must not hold up the loop."""
     if not face.authenticated:
         return response_of(action(call))
-    caller, _ = face.cloud.authenticate_token(call.token)
+    caller = face.cloud.authenticate_token(call.token)
     return response_of(action(replace(call, known_caller=caller)))

@@ -11,7 +11,7 @@ from portlight.cli.session import Session, pass_session
 from portlight.cli.subnet import SUBNET
 from portlight.cli.vpc import VPC
 from portlight.client.client import Client
-from portlight.client.resources import Count, FixedIp, Port
+from portlight.client.resources import Count, FixedIp, Port, PortExposure
 
 NIC: Kind[Port] = Kind(
     word="NIC",
@@ -36,6 +36,15 @@ _COUNT_COLUMNS: Columns[Count] = {
     "Reason": lambda count: count.reason or "allowed",
     "Packets": lambda count: str(count.packets),
     "Bytes": lambda count: str(count.bytes),
+}
+
+
+_POSTURE_COLUMNS: Columns[PortExposure] = {
+    "NIC": lambda port: port.name or port.port_id,
+    "Device": lambda port: port.device_id or "-",
+    "Exposure": lambda port: "\n".join(one.exposure for one in port.findings),
+    "Why": lambda port: "\n".join(one.detail for one in port.findings),
+    "Until": lambda port: port.until or "-",
 }
 
 
@@ -97,16 +106,30 @@ def create(  # noqa: PLR0913 -- one for each way to name a place
 @click.option("--sg", "groups", multiple=True, help="The groups from now on.")
 @click.option("--no-sg", is_flag=True, help="No group any more.")
 @click.option("--port-security/--no-port-security", default=None)
+@click.option("--reason", help="Why its security is off; needed to switch it off.")
+@click.option("--for", "minutes", type=click.IntRange(1), help="Minutes until it is on again.")
 @click.option("--up/--down", "admin_state_up", default=None, help="Let packets through or not.")
 @click.option("--delete-on-termination/--keep-on-termination", default=None)
 @json_option
 @pass_session
-def change(
-    session: Session, /, nic: str, *, addresses: tuple[str, ...], as_json: bool, **fields: object
+def change(  # noqa: PLR0913 -- the options of one command
+    session: Session,
+    /,
+    nic: str,
+    *,
+    addresses: tuple[str, ...],
+    reason: str | None,
+    minutes: int | None,
+    as_json: bool,
+    **fields: object,
 ) -> None:
     """Change a network interface, all fields in one step."""
+    if fields["port_security"] is False and not reason:
+        raise click.UsageError("Say with --reason why its security is switched off.")
     client = session.client
     body = _body(client, **fields)  # type: ignore[arg-type]  # the options above give the types
+    seconds = None if minutes is None else minutes * 60
+    body |= given(port_security_reason=reason, port_security_seconds=seconds)
     if addresses:
         body["fixed_ips"] = [{"ip_address": address} for address in addresses]
     print_one(client.ports.update(NIC.id_of(client, nic), body), as_json=as_json)
@@ -151,6 +174,14 @@ def remove_pair(
     if len(kept) == len(port.allowed_address_pairs):
         raise click.ClickException(f"NIC '{nic}' has no pair with {address}.")
     _set_pairs(session.client, port, kept, as_json=as_json)
+
+
+@nic.command("posture")
+@json_option
+@pass_session
+def posture(session: Session, /, *, as_json: bool) -> None:
+    """List the NICs that are less protected than by default, and why."""
+    print_list(session.client.exposures(), _POSTURE_COLUMNS, as_json=as_json)
 
 
 @nic.command("drops")

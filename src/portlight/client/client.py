@@ -15,6 +15,7 @@ from portlight.client.resources import (
     Network,
     Port,
     PortCounters,
+    PortExposure,
     Protection,
     SecurityGroup,
     SecurityGroupRule,
@@ -114,6 +115,11 @@ class Client:
         path = f"{NATIVE}/ports/{port_id}/counters"
         body = self.connection.get(_Envelope, path)
         return msgspec.json.decode(body["port_counters"], type=PortCounters)
+
+    def exposures(self) -> list[PortExposure]:
+        """Return the ports that are less protected than by default, and why."""
+        body = self.connection.get(_Envelope, f"{NATIVE}/port-exposures")
+        return msgspec.json.decode(body["port_exposures"], type=list[PortExposure])
 
     def protection(self, security_group_id: str) -> Protection:
         """Return the ports and instances that a security group protects."""

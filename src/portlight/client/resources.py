@@ -95,6 +95,8 @@ class Port(Described, frozen=True, kw_only=True):
     allowed_address_pairs: list[AddressPair]
     security_groups: list[str]
     port_security_enabled: bool
+    port_security_reason: str
+    port_security_until: str | None
     admin_state_up: bool
     status: str
     device_id: str
@@ -103,6 +105,27 @@ class Port(Described, frozen=True, kw_only=True):
     delete_on_termination: bool
     extra_dhcp_opts: list[DhcpOption]
     retired_ips: list[RetiredIp]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A way in which a port is less protected than by default."""
+
+    exposure: str
+    detail: str
+
+
+class PortExposure(msgspec.Struct, frozen=True, kw_only=True):
+    """A port that is less protected than by default."""
+
+    port_id: str
+    name: str
+    project_id: str
+    network_id: str
+    device_id: str
+    device_owner: str
+    findings: list[Finding]
+    since: str | None
+    until: str | None
 
 
 class SecurityGroupRule(Described, frozen=True, kw_only=True):

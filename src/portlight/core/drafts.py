@@ -112,6 +112,10 @@ class PortDraft:
     security_groups: tuple[SecurityGroupId, ...] | Unset = UNSET
     """UNSET at creation: the project's default group, unless port security is off."""
     port_security_enabled: bool | Unset = UNSET
+    port_security_reason: str | Unset = UNSET
+    """Why it is off."""
+    port_security_seconds: int | Unset | None = UNSET
+    """After how long it comes on again; None: never."""
     admin_state_up: bool | Unset = UNSET
     device_id: str | Unset = UNSET
     device_owner: str | Unset = UNSET

@@ -48,6 +48,19 @@ class RetiredIp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortOpening:
+    """Why the security of a port is off, and until when (row N9)."""
+
+    reason: str = ""
+    since: float
+    """Seconds since the epoch, UTC."""
+    until: float | None = None
+    """When it comes on again by itself; None: never."""
+    groups: tuple[SecurityGroupId, ...] = ()
+    """Those that the port was in, and will be in again then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExtraDhcpOption:
     """A DHCP option for one port only (Neutron's `extra_dhcp_opts`)."""
 
@@ -74,6 +87,8 @@ class Port:
     security_groups: tuple[SecurityGroupId, ...] = ()
     """Sorted, without repetition."""
     port_security_enabled: bool = True
+    opening: PortOpening | None = None
+    """Only while port security is off."""
     admin_state_up: bool = True
     device_id: str = ""
     """The instance (or service) that holds the port; empty when it is free."""

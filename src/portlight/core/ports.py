@@ -25,6 +25,7 @@ from portlight.core.port import (
     PortStatus,
     RetiredIp,
 )
+from portlight.core.port_security import opening_of
 from portlight.values.addresses import MacAddress
 from portlight.values.ids import HostName, PortId, SecurityGroupId, SubnetId
 
@@ -47,6 +48,7 @@ class PortParts:
 
 def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: Birth) -> Port:
     """Return the new port; raise a domain error when the draft breaks a rule."""
+    secured = given(draft.port_security_enabled, network.port_security_enabled)
     port = Port(
         id=PortId(birth.id),
         number=birth.number,
@@ -57,7 +59,8 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
         fixed_ips=parts.fixed_ips,
         allowed_address_pairs=given(draft.allowed_address_pairs, ()),
         security_groups=_sorted_groups(parts.security_groups),
-        port_security_enabled=given(draft.port_security_enabled, network.port_security_enabled),
+        port_security_enabled=secured,
+        opening=opening_of(None, draft, enabled=secured, now=birth.now),
         admin_state_up=given(draft.admin_state_up, default=True),
         device_id=given(draft.device_id, ""),
         device_owner=given(draft.device_owner, ""),
@@ -73,6 +76,7 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
 
 def change_port(port: Port, draft: PortDraft, *, parts: PortParts, now: float) -> Port:
     """Return the port after the change; `parts` are its addresses, groups and MAC from now on."""
+    secured = given(draft.port_security_enabled, port.port_security_enabled)
     changed = replace(
         port,
         meta=next_meta(port.meta, draft, now),
@@ -81,7 +85,8 @@ def change_port(port: Port, draft: PortDraft, *, parts: PortParts, now: float) -
         retired_ips=_retired(port, parts.fixed_ips, now),
         allowed_address_pairs=given(draft.allowed_address_pairs, port.allowed_address_pairs),
         security_groups=_sorted_groups(parts.security_groups),
-        port_security_enabled=given(draft.port_security_enabled, port.port_security_enabled),
+        port_security_enabled=secured,
+        opening=opening_of(port, draft, enabled=secured, now=now),
         admin_state_up=given(draft.admin_state_up, port.admin_state_up),
         device_id=given(draft.device_id, port.device_id),
         device_owner=given(draft.device_owner, port.device_owner),

@@ -5,19 +5,24 @@ import secrets
 from pathlib import Path
 
 import msgspec
+from argon2 import PasswordHasher
 
 from portlight.main.settings import Settings, write_private
-from portlight.service.bootstrap import ADMIN_NAME, Credentials, bootstrap
+from portlight.service.bootstrap import ADMIN_NAME, Credentials, Secrets, bootstrap
+from portlight.service.identity.sealing import Sealer, new_key
 from portlight.service.ids import IdSource
 from portlight.store.protocol import Store
 
 CREDENTIALS = "credentials.json"
 ADMIN_CREDENTIALS = "admin-credentials.json"
+CREDENTIAL_KEY = "credential.key"
 AGENT_TOKEN = "agent.token"  # noqa: S105 -- the name of a file
 
 
 class _Known(msgspec.Struct, frozen=True):
     password: str = ""
+    access_key: str = ""
+    secret_key: str = ""
 
 
 def ensure_credentials(settings: Settings, store: Store, ids: IdSource) -> None:
@@ -25,8 +30,9 @@ def ensure_credentials(settings: Settings, store: Store, ids: IdSource) -> None:
     made = bootstrap(
         store,
         ids=ids,
-        admin_password=_password(settings.state / ADMIN_CREDENTIALS),
-        user_password=_password(settings.state / CREDENTIALS),
+        admin=_secrets(settings.state / ADMIN_CREDENTIALS),
+        user=_secrets(settings.state / CREDENTIALS),
+        makers=(credential_sealer(settings.state), PasswordHasher()),
     )
     auth_url = f"{settings.url}/identity/v3"
     for name, login in ((ADMIN_CREDENTIALS, made.admin), (CREDENTIALS, made.user)):
@@ -37,6 +43,8 @@ def ensure_credentials(settings: Settings, store: Store, ids: IdSource) -> None:
             "password": login.password,
             "project_id": login.project_id,
             "project_name": login.project_name,
+            "access_key": login.access_key,
+            "secret_key": login.secret_key,
         }
         write_private(settings.state / name, json.dumps(document, indent=2).encode() + b"\n")
     write_private(settings.state / "clouds.yaml", _clouds(auth_url, made).encode())
@@ -51,13 +59,29 @@ def agent_token(state: Path) -> str:
     return path.read_text().strip()
 
 
-def _password(path: Path) -> str:
-    """Return the password in a credentials file, or a new one."""
+def credential_sealer(state: Path) -> Sealer:
+    """Return the encryption of access keys; its key file is made when it is missing.
+
+    Each line of the file is a key: the first encrypts, all decrypt.
+    """
+    path = state / CREDENTIAL_KEY
+    if not path.exists():
+        write_private(path, new_key() + b"\n")
+    return Sealer(path.read_bytes().split())
+
+
+def _secrets(path: Path) -> Secrets:
+    """Return what a credentials file says, or a new password."""
     try:
-        known = msgspec.json.decode(path.read_bytes(), type=_Known).password
+        known = msgspec.json.decode(path.read_bytes(), type=_Known)
     except FileNotFoundError:
-        known = ""
-    return known or secrets.token_urlsafe(18)
+        known = _Known()
+    return Secrets(
+        password=known.password or secrets.token_urlsafe(18),
+        is_new=not known.password,
+        access_key=known.access_key,
+        secret_key=known.secret_key,
+    )
 
 
 def _clouds(auth_url: str, made: Credentials) -> str:

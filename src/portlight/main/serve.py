@@ -4,6 +4,7 @@ Needs no privilege. The processes share nothing but the socket and the database.
 """
 
 import contextlib
+import gc
 import logging
 import multiprocessing
 import os
@@ -23,7 +24,12 @@ from portlight.api.app import build_app
 from portlight.core.errors import UnavailableError
 from portlight.core.identity import User
 from portlight.dataplane.processes import wait_for_lock
-from portlight.main.credentials import CREDENTIALS, agent_token, ensure_credentials
+from portlight.main.credentials import (
+    CREDENTIALS,
+    agent_token,
+    credential_sealer,
+    ensure_credentials,
+)
 from portlight.main.logs import log_to_stderr
 from portlight.main.settings import Settings, SettingsError
 from portlight.main.sources import RandomIds
@@ -39,6 +45,7 @@ WATCH_SECONDS = 0.05
 TROUBLED_SECONDS = 1.0
 UNANSWERED_SECONDS = 60
 """A worker that is silent for so long is replaced. On a busy machine it takes a while to start."""
+COLLECT_GARBAGE_AFTER = (50_000, 20, 50)
 log = logging.getLogger("portlight.serve")
 
 
@@ -56,8 +63,16 @@ def serve(settings: Settings) -> None:
 def open_app(settings: Settings) -> Starlette:
     """Return the application of one process; what runs beside it starts and ends with it."""
     log_to_stderr()
+    # A list of 5,000 makes more objects than the usual threshold, none of them in a cycle.
+    gc.set_threshold(*COLLECT_GARBAGE_AFTER)
     store = open_store(settings.database_url)
-    cloud = Cloud(store=store, ids=RandomIds(), clock=time.time, host=HostName(settings.host))
+    cloud = Cloud(
+        store=store,
+        ids=RandomIds(),
+        clock=time.time,
+        host=HostName(settings.host),
+        sealer=credential_sealer(settings.state),
+    )
     return build_app(
         cloud, agent_token=agent_token(settings.state), beside=partial(_beside, cloud, store)
     )

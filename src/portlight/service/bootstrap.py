@@ -1,20 +1,24 @@
-"""The first users and projects. Running it again changes nothing that fits."""
+"""The first users, projects and access keys. What was changed since is left alone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from portlight.core.identity import (
     ADMIN,
+    DEFAULT_DOMAIN_ID,
     MANAGER,
     MEMBER,
     READER,
+    AccessKey,
     Project,
     RoleAssignment,
     User,
     assignment_id,
 )
+from portlight.service.identity.access_keys import key_id
+from portlight.service.identity.sealing import Sealer
+from portlight.service.identity.work import Where, end_tokens, raise_epoch
 from portlight.service.ids import IdSource
 from portlight.store.protocol import Store, Writing
 from portlight.values.ids import ProjectId, UserId
@@ -25,14 +29,31 @@ _USER_ROLES = (MANAGER, MEMBER, READER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What the credentials file of a user says, or what it will say."""
+
+    password: str = field(repr=False)
+    is_new: bool = False
+    """Whether the password was made just now: it replaces the user's, with his roles restored.
+
+    This is the way back in for who lost the file, or locked himself out.
+    """
+    access_key: str = ""
+    """Empty: a key has to be made."""
+    secret_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """How to log in as someone."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
     user_id: UserId
     project_id: ProjectId
     project_name: str
+    access_key: str
+    secret_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,73 +65,101 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Makers:
+class _Desk:
+    """The transaction, and what comes from outside."""
+
+    tx: Writing
     ids: IdSource
+    sealer: Sealer
     hasher: PasswordHasher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A first user with his project."""
+
+    user: User
+    project: Project
+    is_restored: bool
+    """Whether he is new, or came back with a new password."""
 
 
 def bootstrap(
     store: Store,
     *,
     ids: IdSource,
-    admin_password: str,
-    user_password: str,
-    hasher: PasswordHasher | None = None,
+    admin: Secrets,
+    user: Secrets,
+    makers: tuple[Sealer, PasswordHasher],
 ) -> Credentials:
-    """Make sure that both users exist with these passwords, projects and roles."""
-    makers = _Makers(ids=ids, hasher=hasher or PasswordHasher())
+    """Make sure that both users exist, and return how to log in as them."""
+    sealer, hasher = makers
     with store.writing() as tx:
-        admin = _login(tx, makers, ADMIN_NAME, admin_password)
-        user = _login(tx, makers, USER_NAME, user_password)
-        for project_id in (admin.project_id, user.project_id):
-            _assign(tx, admin.user_id, project_id, ADMIN)
-        for role in _USER_ROLES:
-            _assign(tx, user.user_id, user.project_id, role)
-    return Credentials(admin=admin, user=user)
+        desk = _Desk(tx=tx, ids=ids, sealer=sealer, hasher=hasher)
+        first = _ensure(desk, ADMIN_NAME, admin)
+        second = _ensure(desk, USER_NAME, user)
+        if first.is_restored:
+            for project in (first.project, second.project):
+                _assign(tx, first.user.id, project.id, ADMIN)
+        if second.is_restored:
+            for role in _USER_ROLES:
+                _assign(tx, second.user.id, second.project.id, role)
+        raise_epoch(tx)
+        return Credentials(admin=_login(desk, first, admin), user=_login(desk, second, user))
 
 
-def _login(tx: Writing, makers: _Makers, name: str, password: str) -> Login:
-    projects = tx.find(Project, {"name": [name]})
-    project = projects[0] if projects else Project(id=ProjectId(makers.ids.uuid()), name=name)
+def _ensure(desk: _Desk, name: str, secrets: Secrets) -> _Known:
+    named: Where = {"name": [name], "domain_id": [DEFAULT_DOMAIN_ID]}
+    projects, users = desk.tx.find(Project, named), desk.tx.find(User, named)
+    project = projects[0] if projects else Project(id=ProjectId(desk.ids.uuid()), name=name)
     if not projects:
-        tx.insert(project)
-    users = tx.find(User, {"name": [name]})
+        desk.tx.insert(project)
+    if users and not secrets.is_new:
+        return _Known(user=users[0], project=project, is_restored=False)
+    fresh = desk.hasher.hash(secrets.password)
     if users:
-        _set_password(tx, makers, users[0], password)
-    user = users[0] if users else _new_user(makers, name, password, project.id)
-    if not users:
-        tx.insert(user)
+        user = replace(users[0], password_hash=fresh, enabled=True)
+        desk.tx.update(users[0], user)
+        end_tokens(desk.tx, {"user_id": [user.id]})
+    else:
+        user = User(
+            id=UserId(desk.ids.uuid()),
+            name=name,
+            password_hash=fresh,
+            default_project_id=project.id,
+        )
+        desk.tx.insert(user)
+    return _Known(user=user, project=project, is_restored=True)
+
+
+def _login(desk: _Desk, known: _Known, secrets: Secrets) -> Login:
+    access = secrets.access_key or desk.ids.uuid().replace("-", "")
+    secret = secrets.secret_key or desk.ids.secret()
+    # A key that the file names and nobody knows any more was deleted on purpose, unless its user
+    # is new as well.
+    wanted = not secrets.access_key or known.is_restored
+    if wanted and desk.tx.get(AccessKey, key_id(access)) is None:
+        desk.tx.insert(
+            AccessKey(
+                id=key_id(access),
+                access=access,
+                sealed_secret=desk.sealer.seal(secret),
+                user_id=known.user.id,
+                project_id=known.project.id,
+            )
+        )
     return Login(
-        username=name,
-        password=password,
-        user_id=user.id,
-        project_id=project.id,
-        project_name=name,
+        username=known.user.name,
+        password=secrets.password,
+        user_id=known.user.id,
+        project_id=known.project.id,
+        project_name=known.project.name,
+        access_key=access,
+        secret_key=secret,
     )
-
-
-def _new_user(makers: _Makers, name: str, password: str, project_id: ProjectId) -> User:
-    return User(
-        id=UserId(makers.ids.uuid()),
-        name=name,
-        password_hash=makers.hasher.hash(password),
-        default_project_id=project_id,
-    )
-
-
-def _set_password(tx: Writing, makers: _Makers, user: User, password: str) -> None:
-    try:
-        makers.hasher.verify(user.password_hash, password)
-    except (VerificationError, InvalidHashError):
-        tx.update(user, replace(user, password_hash=makers.hasher.hash(password)))
 
 
 def _assign(tx: Writing, user_id: UserId, project_id: ProjectId, role: str) -> None:
-    wanted = RoleAssignment(
-        id=assignment_id(user_id, project_id, role),
-        user_id=user_id,
-        project_id=project_id,
-        role=role,
-    )
-    if tx.get(RoleAssignment, wanted.id) is None:
-        tx.insert(wanted)
+    identifier = assignment_id(user_id, project_id, role)
+    if tx.get(RoleAssignment, identifier) is None:
+        tx.insert(RoleAssignment(id=identifier, user_id=user_id, project_id=project_id, role=role))

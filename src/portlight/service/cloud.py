@@ -9,6 +9,7 @@ from collections.abc import Collection as Values
 from collections.abc import Set as AbstractSet
 
 from portlight.core import instances as instance_rules
+from portlight.core.audit import AuditEntry
 from portlight.core.availability import NetworkAvailability
 from portlight.core.drafts import InterfaceRequest
 from portlight.core.drafts_sharing import QuotaDraft
@@ -22,11 +23,13 @@ from portlight.core.port import Port
 from portlight.core.quotas import QuotaUse
 from portlight.core.virtual_ip import VirtualIp, VirtualIpMember, VirtualIpState
 from portlight.service import (
+    audit,
     counters,
     hosts,
     instances,
     kinds,
     observations,
+    port_security,
     ports,
     quotas,
     virtual_ips,
@@ -35,13 +38,14 @@ from portlight.service.availability import availabilities
 from portlight.service.caller import Caller
 from portlight.service.collection import Collection
 from portlight.service.feed import KEPT_CHANGES, changes_after
-from portlight.service.identity import Identity
+from portlight.service.identity.identity import Identity
+from portlight.service.identity.sealing import Sealer
 from portlight.service.ids import IdSource
 from portlight.service.policy import check_action
 from portlight.service.report import AgentReport, ChangeBatch, PortCounters
 from portlight.service.sharing import Owned, external_networks, shared_with
 from portlight.service.transactions import Transactions
-from portlight.service.work import View, Work, load
+from portlight.service.work import View, Work, check_revision, load
 from portlight.store.protocol import Store
 from portlight.values.ids import (
     HostName,
@@ -68,10 +72,16 @@ class Cloud:
     """A collection for each kind (`service/kinds.py`), and the verbs that only some kinds have."""
 
     def __init__(
-        self, *, store: Store, ids: IdSource, clock: Callable[[], float], host: HostName
+        self,
+        *,
+        store: Store,
+        ids: IdSource,
+        clock: Callable[[], float],
+        host: HostName,
+        sealer: Sealer | None = None,
     ) -> None:
-        self.identity = Identity(store=store, ids=ids, clock=clock)
-        self.authenticate_password = self.identity.authenticate_password
+        """Keep all in `store`; `sealer` encrypts what must be read again (None: for one life)."""
+        self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
         self.authenticate_token = self.identity.authenticate_token
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
@@ -220,6 +230,23 @@ class Cloud:
         with self._do.read() as tx:
             return tx.find(VirtualIpState)
 
+    def delete_port_by_force(
+        self, caller: Caller, identifier: PortId, *, if_revision: int | None = None
+    ) -> None:
+        """Take a port from the device that uses it, and remove it (row N20)."""
+
+        def delete(work: Work) -> None:
+            check_revision(load(work, Port, identifier), identifier, if_revision)
+            ports.delete_by_force(work, identifier)
+
+        self._do.run(caller, delete)
+
+    def audit_entries(
+        self, caller: Caller, identifiers: Values[str] | None = None
+    ) -> list[AuditEntry]:
+        """Return who loosened which protection (None: all that the caller may see)."""
+        return self._do.view(caller, lambda view: audit.list_entries(view, identifiers))
+
     def is_alive(self, host: Host) -> bool:
         """Whether the host's agent was heard of lately."""
         return is_alive(host, self._clock())
@@ -282,6 +309,7 @@ def _save_report(work: Work, report: AgentReport) -> None:
 
 def _end_what_is_due(work: Work) -> None:
     ports.end_grace(work)
+    port_security.end_openings(work)
     observations.end_alarms(work)
 
 

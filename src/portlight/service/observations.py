@@ -9,6 +9,7 @@ from dataclasses import replace
 from portlight.core.instance import Instance
 from portlight.core.network import Network
 from portlight.core.port import Port
+from portlight.core.port_security import is_over
 from portlight.core.virtual_ip import (
     RECENT_CLAIMS,
     Announcement,
@@ -44,11 +45,14 @@ def save_statuses(work: Work, report: AgentReport) -> None:
 
 
 def is_due(tx: Reading, now: float) -> bool:
-    """Whether time has something to end: a grace window, an alarm."""
+    """Whether time has something to end: a grace window, an opening, an alarm."""
     if tx.count(VirtualIpState, {"split_brain": ["yes"]}):
         return True
     retiring = tx.find(Port, {"retiring": ["yes"]})
-    return any(retired.until <= now for port in retiring for retired in port.retired_ips)
+    return any(
+        is_over(port, now) or any(retired.until <= now for retired in port.retired_ips)
+        for port in retiring
+    )
 
 
 def save_claims(work: Work, claims: Iterable[ClaimReport]) -> None:

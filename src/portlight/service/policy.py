@@ -4,16 +4,44 @@ A role counts on things of the caller's own project; `admin` counts everywhere.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from portlight.core.errors import ForbiddenError
 from portlight.core.identity import ADMIN, MANAGER, MEMBER, READER
 from portlight.service.caller import Caller
 
+OWN: Final = "own"
+"""Not a role: the user whom a thing of identity belongs to, whatever his roles."""
 _ADMINS: Final = frozenset({ADMIN})
+_MANAGERS: Final = frozenset({ADMIN, MANAGER})
 _WRITERS: Final = frozenset({ADMIN, MANAGER, MEMBER})
 _READERS: Final = frozenset({ADMIN, MANAGER, MEMBER, READER})
 
+IDENTITY_POLICY: Mapping[str, frozenset[str]] = {
+    "create_domain": _ADMINS,
+    "update_domain": _ADMINS,
+    "delete_domain": _ADMINS,
+    "create_project": _ADMINS,
+    "update_project": _ADMINS,
+    "delete_project": _ADMINS,
+    "create_user": _ADMINS,
+    "update_user": _ADMINS,
+    "delete_user": _ADMINS,
+    "list_user_projects": _ADMINS | {OWN},
+    "create_role": _ADMINS,
+    "update_role": _ADMINS,
+    "delete_role": _ADMINS,
+    # a manager: member and reader, in his own project
+    "create_grant": _MANAGERS,
+    "delete_grant": _MANAGERS,
+    "create_application_credential": frozenset({OWN}),
+    "delete_application_credential": _ADMINS | {OWN},
+    "create_credential": _ADMINS | {OWN},
+    "delete_credential": _ADMINS | {OWN},
+    "validate_token": _ADMINS | {OWN},
+    "revoke_token": _ADMINS | {OWN},
+}
+"""The part of the table that speaks of identity."""
 POLICY: Mapping[str, frozenset[str]] = {
     "get_network": _READERS,
     "create_network": _WRITERS,
@@ -42,6 +70,8 @@ POLICY: Mapping[str, frozenset[str]] = {
     "update_port": _WRITERS,
     "delete_port": _WRITERS,
     "port:host": _ADMINS,
+    "port:force_detach": _ADMINS,
+    "get_audit_entry": _READERS,
     "get_security_group": _READERS,
     "create_security_group": _WRITERS,
     "update_security_group": _WRITERS,
@@ -88,10 +118,7 @@ POLICY: Mapping[str, frozenset[str]] = {
     "delete_agent": _ADMINS,
     "get_network_ip_availability": _ADMINS,
     "any_project": _ADMINS,
-    "create_project": _ADMINS,
-    "create_user": _ADMINS,
-    "update_user": _ADMINS,
-    "assign_role": _ADMINS,
+    **IDENTITY_POLICY,
 }
 """Action to the roles of which one is needed. `kind:field` guards one field of a draft."""
 
@@ -102,14 +129,26 @@ NETWORK_OWNER_ONLY: Final = ("mac", "port_security_enabled", "allowed_address_pa
 """Fields of a port that only the owner of its network (or an admin) sets: they loosen it."""
 
 
-def is_allowed(caller: Caller, action: str) -> bool:
-    """Whether one of the caller's roles allows the action."""
-    return not caller.roles.isdisjoint(POLICY[action])
+class Holder(Protocol):
+    """Whoever asks: a caller, or the holder of a token of any scope."""
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The names of his roles."""
 
 
-def check_action(caller: Caller, action: str) -> None:
-    """Raise ForbiddenError when none of the caller's roles allows the action."""
-    if not is_allowed(caller, action):
+def is_allowed(caller: Holder, action: str, *, own: bool = False) -> bool:
+    """Whether one of the caller's roles allows the action.
+
+    `own`: the thing is the caller's own, where the table speaks of that.
+    """
+    allowed = POLICY[action]
+    return not caller.roles.isdisjoint(allowed) or (own and OWN in allowed)
+
+
+def check_action(caller: Holder, action: str, *, own: bool = False) -> None:
+    """Raise ForbiddenError when the action is not allowed."""
+    if not is_allowed(caller, action, own=own):
         raise ForbiddenError(action)
 
 

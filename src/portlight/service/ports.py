@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
+from portlight.core.audit import AuditAction
 from portlight.core.changes import Birth, given, next_meta
 from portlight.core.drafts import UNSET, PortDraft, Unset
 from portlight.core.errors import ForbiddenError, InvalidRequestError
@@ -35,7 +36,9 @@ from portlight.core.virtual_ip import VirtualIp, VirtualIpState
 from portlight.core.virtual_ips import without_port
 from portlight.service import addresses, port_macs, security_groups
 from portlight.service.addresses import Seeker, seeker
+from portlight.service.audit import record_port
 from portlight.service.policy import NETWORK_OWNER_ONLY, check_action, check_owner
+from portlight.service.port_security import note_switch
 from portlight.service.sharing import may_use
 from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
 from portlight.values.ids import InstanceId, NetworkId, PortId
@@ -56,6 +59,8 @@ def create_many(work: Work, drafts: Sequence[PortDraft], *, owner: str | None = 
     owners = [_owner(work, draft) if owner is None else owner for draft in drafts]
     free = [_without_device(work, draft) for draft in drafts]
     ports = insert_many(work, free, networks, owners)
+    for port in ports:
+        note_switch(work, None, port)
     return [_with_device(work, port, draft) for port, draft in zip(ports, drafts, strict=True)]
 
 
@@ -130,6 +135,7 @@ def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | Non
     if fixed_ips != port.fixed_ips:
         _check_memberships(work, changed)
     save(work, port, changed)
+    note_switch(work, port, changed)
     return _with_device(work, changed, draft)
 
 
@@ -143,6 +149,17 @@ def delete(work: Work, port_id: PortId) -> None:
     if port.device_id:
         raise PortInUseError(port.id, port.device_id, port.device_owner)
     discard(work, port)
+
+
+def delete_by_force(work: Work, port_id: PortId) -> None:
+    """Take a port from the device that uses it, and remove it (row N20)."""
+    check_action(work.caller, "port:force_detach")
+    port = load_own(work, Port, port_id, "delete_port")
+    if port.device_id and not port.device_owner.startswith(SERVICE_OWNERS):
+        by = f"{port.device_owner or 'device'} {port.device_id}"
+        record_port(work, AuditAction.PORT_FORCED_OFF, port, detail=by)
+        port = detach_from(work, port)
+    delete(work, port.id)
 
 
 def discard(work: Work, port: Port) -> None:

@@ -8,9 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portlight.core.address_group import AddressGroup
+from portlight.core.audit import AuditEntry
 from portlight.core.default_rule import DefaultRule
 from portlight.core.host import Host
-from portlight.core.identity import Project, RoleAssignment, TokenRecord, User
+from portlight.core.identity import (
+    AccessKey,
+    ApplicationCredential,
+    Domain,
+    IdentityEpoch,
+    Project,
+    Role,
+    RoleAssignment,
+    TokenRecord,
+    User,
+)
 from portlight.core.instance import Instance
 from portlight.core.network import Network, Subnet
 from portlight.core.observation import CounterBlock, HostState
@@ -50,7 +61,18 @@ def _name(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
     return str(entity.meta.name)
 
 
+def _retiring(port: Port) -> str | None:
+    """Tell whether time will end something of the port: a former address, an opening."""
+    opens = port.opening is not None and port.opening.until is not None
+    return "yes" if port.retired_ips or opens else None
+
+
 _OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
+
+_IN_DOMAIN: Mapping[str, Key] = {
+    "domain_id": lambda entity: entity.domain_id,
+    "name": lambda entity: entity.name,
+}
 
 SHAPES: Mapping[type, Shape] = {
     Network: Shape(
@@ -100,7 +122,7 @@ SHAPES: Mapping[type, Shape] = {
             "device_id": lambda port: port.device_id,
             "device_owner": lambda port: port.device_owner,
             "mac": lambda port: str(port.mac),
-            "retiring": lambda port: "yes" if port.retired_ips else None,
+            "retiring": _retiring,
         },
         lookups={
             "subnet_id": lambda port: tuple({ip.subnet_id for ip in port.fixed_ips}),
@@ -175,32 +197,55 @@ SHAPES: Mapping[type, Shape] = {
         },
         unique=(("meaning",),),
     ),
+    AuditEntry: Shape(
+        table="audit_entries",
+        columns={"project_id": lambda entry: entry.project_id},
+    ),
     QuotaLimits: Shape(table="quotas", identifier=lambda limits: limits.project_id),
-    Project: Shape(
-        table="projects",
-        columns={"name": lambda project: project.name},
-        unique=(("name",),),
+    Domain: Shape(
+        table="domains", columns={"name": lambda domain: domain.name}, unique=(("name",),)
     ),
-    User: Shape(
-        table="users",
-        columns={"name": lambda user: user.name},
-        unique=(("name",),),
-    ),
+    Project: Shape(table="projects", columns=_IN_DOMAIN, unique=(("domain_id", "name"),)),
+    User: Shape(table="users", columns=_IN_DOMAIN, unique=(("domain_id", "name"),)),
+    Role: Shape(table="roles", columns={"name": lambda role: role.name}, unique=(("name",),)),
     RoleAssignment: Shape(
         table="role_assignments",
         columns={
             "user_id": lambda assignment: assignment.user_id,
-            "project_id": lambda assignment: assignment.project_id,
+            "target_id": lambda assignment: assignment.project_id or assignment.domain_id,
+            "role": lambda assignment: assignment.role,
         },
     ),
     TokenRecord: Shape(
         table="tokens",
         columns={
             "user_id": lambda token: token.user_id,
+            "project_id": lambda token: token.project_id,
+            "domain_id": lambda token: token.domain_id,
+            "application_credential_id": lambda token: token.application_credential_id,
             # Fixed width, so that text compares like the number.
             "expires": lambda token: f"{token.expires_at:017.3f}",
         },
     ),
+    ApplicationCredential: Shape(
+        table="application_credentials",
+        columns={
+            "user_id": lambda credential: credential.user_id,
+            "project_id": lambda credential: credential.project_id,
+            "name": lambda credential: credential.name,
+        },
+        unique=(("user_id", "name"),),
+    ),
+    AccessKey: Shape(
+        table="access_keys",
+        columns={
+            "user_id": lambda key: key.user_id,
+            "project_id": lambda key: key.project_id,
+            "access": lambda key: key.access,
+        },
+        unique=(("access",),),
+    ),
+    IdentityEpoch: Shape(table="identity_epochs"),
 }
 
 

@@ -1,27 +1,33 @@
 """Identity's version documents, catalog and tokens on the wire, in Keystone's spelling. Pure."""
 
-from portlight.api.wire import Json
-from portlight.core.identity import DEFAULT_DOMAIN_ID, DEFAULT_DOMAIN_NAME, Project, User
-from portlight.service.caller import Caller
+from collections.abc import Callable
 
-DOMAIN: Json = {"id": DEFAULT_DOMAIN_ID, "name": DEFAULT_DOMAIN_NAME}
+from portlight.api.wire import Json, moment
+from portlight.core.identity import Domain, Project, Role, User
+from portlight.service.identity.token import Token
+
+Rows = Callable[[str], list[Json]]
+"""From the address by which the client came, to what is there."""
+
 REGION = "RegionOne"
 BASE = "/identity"
+V3 = f"{BASE}/v3"
 _UPDATED = "2026-01-01T00:00:00Z"
 _MEDIA_TYPE: Json = {
     "base": "application/json",
     "type": "application/vnd.openstack.identity-v3+json",
 }
-_SERVICES = (("identity", "keystone", f"{BASE}/v3"), ("network", "neutron", ""))
+_SERVICES = (("identity", "keystone", V3), ("network", "neutron", ""))
+_INTERFACES = ("public", "internal", "admin")
 
 
-def version(base_url: str) -> Json:
-    """Describe version 3 of the identity API."""
+def version(address: str) -> Json:
+    """Describe version 3 of the identity API, which is found at this address."""
     return {
         "id": "v3.14",
         "status": "stable",
         "updated": _UPDATED,
-        "links": [{"rel": "self", "href": f"{base_url}{BASE}/v3/"}],
+        "links": [{"rel": "self", "href": f"{address.rstrip('/')}/"}],
         "media-types": [_MEDIA_TYPE],
     }
 
@@ -41,71 +47,92 @@ def catalog(base_url: str) -> list[Json]:
                     "region_id": REGION,
                     "url": base_url + path,
                 }
-                for interface in ("public", "internal", "admin")
+                for interface in _INTERFACES
             ],
         }
         for kind, name, path in _SERVICES
     ]
 
 
-def render_project(project: Project, base_url: str) -> Json:
-    """Render a project."""
-    return {
-        "id": project.id,
-        "name": project.name,
-        "description": project.description,
-        "domain_id": project.domain_id,
-        "parent_id": project.domain_id,
-        "enabled": project.enabled,
-        "is_domain": False,
-        "tags": [],
-        "options": {},
-        "links": {"self": f"{base_url}{BASE}/v3/projects/{project.id}"},
+def services(base_url: str) -> list[Json]:
+    """List the services by themselves."""
+    return [
+        {
+            "id": name,
+            "type": kind,
+            "name": name,
+            "description": "",
+            "enabled": True,
+            "links": link_to(base_url, "services", name),
+        }
+        for kind, name, _ in _SERVICES
+    ]
+
+
+def endpoints(base_url: str) -> list[Json]:
+    """List the endpoints by themselves."""
+    return [
+        {
+            "id": f"{name}-{interface}",
+            "service_id": name,
+            "interface": interface,
+            "region": REGION,
+            "region_id": REGION,
+            "url": base_url + path,
+            "enabled": True,
+            "links": link_to(base_url, "endpoints", f"{name}-{interface}"),
+        }
+        for _, name, path in _SERVICES
+        for interface in _INTERFACES
+    ]
+
+
+def regions(base_url: str) -> list[Json]:
+    """List the one region."""
+    return [
+        {
+            "id": REGION,
+            "description": "",
+            "parent_region_id": None,
+            "links": link_to(base_url, "regions", REGION),
+        }
+    ]
+
+
+def link_to(base_url: str, plural: str, identifier: str) -> Json:
+    """Return the links of a thing."""
+    return {"self": f"{base_url}{V3}/{plural}/{identifier}"}
+
+
+def render_token(token: Token) -> Json:
+    """Render a token without its catalog, and never its secret."""
+    document: Json = {
+        "methods": list(token.methods),
+        "audit_ids": list(token.audit_ids),
+        "issued_at": moment(token.issued_at),
+        "expires_at": moment(token.expires_at),
+        "user": {**_named(token.user, token.user_domain), "password_expires_at": None},
     }
+    if token.project is not None and token.domain is not None:
+        document["project"] = _named(token.project, token.domain)
+        document["is_domain"] = False
+    elif token.domain is not None:
+        document["domain"] = _name_of(token.domain)
+    if token.held_roles:
+        document["roles"] = [_name_of(role) for role in token.held_roles]
+    if token.application_credential is not None:
+        credential = token.application_credential
+        document["application_credential"] = {
+            "id": credential.id,
+            "name": credential.name,
+            "restricted": not credential.unrestricted,
+        }
+    return document
 
 
-def render_user(user: User, base_url: str) -> Json:
-    """Render a user, never the password."""
-    return {
-        "id": user.id,
-        "name": user.name,
-        "description": user.description,
-        "domain_id": user.domain_id,
-        "default_project_id": user.default_project_id,
-        "enabled": user.enabled,
-        "password_expires_at": None,
-        "options": {},
-        "links": {"self": f"{base_url}{BASE}/v3/users/{user.id}"},
-    }
+def _named(entity: User | Project, domain: Domain) -> Json:
+    return {"id": entity.id, "name": entity.name, "domain": _name_of(domain)}
 
 
-def render_domain(base_url: str) -> Json:
-    """Render the one domain."""
-    return {
-        **DOMAIN,
-        "description": "The domain of every project and user.",
-        "enabled": True,
-        "tags": [],
-        "options": {},
-        "links": {"self": f"{base_url}{BASE}/v3/domains/{DEFAULT_DOMAIN_ID}"},
-    }
-
-
-def render_roles(names: frozenset[str]) -> list[Json]:
-    """Render roles; the name of a role is its id."""
-    return [{"id": name, "name": name, "domain_id": None, "options": {}} for name in sorted(names)]
-
-
-def render_caller(caller: Caller) -> Json:
-    """Render the part of a token that says who it stands for."""
-    return {
-        "user": {
-            "id": caller.user_id,
-            "name": caller.user_name,
-            "domain": DOMAIN,
-            "password_expires_at": None,
-        },
-        "project": {"id": caller.project_id, "name": caller.project_name, "domain": DOMAIN},
-        "is_domain": False,
-        "roles": [{"id": name, "name": name} for name in sorted(caller.roles)],
-    }
+def _name_of(entity: Domain | Role) -> Json:
+    return {"id": entity.id, "name": entity.name}

@@ -1,169 +1,160 @@
-"""The routes of the identity face: tokens, and the look-ups from names to ids that clients make."""
+"""The routes of the identity face."""
 
-from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from functools import partial
 from http import HTTPStatus
 
 from starlette.routing import Route
 
 from portlight.api.errors import identity_body
-from portlight.api.identity.documents import (
-    BASE,
-    catalog,
-    render_caller,
+from portlight.api.identity import documents
+from portlight.api.identity.asking import Asking, asked, listed
+from portlight.api.identity.credentials import credential_routes
+from portlight.api.identity.directory import (
+    DOMAINS,
+    PROJECTS,
+    ROLES,
+    USERS,
     render_domain,
     render_project,
-    render_roles,
-    render_user,
-    version,
 )
-from portlight.api.identity.requests import PasswordLogin, parse_login
+from portlight.api.identity.documents import BASE, V3
+from portlight.api.identity.grants import grant_routes
+from portlight.api.identity.requests import member, parse_login, string
+from portlight.api.identity.resource import routes_of
+from portlight.api.identity.tags import tag_routes
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
-from portlight.api.wire import Json, moment
-from portlight.core.errors import NotFoundError, UnauthenticatedError
-from portlight.core.identity import ROLES
+from portlight.api.wire import Json
+from portlight.core.errors import NotFoundError
 from portlight.service.cloud import Cloud
-from portlight.service.identity import Token
-
-V3 = f"{BASE}/v3"
-
-_Rows = Callable[[Call], list[Json]]
+from portlight.service.identity.token import Token
 
 
-def identity_routes(cloud: Cloud, workers: Executor) -> list[Route]:
-    """Return every route of the face; versions and logging in need no token."""
-    face = Face(cloud=cloud, workers=workers, error_body=identity_body)
-    public = Face(cloud=cloud, workers=workers, error_body=identity_body, authenticated=False)
+def identity_routes(cloud: Cloud, workers: Executor, logins: Executor) -> list[Route]:
+    """Return every route of the face; each settles for itself who may call it.
+
+    Passwords are checked in `logins`: they are slow on purpose, and must not hold up the rest.
+    """
+    face = Face(cloud=cloud, workers=workers, error_body=identity_body, authenticated=False)
+    slow = Face(cloud=cloud, workers=logins, error_body=identity_body, authenticated=False)
     return [
-        *(route(public, path, GET=_versions) for path in (BASE, f"{BASE}/")),
-        *(route(public, path, GET=_version) for path in (V3, f"{V3}/")),
-        # each method of this path settles for itself who may call it
-        route(public, f"{V3}/auth/tokens", POST=_log_in, GET=_show_token, DELETE=_revoke_token),
-        route(face, f"{V3}/auth/catalog", GET=_catalog),
-        route(face, f"{V3}/auth/projects", GET=_listed("projects", _projects)),
-        *_look_ups(face, "project", _projects),
-        *_look_ups(face, "user", _users),
-        *_look_ups(face, "domain", lambda call: [render_domain(call.base_url)]),
-        *_look_ups(face, "role", lambda _call: render_roles(frozenset(ROLES))),
-        route(face, f"{V3}/role_assignments", GET=_listed("role_assignments", _assignments)),
+        *version_routes(face, None),
+        route(
+            slow,
+            f"{V3}/auth/tokens",
+            POST=_log_in,
+            GET=asked(_show_token),
+            DELETE=asked(_revoke_token),
+        ),
+        route(face, f"{V3}/auth/catalog", GET=asked(_catalog)),
+        route(face, f"{V3}/auth/projects", GET=asked(listed("projects", _own_projects))),
+        route(face, f"{V3}/auth/domains", GET=asked(listed("domains", _own_domains))),
+        route(slow, f"{V3}/users/{{user}}/password", POST=_change_password),
+        route(face, f"{V3}/users/{{user}}/projects", GET=asked(listed("projects", _projects_of))),
+        *credential_routes(face),
+        *grant_routes(face),
+        *tag_routes(face),
+        *routes_of(face, DOMAINS),
+        *routes_of(face, PROJECTS),
+        *routes_of(face, USERS),
+        *routes_of(face, ROLES),
+        *_read_only(face, "service", documents.services),
+        *_read_only(face, "endpoint", documents.endpoints),
+        *_read_only(face, "region", documents.regions),
     ]
 
 
-def _look_ups(face: Face, name: str, rows: _Rows) -> list[Route]:
+def version_routes(face: Face, elsewhere: str | None) -> list[Route]:
+    """Return where clients find the version, which may be `elsewhere`: in an existing Keystone."""
+
+    def address(call: Call) -> str:
+        return elsewhere or call.base_url + V3
+
+    def choices(call: Call) -> Reply:
+        document = {"versions": {"values": [documents.version(address(call))]}}
+        return Reply(status=HTTPStatus.MULTIPLE_CHOICES, document=document)
+
+    def one(call: Call) -> Reply:
+        return Reply(document={"version": documents.version(address(call))})
+
     return [
-        route(face, f"{V3}/{name}s", GET=_listed(f"{name}s", rows)),
-        route(face, f"{V3}/{name}s/{{id}}", GET=_shown(name, rows)),
+        *(route(face, path, GET=choices) for path in (BASE, f"{BASE}/")),
+        *(route(face, path, GET=one) for path in (V3, f"{V3}/")),
     ]
-
-
-def _listed(plural: str, rows: _Rows) -> Callable[[Call], Reply]:
-    def act(call: Call) -> Reply:
-        found = [row for row in rows(call) if _matches(row, call.query)]
-        links = {"self": call.url, "previous": None, "next": None}
-        return Reply(document={plural: found, "links": links})
-
-    return act
-
-
-def _shown(name: str, rows: _Rows) -> Callable[[Call], Reply]:
-    def act(call: Call) -> Reply:
-        wanted = call.path["id"]
-        for row in rows(call):
-            if row["id"] == wanted:
-                return Reply(document={name: row})
-        raise NotFoundError(name.capitalize(), wanted)
-
-    return act
-
-
-def _matches(row: Json, query: Mapping[str, list[str]]) -> bool:
-    """Compare the filters that name a field of the row; identity ignores others."""
-    return all(str(row[key]) in values for key, values in query.items() if key in row)
-
-
-def _projects(call: Call) -> list[Json]:
-    projects = call.cloud.identity.list_projects(call.caller)
-    return [render_project(project, call.base_url) for project in projects]
-
-
-def _users(call: Call) -> list[Json]:
-    users = call.cloud.identity.list_users(call.caller)
-    return [render_user(user, call.base_url) for user in users]
-
-
-def _assignments(call: Call) -> list[Json]:
-    return [
-        {
-            "role": {"id": one.role, "name": one.role},
-            "user": {"id": one.user_id},
-            "scope": {"project": {"id": one.project_id}},
-            "links": {},
-        }
-        for one in call.cloud.identity.list_role_assignments(call.caller)
-        if _asked_for(call, "user.id", one.user_id)
-        and _asked_for(call, "scope.project.id", one.project_id)
-        and _asked_for(call, "role.id", one.role)
-    ]
-
-
-def _asked_for(call: Call, key: str, value: str) -> bool:
-    return key not in call.query or value in call.query[key]
-
-
-def _versions(call: Call) -> Reply:
-    document = {"versions": {"values": [version(call.base_url)]}}
-    return Reply(status=HTTPStatus.MULTIPLE_CHOICES, document=document)
-
-
-def _version(call: Call) -> Reply:
-    return Reply(document={"version": version(call.base_url)})
-
-
-def _catalog(call: Call) -> Reply:
-    return Reply(document={"catalog": catalog(call.base_url), "links": {"self": call.url}})
 
 
 def _log_in(call: Call) -> Reply:
-    login = parse_login(call.document())
-    if isinstance(login, PasswordLogin):
-        token = call.cloud.authenticate_password(
-            login.user, login.domain, login.password, login.project
-        )
-    else:
-        token = call.cloud.identity.rescope(login.token, login.project)
+    login, scope = parse_login(call.document())
+    token = call.cloud.identity.log_in(login, scope, address=call.client_address)
     return _token_reply(call, token, HTTPStatus.CREATED)
 
 
-def _show_token(call: Call) -> Reply:
-    call.cloud.authenticate_token(call.token)
-    return _token_reply(call, _subject(call), HTTPStatus.OK)
+def _show_token(ask: Asking) -> Reply:
+    token = ask.identity.subject(ask.by, _subject(ask), "validate_token")
+    return _token_reply(ask.call, token, HTTPStatus.OK)
 
 
-def _revoke_token(call: Call) -> Reply:
-    call.cloud.authenticate_token(call.token)
-    call.cloud.identity.revoke(_subject(call).secret)
+def _revoke_token(ask: Asking) -> Reply:
+    ask.identity.revoke(ask.by, _subject(ask))
     return NO_CONTENT
 
 
-def _subject(call: Call) -> Token:
-    """Return the token that the request is about; one that is not valid cannot be found."""
-    secret = call.headers.get("x-subject-token", "")
-    try:
-        return call.cloud.authenticate_token(secret)[1]
-    except UnauthenticatedError as error:
-        raise NotFoundError("Token", "of X-Subject-Token") from error
+def _subject(ask: Asking) -> str:
+    return ask.call.headers.get("x-subject-token", "")
 
 
 def _token_reply(call: Call, token: Token, status: HTTPStatus) -> Reply:
-    caller, _ = call.cloud.authenticate_token(token.secret)
-    document: Json = {
-        "methods": list(token.methods),
-        "audit_ids": [token.audit_id],
-        "issued_at": moment(token.issued_at),
-        "expires_at": moment(token.expires_at),
-        **render_caller(caller),
-    }
-    if "nocatalog" not in call.query:
-        document["catalog"] = catalog(call.base_url)
+    document = documents.render_token(token)
+    if "nocatalog" not in call.query and token.domain is not None:
+        document["catalog"] = documents.catalog(call.base_url)
     headers = {"X-Subject-Token": token.secret, "Vary": "X-Auth-Token"}
     return Reply(status=status, document={"token": document}, headers=headers)
+
+
+def _catalog(ask: Asking) -> Reply:
+    rows = documents.catalog(ask.call.base_url)
+    return Reply(document={"catalog": rows, "links": {"self": ask.call.url}})
+
+
+def _change_password(call: Call) -> Reply:
+    user = member(call.document(), "user")
+    call.cloud.identity.change_password(
+        call.path["user"],
+        string(user, "original_password"),
+        string(user, "password"),
+        address=call.client_address,
+    )
+    return NO_CONTENT
+
+
+def _own_projects(ask: Asking) -> list[Json]:
+    found = ask.identity.projects_of(ask.by, ask.by.user.id)
+    return [render_project(one, ask.call.base_url) for one in found if one.enabled]
+
+
+def _own_domains(ask: Asking) -> list[Json]:
+    found = ask.identity.domains_of(ask.by)
+    return [render_domain(one, ask.call.base_url) for one in found if one.enabled]
+
+
+def _projects_of(ask: Asking) -> list[Json]:
+    found = ask.identity.projects_of(ask.by, ask.call.path["user"])
+    return [render_project(one, ask.call.base_url) for one in found]
+
+
+def _read_only(face: Face, name: str, rows_at: documents.Rows) -> list[Route]:
+    def rows(ask: Asking) -> list[Json]:
+        return rows_at(ask.call.base_url)
+
+    return [
+        route(face, f"{V3}/{name}s", GET=asked(listed(f"{name}s", rows))),
+        route(face, f"{V3}/{name}s/{{id}}", GET=asked(partial(_show_row, name, rows_at))),
+    ]
+
+
+def _show_row(name: str, rows_at: documents.Rows, ask: Asking) -> Reply:
+    wanted = ask.call.path["id"]
+    for row in rows_at(ask.call.base_url):
+        if row["id"] == wanted:
+            return Reply(document={name: row})
+    raise NotFoundError(name.capitalize(), wanted)

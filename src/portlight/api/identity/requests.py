@@ -1,81 +1,95 @@
 """What a request for a token says. Pure."""
 
-from dataclasses import dataclass
 from typing import cast
 
 from portlight.api.errors import BadRequestError
 from portlight.api.wire import Json
 from portlight.core.errors import UnauthenticatedError
 from portlight.core.identity import DEFAULT_DOMAIN_ID
+from portlight.service.identity.logins import (
+    CredentialLogin,
+    DomainScope,
+    Login,
+    NoScope,
+    PasswordLogin,
+    ProjectScope,
+    Scope,
+    TokenLogin,
+)
+from portlight.service.identity.lookup import Reference
+
+_DEFAULT_DOMAIN = Reference(id=DEFAULT_DOMAIN_ID)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PasswordLogin:
-    """A user (by name or id) and a password, for a project (by name or id; None: his own)."""
-
-    user: str
-    domain: str
-    password: str
-    project: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenLogin:
-    """A token that is to be exchanged for one of another project."""
-
-    token: str
-    project: str | None
-
-
-Login = PasswordLogin | TokenLogin
-
-
-def parse_login(document: Json) -> Login:
+def parse_login(document: Json) -> tuple[Login, Scope]:
     """Read the body of `POST /auth/tokens`; raise BadRequestError when it is none."""
-    auth = _object(document, "auth")
-    identity = _object(auth, "identity")
-    project = _project(auth)
+    auth = member(document, "auth")
+    identity = member(auth, "identity")
     methods = identity.get("methods")
-    if methods == ["password"]:
-        return _password_login(_object(_object(identity, "password"), "user"), project)
-    if methods == ["token"]:
-        return TokenLogin(token=_text(_object(identity, "token"), "id"), project=project)
     if not isinstance(methods, list):
         raise BadRequestError("'methods' must be a list.")
+    scope = _scope(auth)
+    if methods == ["password"]:
+        user = member(member(identity, "password"), "user")
+        return PasswordLogin(user=_reference(user), password=string(user, "password")), scope
+    if methods == ["token"]:
+        return TokenLogin(token=string(member(identity, "token"), "id")), scope
+    if methods == ["application_credential"]:
+        return _credential_login(member(identity, "application_credential")), scope
     raise UnauthenticatedError("Attempted to authenticate with an unsupported method.")
 
 
-def _password_login(user: Json, project: str | None) -> PasswordLogin:
-    by_name = "name" in user
-    by_default: Json = {"id": DEFAULT_DOMAIN_ID}
-    domain = _object(user, "domain") if by_name else by_default
-    return PasswordLogin(
-        user=_text(user, "name" if by_name else "id"),
-        domain=_text(domain, "id" if "id" in domain else "name"),
-        password=_text(user, "password"),
-        project=project,
-    )
-
-
-def _project(auth: Json) -> str | None:
-    scope = auth.get("scope")
-    if scope is None or scope == "unscoped":
-        return None
-    if not isinstance(scope, dict) or scope.keys() != {"project"}:
-        raise UnauthenticatedError("Only a project can be the scope of a token.")
-    project = _object(cast("Json", scope), "project")
-    return _text(project, "id" if "id" in project else "name")
-
-
-def _object(document: Json, name: str) -> Json:
+def member(document: Json, name: str) -> Json:
+    """Return an object within an object; raise BadRequestError when it is not there."""
     inner = document.get(name)
     if not isinstance(inner, dict):
         raise BadRequestError(f"Expecting to find {name} in the request body, as an object.")
     return inner
 
 
-def _text(document: Json, name: str) -> str:
+def string(document: Json, name: str) -> str:
+    """Return a text within an object; raise BadRequestError when it is not there."""
     value = document.get(name)
     if not isinstance(value, str):
         raise BadRequestError(f"Expecting to find {name} in the request body, as a string.")
+    if "\0" in value:
+        raise BadRequestError(f"{name} must not hold the character NUL.")
     return value
+
+
+def _credential_login(document: Json) -> CredentialLogin:
+    secret = string(document, "secret")
+    if "id" in document:
+        return CredentialLogin(id=string(document, "id"), secret=secret)
+    user = _reference(member(document, "user"))
+    return CredentialLogin(name=string(document, "name"), user=user, secret=secret)
+
+
+def _scope(auth: Json) -> Scope:
+    scope = auth.get("scope")
+    if scope is None:
+        return NoScope.DEFAULT
+    if scope == "unscoped" or (isinstance(scope, dict) and scope.keys() == {"unscoped"}):
+        return NoScope.UNSCOPED
+    if not isinstance(scope, dict):
+        raise BadRequestError("'scope' must be an object.")
+    kinds = cast("Json", scope)
+    if kinds.keys() == {"project"}:
+        return ProjectScope(project=_reference(member(kinds, "project")))
+    if kinds.keys() == {"domain"}:
+        return DomainScope(domain=_plain(member(kinds, "domain")))
+    raise UnauthenticatedError("The scope of a token is one project, one domain, or 'unscoped'.")
+
+
+def _reference(document: Json) -> Reference:
+    """Read who or what is meant: an id, or a name with its domain."""
+    if "id" in document:
+        return Reference(id=string(document, "id"))
+    domain = _plain(member(document, "domain")) if "domain" in document else _DEFAULT_DOMAIN
+    return Reference(name=string(document, "name"), domain=domain)
+
+
+def _plain(document: Json) -> Reference:
+    if "id" in document:
+        return Reference(id=string(document, "id"))
+    return Reference(name=string(document, "name"))

@@ -5,12 +5,14 @@ from concurrent.futures import Executor
 from starlette.routing import Route
 
 from portlight.api.errors import native_body
+from portlight.api.native.audit import AUDIT, POSTURE
 from portlight.api.native.counters import show_counters
 from portlight.api.native.instances import INSTANCES, instance_verb_routes
 from portlight.api.native.protection import show_protection
 from portlight.api.native.quotas import quota_routes
 from portlight.api.native.status import show_status
 from portlight.api.native.virtual_ips import VIRTUAL_IPS, virtual_ip_verb_routes
+from portlight.api.report import report_routes
 from portlight.api.resource import routes_of
 from portlight.api.shell import Face, route
 from portlight.service.cloud import Cloud
@@ -27,6 +29,8 @@ def native_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *routes_of(face, VIRTUAL_IPS, BASE),
         *virtual_ip_verb_routes(face, BASE),
         *quota_routes(face, BASE),
+        *report_routes(face, AUDIT, BASE),
+        *report_routes(face, POSTURE, BASE),
         route(face, f"{BASE}/status", GET=show_status),
         route(face, f"{BASE}/ports/{{id}}/counters", GET=show_counters),
         route(face, f"{BASE}/security-groups/{{id}}/protection", GET=show_protection),

@@ -21,6 +21,7 @@ from portlight.api.wire import (
     address,
     boolean,
     identifier,
+    integer,
     list_of,
     loose_prefix,
     mac,
@@ -32,7 +33,15 @@ from portlight.api.wire import (
     timestamp,
 )
 from portlight.core.drafts import DroppedDhcpOption, FixedIpRequest, PortDraft
-from portlight.core.port import AddressPair, ExtraDhcpOption, FixedIp, Port, PortStatus
+from portlight.core.port import (
+    AddressPair,
+    ExtraDhcpOption,
+    FixedIp,
+    Port,
+    PortOpening,
+    PortStatus,
+)
+from portlight.core.port_security import MAX_OPEN_SECONDS
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
@@ -83,6 +92,13 @@ _ATTRIBUTES: Attributes = {
     "allowed_address_pairs": settable("allowed_address_pairs", _PAIRS),
     "security_groups": settable("security_groups", list_of(identifier)),
     "port_security_enabled": settable("port_security_enabled", boolean),
+    "port_security_reason": settable("port_security_reason", text()),
+    "port_security_seconds": Attribute(
+        parse=nullable(integer(1, MAX_OPEN_SECONDS)),
+        draft="port_security_seconds",
+        is_rendered=False,
+    ),
+    "port_security_until": read_only(or_null(MOMENT)),
     "admin_state_up": settable("admin_state_up", boolean),
     "device_id": settable("device_id", text()),
     "device_owner": settable("device_owner", text()),
@@ -115,6 +131,7 @@ def render_port(port: Port, *, is_admin: bool) -> Json:
         ],
         "security_groups": list(port.security_groups),
         "port_security_enabled": port.port_security_enabled,
+        **_render_opening(port.opening),
         "admin_state_up": port.admin_state_up,
         "status": port.status,
         "device_id": port.device_id,
@@ -128,6 +145,14 @@ def render_port(port: Port, *, is_admin: bool) -> Json:
         ],
         "binding:vnic_type": "normal",
         **(_render_binding(port) if is_admin else {}),
+    }
+
+
+def _render_opening(opening: PortOpening | None) -> Json:
+    until = opening.until if opening else None
+    return {
+        "port_security_reason": opening.reason if opening else "",
+        "port_security_until": None if until is None else timestamp(until),
     }
 
 
@@ -196,6 +221,7 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
         "device_owner": "device_owner",
         "security_groups": "security_group_id",
     },
+    forces={"detach": Cloud.delete_port_by_force},
     filters={"fixed_ips": {"type": "string", "pattern": "^(ip_address|subnet_id)(=|$)"}},
     matchers={
         "fixed_ips": _has_fixed_ip,

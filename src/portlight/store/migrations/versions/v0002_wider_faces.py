@@ -15,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables, and fill the new columns of those that were there."""
+    _identity()
     _addressing()
     _observations()
     _sharing()
@@ -22,11 +23,47 @@ def upgrade() -> None:
     _address_groups()
     _default_rules()
     _quotas()
+    _audit()
     _pages()
 
 
 def downgrade() -> None:
     """Do nothing: the backup copy is the way back."""
+
+
+def _identity() -> None:
+    """Names are unique in their domain; roles are held on projects and on domains."""
+    for table in ("projects", "users"):
+        _add_keys(table, "domain_id")
+        op.execute(sa.text(f"UPDATE {table} SET domain_id = 'default'"))  # noqa: S608 -- our names
+        op.drop_index(f"{table}_unique_name", table)
+        op.create_index(f"{table}_name", table, ["name"])
+        op.create_index(f"{table}_unique_domain_id_name", table, ["domain_id", "name"], unique=True)
+    op.drop_index("role_assignments_project_id", "role_assignments")
+    op.alter_column("role_assignments", "project_id", new_column_name="target_id")
+    op.create_index("role_assignments_target_id", "role_assignments", ["target_id"])
+    _add_keys("role_assignments", "role")
+    for role in ("admin", "manager", "member", "reader"):
+        # an assignment's id ends in its role
+        rows = sa.text("UPDATE role_assignments SET role = :role WHERE id LIKE :ending")
+        op.execute(rows.bindparams(role=role, ending=f"%/{role}"))
+    # tokens are for hours only: their holders log in again
+    op.execute(sa.text("DELETE FROM tokens"))
+    _add_keys("tokens", "project_id", "domain_id", "application_credential_id")
+    _entity_table("domains", ("name",), (("name",),))
+    _entity_table("roles", ("name",), (("name",),))
+    _entity_table(
+        "application_credentials", ("user_id", "project_id", "name"), (("user_id", "name"),)
+    )
+    _entity_table("access_keys", ("user_id", "project_id", "access"), (("access",),))
+    _entity_table("identity_epochs", ())
+
+
+def _add_keys(table: str, *keys: str) -> None:
+    """Add columns by which the entities of a table are found."""
+    for key in keys:
+        op.add_column(table, sa.Column(key, sa.Text))
+        op.create_index(f"{table}_{key}", table, [key])
 
 
 def _address_groups() -> None:
@@ -190,6 +227,10 @@ def _pages() -> None:
                 name, (key,) = str(index["name"]), index["column_names"]
                 op.drop_index(name, table)
                 op.create_index(name, table, [str(key), "id"])
+
+
+def _audit() -> None:
+    _entity_table("audit_entries", ("project_id",))
 
 
 def _observations() -> None:

@@ -1,0 +1,75 @@
+"""A call on behalf of the holder of a token of any scope: identity asks for no project."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from portlight.api.errors import BadRequestError
+from portlight.api.query import tag_matchers
+from portlight.api.shell import Action, Call, Reply
+from portlight.api.wire import Json
+from portlight.service.identity.identity import Identity
+from portlight.service.identity.token import Token
+
+_TAGS = tag_matchers()
+_VARY = {"Vary": "X-Auth-Token"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """The call, and who asks."""
+
+    call: Call
+    by: Token
+
+    @property
+    def identity(self) -> Identity:
+        """The use cases."""
+        return self.call.cloud.identity
+
+    def envelope(self, name: str) -> Json:
+        """Return the object under this name in the body; raise BadRequestError without it."""
+        inner = self.call.document().get(name)
+        if not isinstance(inner, dict):
+            raise BadRequestError(f"Expecting to find {name} in the request body, as an object.")
+        return inner
+
+
+Answer = Callable[[Asking], Reply]
+
+
+def asked(answer: Answer) -> Action:
+    """Return an action that first recognises the token."""
+
+    def act(call: Call) -> Reply:
+        by = call.cloud.identity.token_of(call.token)
+        reply = answer(Asking(call=call, by=by))
+        return replace(reply, headers={**_VARY, **reply.headers})
+
+    return act
+
+
+def listed(plural: str, rows: Callable[[Asking], list[Json]]) -> Answer:
+    """Return a list whose rows are filtered by what the query says of their fields."""
+
+    def answer(ask: Asking) -> Reply:
+        found = [row for row in rows(ask) if _matches(row, ask.call)]
+        links = {"self": ask.call.url, "previous": None, "next": None}
+        return Reply(document={plural: found, "links": links})
+
+    return answer
+
+
+def _matches(row: Json, call: Call) -> bool:
+    """Compare the filters that name a field of the row; identity ignores others."""
+    return all(
+        _TAGS[key](row, values) if key in _TAGS and "tags" in row else _equals(row[key], values)
+        for key, values in call.query.items()
+        if key in row or key in _TAGS
+    )
+
+
+def _equals(value: object, wanted: list[str]) -> bool:
+    if isinstance(value, bool):
+        # Keystone's own reading: a filter without a value means yes
+        return (wanted[-1].lower() not in ("false", "0")) is value
+    return str(value) in wanted

@@ -1,0 +1,1 @@
+"""Identity: who asks, what for, and with which roles. `identity.py` is the door."""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 
+import pytest
 from tests.support.deployment import Deployment, Guest, Json, wait_for
 
 NAMES = "2001:db8:53::53"
@@ -106,6 +107,30 @@ def test_guests_that_run_join_and_leave_an_automatic_subnet(cloud: Deployment) -
     cloud.neutron("DELETE", f"/subnets/{subnet['id']}")
     assert [len(port["fixed_ips"]) for port in cloud.ports_of(one)] == [1]
     wait_for("silent", lambda: not one.pings(target, deadline=0.5), seconds=10)
+
+
+@pytest.mark.covers("N19")
+def test_an_address_by_dhcp_reaches_a_guest_that_runs_and_so_does_another_one(
+    cloud: Deployment,
+) -> None:
+    network = cloud.network("late")
+    four = cloud.subnet(network, "10.69.0.0/24")
+    guest = cloud.guest("g", {"network_id": network["id"]})
+    (port,) = cloud.ports_of(guest)
+    six = cloud.subnet(network, "fd00:55::/64", **MODES["stateful"])
+
+    def readdress(**wanted: str) -> None:
+        asked = [{"subnet_id": four["id"]}, {"subnet_id": six["id"], **wanted}]
+        cloud.neutron("PUT", f"/ports/{port['id']}", {"port": {"fixed_ips": asked}})
+
+    readdress()
+    first = promised(cloud, guest)
+    wait_for("the first", has(guest, first), seconds=20, every=0.1)
+    readdress(ip_address="fd00:55::99")
+    cloud.native("POST", f"/instances/{guest.id}/renew")
+    wait_for("the other", has(guest, "fd00:55::99"), seconds=20, every=0.1)
+
+    assert not has(guest, first)()
 
 
 def test_the_domain_of_a_network_completes_names_in_its_guests(cloud: Deployment) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from portlight.core.port import SERVICE_OWNERS, AddressPair, Port
+from portlight.core.port import OWNER_DHCP, SERVICE_OWNERS, AddressPair, Port
 
 
 class Exposure(StrEnum):
@@ -29,6 +29,8 @@ class Finding:
 
 def findings_of(port: Port) -> list[Finding]:
     """Return the weaknesses of a port, the gravest first."""
+    if port.device_owner == OWNER_DHCP:  # our own server, which is never secured
+        return []
     if not port.port_security_enabled:
         reason = port.opening.reason if port.opening else ""
         return [Finding(exposure=Exposure.SECURITY_OFF, detail=reason or "no reason was given")]

@@ -269,6 +269,14 @@ def test_everybody_sees_an_external_network_and_only_administrators_make_one() -
     assert world.cloud.networks.find(STRANGER) == []
 
 
+def test_who_only_sees_a_network_as_external_has_no_ports_on_it() -> None:
+    world = a_world()
+    network = a_network(world, NetworkDraft(external=True), by=ADMIN)
+
+    with pytest.raises(ForbiddenError):
+        world.cloud.ports.create(STRANGER, PortDraft(network_id=network.id))
+
+
 def test_used_addresses_are_counted_whatever_the_size_of_the_subnet() -> None:
     world = a_world()
     network = a_network(world)

@@ -189,6 +189,14 @@ def test_the_posture_of_an_open_port_gives_the_reason(world: World, port: Port) 
     assert [one.detail for one in findings_of(silent)] == ["no reason was given"]
 
 
+def test_the_servers_of_networks_are_no_exposure(world: World) -> None:
+    network = a_network(world)
+    a_subnet(world, network, dhcp=True)
+    (server,) = world.cloud.ports.find(ADMIN, {"device_owner": ["network:dhcp"]})
+
+    assert findings_of(server) == []
+
+
 @pytest.mark.covers("N20")
 def test_an_administrator_detaches_and_deletes_a_port_by_force(world: World, port: Port) -> None:
     draft = InstanceDraft(interfaces=(InterfaceRequest(port_id=port.id),))

@@ -1,7 +1,6 @@
 """The routes of the identity face."""
 
 from concurrent.futures import Executor
-from functools import partial
 from http import HTTPStatus
 
 from starlette.routing import Route
@@ -161,15 +160,15 @@ def _read_only(face: Face, name: str, rows_at: documents.Rows) -> list[Route]:
     def rows(ask: Asking) -> list[Json]:
         return rows_at(ask.call.base_url)
 
+    def show(ask: Asking) -> Reply:
+        """Show one."""
+        wanted = ask.call.path["id"]
+        for row in rows(ask):
+            if row["id"] == wanted:
+                return Reply(document={name: row})
+        raise NotFoundError(name.capitalize(), wanted)
+
     return [
         route(face, f"{V3}/{name}s", GET=asked(listed(f"{name}s", rows))),
-        route(face, f"{V3}/{name}s/{{id}}", GET=asked(partial(_show_row, name, rows_at))),
+        route(face, f"{V3}/{name}s/{{id}}", GET=asked(show)),
     ]
-
-
-def _show_row(name: str, rows_at: documents.Rows, ask: Asking) -> Reply:
-    wanted = ask.call.path["id"]
-    for row in rows_at(ask.call.base_url):
-        if row["id"] == wanted:
-            return Reply(document={name: row})
-    raise NotFoundError(name.capitalize(), wanted)

@@ -21,12 +21,15 @@ fi
 case $reason in
 PREINIT6) ip link set dev "$interface" up ;;
 BOUND6 | RENEW6 | REBIND6)
-	[ -z "$old_ip6_address" ] || [ "$old_ip6_address" = "$new_ip6_address" ] ||
-		ip -6 address delete "$old_ip6_address/$old_ip6_prefixlen" dev "$interface"
 	# Without an address it was asked for names only.
-	[ -z "$new_ip6_address" ] ||
+	if [ -n "$new_ip6_address" ]; then
+		known=$(cat "/run/leased6.$interface" 2>/dev/null)
+		[ -z "$known" ] || [ "$known" = "$new_ip6_address/$new_ip6_prefixlen" ] ||
+			ip -6 address delete "$known" dev "$interface"
 		ip -6 address replace "$new_ip6_address/$new_ip6_prefixlen" dev "$interface" \
 			valid_lft "$new_max_life" preferred_lft "$new_preferred_life"
+		echo "$new_ip6_address/$new_ip6_prefixlen" >"/run/leased6.$interface"
+	fi
 	if [ -n "$new_dhcp6_name_servers" ]; then
 		for server in $new_dhcp6_name_servers; do echo "nameserver $server"; done \
 			>"/run/resolv.$interface.6"

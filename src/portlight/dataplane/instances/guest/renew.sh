@@ -6,7 +6,8 @@ done
 while read -r interface _; do
 	case ${1:-$interface} in "$interface") ;; *) continue ;; esac
 	pid=$(cat "/run/dhclient6.$interface.pid" 2>/dev/null) && kill "$pid" 2>/dev/null
-	rm -f "/run/dhclient6.$interface.pid"
+	# Without its lease it asks which address it has, not only whether the old one may stay.
+	rm -f "/run/dhclient6.$interface.pid" "/run/dhclient6.$interface.leases"
 	/bin/sh /run/guest/lease6.sh "$interface" >/dev/null 2>&1 </dev/null &
 done </run/guest/interfaces
 exit 0

@@ -15,6 +15,7 @@ stop() { # interface
 		pid=$(cat "$file" 2>/dev/null) && kill "$pid" 2>/dev/null
 		rm -f "$file"
 	done
+	rm -f "/run/dhclient6.$1.leases" "/run/leased6.$1"
 }
 
 watch() {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from portlight.core.audit import AuditEntry
 from portlight.core.directory import build_project, change_project
 from portlight.core.drafts_identity import ProjectDraft
-from portlight.core.errors import NotFoundError
+from portlight.core.errors import ForbiddenError, NotFoundError
 from portlight.core.errors_identity import NameTakenError, ProjectInUseError
 from portlight.core.identity import (
     AccessKey,
@@ -39,19 +39,31 @@ _COUNTED = tuple(
 
 
 def load(view: AnyView, identifier: str) -> Project:
-    """Return a project that the holder may know."""
+    """Return a project that the holder may know.
+
+    Of another one he learns not even whether it exists: ForbiddenError, as from Keystone. Clients
+    then take what they were given for an id, and so name the target of an RBAC policy.
+    """
+    if not (view.by.is_admin or identifier in _own(view)):
+        raise ForbiddenError("get_project")
     project = view.tx.get(Project, identifier)
-    if project is None or not (view.by.is_admin or identifier in _own(view)):
+    if project is None:
         raise NotFoundError("Project", identifier)
     return project
 
 
 def search(view: AnyView, where: Where) -> list[Project]:
-    """Return all projects to an admin, to others those in which they have a role."""
+    """Return all projects to an admin, to others those in which they have a role.
+
+    Who asks for the name of another one is refused, whether or not it exists (see `load`).
+    """
     if view.by.is_admin:
         return view.tx.find(Project, where)
     own = _own(view)
-    return [project for project in view.tx.find(Project, where) if project.id in own]
+    found = [project for project in view.tx.find(Project, where) if project.id in own]
+    if "name" in where and not found:
+        raise ForbiddenError("get_project")
+    return found
 
 
 def of_user(tx: Reading, user_id: str) -> list[Project]:

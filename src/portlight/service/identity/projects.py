@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
+from portlight.core.audit import AuditEntry
 from portlight.core.directory import build_project, change_project
 from portlight.core.drafts_identity import ProjectDraft
 from portlight.core.errors import ForbiddenError, NotFoundError
@@ -28,11 +29,12 @@ Tags = frozenset[str]
 
 _GO_WITH_IT = (ApplicationCredential, AccessKey, TokenRecord)
 """Kinds of a project that nobody made for their own sake."""
-_WITH_THEIR_PARENT = (RoleAssignment, SecurityGroupRule)
+_NOT_OWNED = (RoleAssignment, SecurityGroupRule, AuditEntry)
+"""Kinds that go with something else, or (what was done) are never deleted."""
 _COUNTED = tuple(
     kind
     for kind, shape in SHAPES.items()
-    if "project_id" in shape.columns and kind not in (*_GO_WITH_IT, *_WITH_THEIR_PARENT)
+    if "project_id" in shape.columns and kind not in (*_GO_WITH_IT, *_NOT_OWNED)
 )
 
 

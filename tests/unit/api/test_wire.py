@@ -13,15 +13,18 @@ from portlight.api.attributes import (
     settable,
 )
 from portlight.api.errors import BadRequestError
-from portlight.api.parser import Parse
+from portlight.api.parser import Parse, given_or_not
 from portlight.api.wire import (
     address,
     boolean,
     identifier,
     integer,
+    json_object,
     list_of,
+    list_or_null,
     loose_prefix,
     mac,
+    network_prefix,
     nullable,
     one_number,
     one_of,
@@ -31,6 +34,7 @@ from portlight.api.wire import (
     text,
     timestamp,
 )
+from portlight.core.drafts import UNSET
 from portlight.core.errors import InvalidRequestError
 from portlight.core.security_group import Direction
 from portlight.values.addresses import parse_mac
@@ -63,7 +67,13 @@ ATTRIBUTES = {
         (only(value="normal", why="…"), "normal", "normal"),
         (nullable(address), None, None),
         (list_of(integer(0, 9)), [1, 2], (1, 2)),
-        (list_of(integer(0, 9)), None, ()),
+        (list_or_null(integer(0, 9)), None, ()),
+        (given_or_not(integer(0, 9)), None, UNSET),
+        (json_object(20), {"b": 1, "a": [None]}, '{"a":[null],"b":1}'),
+        (json_object(20), None, "{}"),
+        (network_prefix, "10.0.0.5/24", ip_network("10.0.0.0/24")),
+        (boolean, "on", True),
+        (boolean, "No", False),
         (record(dict, {"a": boolean}, b=boolean), {"a": True}, {"a": True}),
     ],
 )
@@ -109,6 +119,11 @@ def test_a_right_value_becomes_one_of_the_domain(parse: Parse, raw: object, valu
         (only(value="normal", why="…"), "direct"),
         (only(value=False, why="…"), 0),
         (list_of(integer(0, 9)), "12"),
+        (list_of(integer(0, 9)), None),
+        (json_object(20), []),
+        (json_object(20), {"a": "longer than 20 characters"}),
+        (network_prefix, "10.0.0.5"),
+        (network_prefix, "10.0.0.5/33"),
         (list_of(integer(0, 9), 1), [1, 2]),
         (record(dict, {"a": boolean}), {}),
         (record(dict, {"a": boolean}), {"a": True, "b": 1}),

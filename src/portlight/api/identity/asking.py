@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import wraps
 
 from portlight.api.errors import BadRequestError
 from portlight.api.query import tag_matchers
@@ -40,6 +41,7 @@ Answer = Callable[[Asking], Reply]
 def asked(answer: Answer) -> Action:
     """Return an action that first recognises the token."""
 
+    @wraps(answer)
     def act(call: Call) -> Reply:
         by = call.cloud.identity.token_of(call.token)
         reply = answer(Asking(call=call, by=by))
@@ -52,6 +54,7 @@ def listed(plural: str, rows: Callable[[Asking], list[Json]]) -> Answer:
     """Return a list whose rows are filtered by what the query says of their fields."""
 
     def answer(ask: Asking) -> Reply:
+        """List what the holder may know."""
         found = [row for row in rows(ask) if _matches(row, ask.call)]
         links = {"self": ask.call.url, "previous": None, "next": None}
         return Reply(document={plural: found, "links": links})

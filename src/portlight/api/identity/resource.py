@@ -33,21 +33,33 @@ class DirectoryResource(Generic[E, D]):
 
 def routes_of(face: Face, resource: DirectoryResource[E, D]) -> list[Route]:
     """Return the two routes of a kind."""
+
+    def show(ask: Asking) -> Reply:
+        """Show one."""
+        return _shown(resource, ask, resource.use(ask.identity).get(ask.by, ask.call.path["id"]))
+
+    def create(ask: Asking) -> Reply:
+        """Make one."""
+        draft = resource.draft(**parse_create(resource.attributes, ask.envelope(resource.name)))
+        made = resource.use(ask.identity).create(ask.by, draft)
+        return _shown(resource, ask, made, HTTPStatus.CREATED)
+
+    def update(ask: Asking) -> Reply:
+        """Change one."""
+        draft = resource.draft(**parse_update(resource.attributes, ask.envelope(resource.name)))
+        changed = resource.use(ask.identity).update(ask.by, ask.call.path["id"], draft)
+        return _shown(resource, ask, changed)
+
+    def delete(ask: Asking) -> Reply:
+        """Remove one, with what stands on it."""
+        resource.use(ask.identity).delete(ask.by, ask.call.path["id"])
+        return NO_CONTENT
+
+    every = asked(listed(resource.plural, lambda ask: _rows(resource, ask)))
     path = f"{V3}/{resource.plural}"
     return [
-        route(
-            face,
-            path,
-            GET=asked(listed(resource.plural, lambda ask: _rows(resource, ask))),
-            POST=asked(lambda ask: _create(resource, ask)),
-        ),
-        route(
-            face,
-            path + "/{id}",
-            GET=asked(lambda ask: _show(resource, ask)),
-            PATCH=asked(lambda ask: _update(resource, ask)),
-            DELETE=asked(lambda ask: _delete(resource, ask)),
-        ),
+        route(face, path, GET=every, POST=asked(create)),
+        route(face, path + "/{id}", GET=asked(show), PATCH=asked(update), DELETE=asked(delete)),
     ]
 
 
@@ -56,27 +68,6 @@ def _rows(resource: DirectoryResource[E, D], ask: Asking) -> list[Json]:
     where = {key: query[name] for name, key in resource.where.items() if name in query}
     found = resource.use(ask.identity).find(ask.by, where)
     return [resource.render(entity, ask.call.base_url) for entity in found]
-
-
-def _create(resource: DirectoryResource[E, D], ask: Asking) -> Reply:
-    draft = resource.draft(**parse_create(resource.attributes, ask.envelope(resource.name)))
-    made = resource.use(ask.identity).create(ask.by, draft)
-    return _shown(resource, ask, made, HTTPStatus.CREATED)
-
-
-def _show(resource: DirectoryResource[E, D], ask: Asking) -> Reply:
-    return _shown(resource, ask, resource.use(ask.identity).get(ask.by, ask.call.path["id"]))
-
-
-def _update(resource: DirectoryResource[E, D], ask: Asking) -> Reply:
-    draft = resource.draft(**parse_update(resource.attributes, ask.envelope(resource.name)))
-    changed = resource.use(ask.identity).update(ask.by, ask.call.path["id"], draft)
-    return _shown(resource, ask, changed)
-
-
-def _delete(resource: DirectoryResource[E, D], ask: Asking) -> Reply:
-    resource.use(ask.identity).delete(ask.by, ask.call.path["id"])
-    return NO_CONTENT
 
 
 def _shown(

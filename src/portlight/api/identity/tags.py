@@ -20,12 +20,16 @@ def tag_routes(face: Face) -> list[Route]:
         route(
             face,
             path,
-            GET=asked(lambda ask: _all(_read(ask))),
+            GET=asked(_list),
             PUT=asked(_replace),
             DELETE=asked(_clear),
         ),
         route(face, path + "/{tag}", GET=asked(_show), PUT=asked(_add), DELETE=asked(_remove)),
     ]
+
+
+def _list(ask: Asking) -> Reply:
+    return _all(_read(ask))
 
 
 def _replace(ask: Asking) -> Reply:

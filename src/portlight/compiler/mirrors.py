@@ -119,7 +119,7 @@ def _compiled(rule: MirrorFilterRule) -> ClassifierRule:
     return ClassifierRule(
         family=_FAMILY[rule.ethertype],
         protocol=rule.protocol,
-        local_prefix=source if sent else destination,
+        local_prefixes=_as_set(source if sent else destination),
         remote_prefixes=_as_set(destination if sent else source),
         source_ports=rule.source_ports,
         destination_ports=rule.destination_ports,

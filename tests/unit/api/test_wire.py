@@ -5,15 +5,16 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from portlight.api.attributes import (
-    READ_ONLY,
     STANDARD,
     at_creation,
     parse_create,
     parse_update,
+    read_only,
     settable,
 )
 from portlight.api.errors import BadRequestError
 from portlight.api.parser import Parse
+from portlight.api.schema import TEXT
 from portlight.api.wire import (
     address,
     boolean,
@@ -39,7 +40,7 @@ ATTRIBUTES = {
     **STANDARD,
     "size": settable("size", integer(0, 9)),
     "place": at_creation("place", text(), required=True),
-    "status": READ_ONLY,
+    "status": read_only(TEXT),
 }
 
 

@@ -8,8 +8,20 @@ from typing import Generic
 from starlette.routing import Route
 
 from portlight.api.attributes import Attributes, parse_create, parse_update
-from portlight.api.identity.asking import Asking, asked, listed
+from portlight.api.identity.asking import (
+    Asking,
+    asked,
+    does,
+    listed,
+    lists,
+    makes,
+    shows,
+    within,
+)
 from portlight.api.identity.documents import V3
+from portlight.api.operation import Description
+from portlight.api.resource_schema import create_schema, entity_schema, update_schema
+from portlight.api.schema import shape
 from portlight.api.shell import NO_CONTENT, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.service.identity.directory import D, Directory, E
@@ -33,20 +45,34 @@ class DirectoryResource(Generic[E, D]):
 
 def routes_of(face: Face, resource: DirectoryResource[E, D]) -> list[Route]:
     """Return the two routes of a kind."""
-    path = f"{V3}/{resource.plural}"
+    path, name, attributes = f"{V3}/{resource.plural}", resource.name, resource.attributes
+    row = entity_schema(name, attributes)
     return [
         route(
             face,
             path,
-            GET=asked(listed(resource.plural, lambda ask: _rows(resource, ask))),
-            POST=asked(lambda ask: _create(resource, ask)),
+            GET=asked(
+                listed(resource.plural, lambda ask: _rows(resource, ask)),
+                lists(resource.plural, row),
+            ),
+            POST=asked(
+                lambda ask: _create(resource, ask),
+                makes(name, create_schema(name, attributes), row),
+            ),
         ),
         route(
             face,
             path + "/{id}",
-            GET=asked(lambda ask: _show(resource, ask)),
-            PATCH=asked(lambda ask: _update(resource, ask)),
-            DELETE=asked(lambda ask: _delete(resource, ask)),
+            GET=asked(lambda ask: _show(resource, ask), shows(name, row)),
+            PATCH=asked(
+                lambda ask: _update(resource, ask),
+                Description(
+                    summary=f"Change a {name}",
+                    body=within(name, update_schema(name, attributes)),
+                    answer=shape({name: row}),
+                ),
+            ),
+            DELETE=asked(lambda ask: _delete(resource, ask), does(f"Delete a {name}")),
         ),
     ]
 

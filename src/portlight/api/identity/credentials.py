@@ -28,15 +28,16 @@ from portlight.api.resource_schema import create_schema, entity_schema
 from portlight.api.schema import NULL, TEXT, array, or_null, shape
 from portlight.api.shell import NO_CONTENT, Face, Reply, route
 from portlight.api.wire import Json, boolean, list_of, moment, nullable, only, record, text
-from portlight.core.directory import MAX_DESCRIPTION
+from portlight.core.directory import MAX_DESCRIPTION, MAX_PASSWORD
 from portlight.core.drafts_identity import AccessKeyDraft, ApplicationCredentialDraft
 from portlight.core.errors import NotFoundError
 from portlight.core.identity import ApplicationCredential
 from portlight.service.identity.access_keys import OpenAccessKey, key_id
 from portlight.values.ids import ProjectId, UserId
 
-_SECRET = text(1 << 16)
+_SECRET = text(MAX_PASSWORD)
 _TYPE = "ec2"
+_BLOB_LENGTH = 4_096
 
 
 def _role(id: str = "", name: str = "", domain_id: object = None) -> str:  # noqa: A002 -- the wire's name
@@ -70,7 +71,7 @@ _APPLICATION_CREDENTIAL: Attributes = {
 _CREDENTIAL: Attributes = {
     "id": read_only(TEXT),
     "type": at_creation(None, only(_TYPE, "it is the only type")),
-    "blob": at_creation("blob", text(1 << 16), required=True),
+    "blob": at_creation("blob", text(_BLOB_LENGTH), required=True),
     "user_id": at_creation("user_id", text(), required=True),
     "project_id": at_creation("project_id", text(), required=True),
     "links": read_only(LINKS),
@@ -79,7 +80,10 @@ _CREDENTIAL: Attributes = {
 
 _APPLICATION = entity_schema("application_credential", _APPLICATION_CREDENTIAL)
 _BLOB = entity_schema("credential", _CREDENTIAL)
-_NEW_BLOB = create_schema("credential", _CREDENTIAL)
+_NEW_BLOB = {
+    **create_schema("credential", _CREDENTIAL),
+    "required": ["blob", "project_id", "type", "user_id"],
+}
 _KEY = shape(
     {
         "access": TEXT,

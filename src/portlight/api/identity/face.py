@@ -40,6 +40,7 @@ _SHOWS_TOKEN = Description(
     headers=_SUBJECT,
     query=_NO_CATALOG,
     answer=shape({"token": documents.TOKEN}),
+    refusals=frozenset({HTTPStatus.NOT_FOUND}),
 )
 _SHOWS_CATALOG = Description(
     summary="Show where each service is",

@@ -24,7 +24,7 @@ ROOT_PYTEST := $(AS_ROOT) $(PYTEST) -p no:cacheprovider
 # build/tools has what a distribution keeps out of PATH (scripts/install-packages fills it).
 export PATH := $(abspath $(VENV))/bin:$(CURDIR)/build/tools:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help setup packages bpf preflight check test kernel system demo up down rows bench lock
+.PHONY: help setup packages bpf preflight check test kernel system demo up down rows compatibility bench lock
 
 help:
 	@echo "make demo    install what is missing, build a sample network, prove it with packets"
@@ -32,6 +32,7 @@ help:
 	@echo "make check   format, lint, types, import contracts, tests without root"
 	@echo "make test    check, then every suite (root)      make kernel, make system: one of them"
 	@echo "make rows    which test proves which requirement"
+	@echo "make compatibility   docs/api/compatibility.md, anew from its table"
 	@echo "make bench   measurements, each beside its peer  make lock   renew requirements.lock"
 
 setup: packages $(INSTALLED) bpf
@@ -85,6 +86,9 @@ down:
 
 rows:
 	@python3 scripts/rows.py
+
+compatibility: setup
+	$(PYTHON) scripts/compatibility.py
 
 bench: preflight setup
 	$(AS_ROOT) $(PYTHON) -m bench

@@ -254,6 +254,12 @@ ROWS = (
         expect="201 403 403 403 404 403",
         body=on_network("port", **{"binding:host_id": "host-9"}),
     ),
+    Row(
+        action="port:binding_profile",
+        call="POST /v2.0/ports",
+        expect="201 403 403 403 404 403",
+        body=on_network("port", **{"binding:profile": {"slot": 1}}),
+    ),
     Row(action="get_security_group", call=f"GET {GROUP}", expect="200 200 200 200 404 200"),
     Row(
         action="create_security_group",

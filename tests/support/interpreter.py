@@ -471,7 +471,7 @@ def rule_matches(rule: ClassifierRule, asked: Asked) -> bool:
     return (
         rule.family == asked.remote.version
         and rule.protocol in (None, asked.protocol)
-        and (rule.local_prefix is None or asked.local in rule.local_prefix)
+        and (rule.local_prefixes is None or within(rule.local_prefixes, asked.local))
         and (rule.remote_prefixes is None or within(rule.remote_prefixes, asked.remote))
         and (rule.source_ports is None or asked.source_port in rule.source_ports)
         and (rule.destination_ports is None or asked.destination_port in rule.destination_ports)

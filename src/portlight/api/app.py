@@ -9,6 +9,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,6 +21,7 @@ from portlight.api.native.agent import AgentChannel, Wakeups
 from portlight.api.native.face import BASE as NATIVE
 from portlight.api.native.face import native_routes
 from portlight.api.neutron.face import neutron_routes
+from portlight.api.paths import WithoutFinalSlash
 from portlight.api.shell import Face, refuse
 from portlight.service.cloud import Cloud
 
@@ -78,6 +80,7 @@ def build_app(
     return Starlette(
         routes=[*routes, *docs_routes(public, routes, version=version("portlight"))],
         exception_handlers={HTTPStatus.NOT_FOUND: _unknown_path(cloud, workers)},
+        middleware=[Middleware(WithoutFinalSlash)],
         lifespan=lifespan,
     )
 

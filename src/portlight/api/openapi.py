@@ -188,7 +188,7 @@ def _refusals(one: Published) -> list[HTTPStatus]:
         possible.add(HTTPStatus.BAD_REQUEST)
     if one.scheme is not None or is_writing:
         possible |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    if one.variables or is_writing:
+    if one.variables or is_writing or "marker" in description.query:
         possible.add(HTTPStatus.NOT_FOUND)
     if is_writing:
         possible.add(HTTPStatus.CONFLICT)

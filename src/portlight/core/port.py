@@ -95,5 +95,9 @@ class Port:
     """The place among the interfaces of the instance: 0 is eth0."""
     delete_on_termination: bool = False
     extra_dhcp_options: tuple[ExtraDhcpOption, ...] = ()
+    propagate_uplink_status: bool = True
+    """Kept for clients: a link of ours has no uplink whose state it could follow."""
+    binding_profile: str = "{}"
+    """What an administrator notes for whoever binds the port; the text of a JSON object."""
     host: HostName | None = None
     status: PortStatus = PortStatus.DOWN

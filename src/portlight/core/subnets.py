@@ -191,6 +191,15 @@ def _check_handed_out(subnet: Subnet) -> None:
         raise InvalidRequestError("host_routes", f"more than {MAX_HOST_ROUTES} of them")
     if len(set(subnet.host_routes)) != len(subnet.host_routes):
         raise InvalidRequestError("host_routes", "one of them is given twice")
+    _check_families(subnet)
+
+
+def _check_families(subnet: Subnet) -> None:
+    for server in subnet.dns_nameservers:
+        if server.version != subnet.cidr.version:
+            raise InvalidRequestError(
+                "dns_nameservers", f"{server} is of another family than the cidr"
+            )
     for route in subnet.host_routes:
         if not route.destination.version == route.nexthop.version == subnet.cidr.version:
             raise InvalidRequestError(

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from tests.support.api_server import AGENT_TOKEN, ApiServer, api_server
 from tests.support.clouds import a_world
 from tests.support.known_things import KnownThings, furnish
-from tests.support.schema_values import NETWORKS
+from tests.support.schema_values import LOOSE_NETWORKS, NETWORKS
 
 from portlight.api.app import build_app
 from portlight.api.openapi import build_document
@@ -52,6 +52,7 @@ RULES_OVER_SEVERAL_VALUES = {
 """Where good values can be refused with 400 for what they say together, and why."""
 
 schemathesis.openapi.format("cidr", NETWORKS)
+schemathesis.openapi.format("loose-cidr", LOOSE_NETWORKS)
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 SCHEMA.config.generation.with_security_parameters = False  # we bring the tokens
 OPERATIONS = {

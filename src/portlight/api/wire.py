@@ -53,6 +53,9 @@ _IP: Schema = titled(
     "ip_address", {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 )
 _CIDR: Schema = titled("cidr", {"type": "string", "format": "cidr"})
+"""`address/length`, with nothing but zeros behind the length."""
+_LOOSE_CIDR: Schema = titled("loose_cidr", {"type": "string", "format": "loose-cidr"})
+"""`address/length`, whatever is behind the length."""
 _MAC: Schema = titled(
     "mac_address",
     {
@@ -162,7 +165,7 @@ def prefix(field: str, raw: object) -> IpPrefix:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
-@parser(_CIDR)
+@parser(_LOOSE_CIDR, shown=_CIDR)
 def network_prefix(field: str, raw: object) -> IpPrefix:
     """Accept a network in CIDR form; host bits are cleared, as Neutron does for subnets."""
     try:
@@ -171,7 +174,7 @@ def network_prefix(field: str, raw: object) -> IpPrefix:
         raise InvalidRequestError(field, f"'{raw}' is not a valid IP subnet") from error
 
 
-@parser({"anyOf": [_IP, _CIDR]}, shown=_CIDR)
+@parser({"anyOf": [_IP, _LOOSE_CIDR]}, shown=_CIDR)
 def loose_prefix(field: str, raw: object) -> IpPrefix:
     """Accept an address or a network; host bits are cleared, as Neutron does for rules."""
     try:
@@ -180,7 +183,7 @@ def loose_prefix(field: str, raw: object) -> IpPrefix:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
-@parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
+@parser({"anyOf": [_IP, _LOOSE_CIDR]}, shown=TEXT)
 def spelled_prefix(field: str, raw: object) -> IpInterface:
     """Accept an address or a network; its spelling is kept, host bits included."""
     try:

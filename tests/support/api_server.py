@@ -20,6 +20,7 @@ from portlight.client.credentials import Credentials
 from portlight.core.drafts_identity import ProjectDraft, UserDraft
 from portlight.service.bootstrap import Secrets, bootstrap
 from portlight.service.cloud import Cloud
+from portlight.service.identity.foreign import ForeignIdentity
 from portlight.service.identity.grants import Grant
 from portlight.service.identity.sealing import Sealer
 from portlight.service.identity.token import Token
@@ -222,12 +223,16 @@ def first_users(store: Store, ids: IdSource, sealer: Sealer) -> None:
 
 
 @contextlib.contextmanager
-def api_server(store: Store | None = None) -> Iterator[ApiServer]:
+def api_server(
+    store: Store | None = None, foreign: ForeignIdentity | None = None
+) -> Iterator[ApiServer]:
     """Run a server on an ephemeral port in a thread of this process."""
     store, ids = store or MemoryStore(), RandomIds()
     sealer = Sealer.fresh()
     first_users(store, ids, sealer)
-    cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST), sealer=sealer)
+    cloud = Cloud(
+        store=store, ids=ids, clock=time.time, host=HostName(HOST), sealer=sealer, foreign=foreign
+    )
     app = build_app(cloud, agent_token=AGENT_TOKEN)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1

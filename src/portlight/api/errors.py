@@ -166,6 +166,12 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_sharing.RbacPolicyInUseError: Row(_CONFLICT, "RbacPolicyInUse"),
     # security groups
     errors_security_group.SecurityGroupInUseError: Row(_CONFLICT, "SecurityGroupInUse"),
+    errors_security_group.SecondDefaultSecurityGroupError: Row(
+        _CONFLICT, "SecurityGroupDefaultAlreadyExists"
+    ),
+    errors_security_group.DefaultSecurityGroupNameError: Row(
+        _CONFLICT, "SecurityGroupCannotUpdateDefault"
+    ),
     errors_security_group.DefaultSecurityGroupError: Row(
         _CONFLICT, "SecurityGroupCannotRemoveDefault"
     ),

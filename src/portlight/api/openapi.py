@@ -97,7 +97,7 @@ def _operations_of(route: Route) -> list[Published]:
             raise TypeError(f"{route.path} is served by {other!r}, which cannot be described")
     return [
         Published(
-            path=route.path,
+            path=route.path_format,
             method=method,
             variables=list(route.param_convertors),
             description=one,

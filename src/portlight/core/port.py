@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from portlight.core.meta import Meta
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
-from portlight.values.ids import HostName, NetworkId, PortId, SecurityGroupId, SubnetId
+from portlight.values.ids import HostName, NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId
 
 SERVICE_OWNERS = "network:"
 """Prefix of the owners of ports without a guest: servers, virtual IPs, router interfaces."""
@@ -79,6 +79,8 @@ class Port:
     network_id: NetworkId
     meta: Meta
     mac: MacAddress
+    network_owner: ProjectId | None = None
+    """The project of the network, when it is another one than the port's."""
     fixed_ips: tuple[FixedIp, ...] = ()
     retired_ips: tuple[RetiredIp, ...] = ()
     allowed_address_pairs: tuple[AddressPair, ...] = ()

@@ -15,6 +15,7 @@ from portlight.core.errors_port import (
     VirtualIpHasNoGroupsError,
 )
 from portlight.core.network import Network
+from portlight.core.networks import owner_for_others
 from portlight.core.port import (
     OWNER_INSTANCE,
     OWNER_VIRTUAL_IP,
@@ -53,6 +54,7 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
         number=birth.number,
         network_id=network.id,
         meta=first_meta(draft, birth),
+        network_owner=owner_for_others(network, birth),
         mac=parts.mac,
         fixed_ips=parts.fixed_ips,
         allowed_address_pairs=given(draft.allowed_address_pairs, ()),

@@ -16,7 +16,7 @@ from portlight.core.errors_network import (
 )
 from portlight.core.ipam import default_pools, host_range, is_host_address
 from portlight.core.network import Ipv6Mode, Network, Subnet
-from portlight.core.networks import check_mtu
+from portlight.core.networks import check_mtu, owner_for_others
 from portlight.values.addresses import AddressRange, IpAddress, IpPrefix
 from portlight.values.ids import SubnetId
 
@@ -40,6 +40,7 @@ def build_subnet(
         id=SubnetId(birth.id),
         network_id=network.id,
         meta=first_meta(draft, birth),
+        network_owner=owner_for_others(network, birth),
         cidr=cidr,
         gateway_ip=gateway,
         allocation_pools=_sorted(pools),

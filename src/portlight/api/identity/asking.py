@@ -92,6 +92,7 @@ def listed(plural: str, rows: Callable[[Asking], list[Json]]) -> Answer:
     """Return a list whose rows are filtered by what the query says of their fields."""
 
     def answer(ask: Asking) -> Reply:
+        """List what the holder may know."""
         found = [row for row in rows(ask) if _matches(row, ask.call)]
         links = {"self": ask.call.url, "previous": None, "next": None}
         return Reply(document={plural: found, "links": links})

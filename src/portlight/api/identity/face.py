@@ -2,12 +2,11 @@
 
 from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
 from http import HTTPStatus
 
 from starlette.routing import Route
 
-from portlight.api.errors import identity_body
+from portlight.api.errors import RequestError, identity_body
 from portlight.api.identity import documents
 from portlight.api.identity.asking import Asking, asked, does, listed, lists, shows
 from portlight.api.identity.credentials import credential_routes
@@ -56,6 +55,8 @@ def identity_routes(cloud: Cloud, workers: Executor, logins: Executor) -> list[R
     Passwords are checked in `logins`: they are slow on purpose, and must not hold up the rest.
     """
     face = Face(cloud=cloud, workers=workers, error_body=identity_body, authenticated=False)
+    if cloud.foreign_identity is not None:
+        return _routes_elsewhere(face, cloud.foreign_identity.url)
     slow = Face(cloud=cloud, workers=logins, error_body=identity_body, authenticated=False)
     return [
         *version_routes(face, None),
@@ -120,6 +121,20 @@ def version_routes(face: Face, elsewhere: str | None) -> list[Route]:
         *(route(face, path, GET=choices) for path in (BASE, f"{BASE}/")),
         *(route(face, path, GET=one) for path in (V3, f"{V3}/")),
     ]
+
+
+def _routes_elsewhere(face: Face, url: str) -> list[Route]:
+    """Return the signposts to the Keystone that knows users and tokens."""
+
+    @operation(status=HTTPStatus.NOT_FOUND, answer=identity_body.schema)
+    def refused(call: Call) -> Reply:
+        """Say that identity is kept elsewhere."""
+        del call
+        message = f"Users, projects and tokens are those of {url}; ask there."
+        raise RequestError(HTTPStatus.NOT_FOUND, message)
+
+    methods = dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), refused)
+    return [*version_routes(face, url), route(face, f"{V3}/{{rest:path}}", **methods)]
 
 
 @operation(
@@ -200,19 +215,19 @@ def _read_only(face: Face, name: str, rows_at: documents.Rows, row: Schema) -> l
     def rows(ask: Asking) -> list[Json]:
         return rows_at(ask.call.base_url)
 
+    def show(ask: Asking) -> Reply:
+        """Show one."""
+        wanted = ask.call.path["id"]
+        for one in rows(ask):
+            if one["id"] == wanted:
+                return Reply(document={name: one})
+        raise NotFoundError(name.capitalize(), wanted)
+
     return [
         route(face, f"{V3}/{name}s", GET=asked(listed(f"{name}s", rows), lists(f"{name}s", row))),
         route(
             face,
             f"{V3}/{name}s/{{id}}",
-            GET=asked(partial(_show_row, name, rows_at), shows(name, row)),
+            GET=asked(show, shows(name, row)),
         ),
     ]
-
-
-def _show_row(name: str, rows_at: documents.Rows, ask: Asking) -> Reply:
-    wanted = ask.call.path["id"]
-    for row in rows_at(ask.call.base_url):
-        if row["id"] == wanted:
-            return Reply(document={name: row})
-    raise NotFoundError(name.capitalize(), wanted)

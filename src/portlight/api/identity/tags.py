@@ -24,9 +24,7 @@ def tag_routes(face: Face) -> list[Route]:
         route(
             face,
             path,
-            GET=asked(
-                lambda ask: _all(_read(ask)), Description(summary="Show all tags", answer=_SHOWN)
-            ),
+            GET=asked(_list, Description(summary="Show all tags", answer=_SHOWN)),
             PUT=asked(
                 _replace,
                 Description(
@@ -45,6 +43,10 @@ def tag_routes(face: Face) -> list[Route]:
             DELETE=asked(_remove, does("Remove a tag")),
         ),
     ]
+
+
+def _list(ask: Asking) -> Reply:
+    return _all(_read(ask))
 
 
 def _replace(ask: Asking) -> Reply:

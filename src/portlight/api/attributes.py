@@ -51,8 +51,6 @@ class Attribute:
 
 Attributes = Mapping[str, Attribute]
 
-READ_ONLY = Attribute()
-
 
 def settable(draft: str | None, parse: Parse, *, answer: Schema | None = None) -> Attribute:
     """Describe an attribute that can be given at creation and changed later."""

@@ -40,7 +40,8 @@ E = TypeVar("E", bound=StrEnum)
 
 NAME_LENGTH = 255
 LIST_LENGTH = 4096
-NUMBER_LENGTH = 20
+_NUMBER = "0|[1-9][0-9]{0,19}|-[1-9][0-9]{0,18}"
+_NUMBER_TEXT = re.compile(_NUMBER)
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}"
 _UUID_TEXT = re.compile(_UUID)
 _LENGTH_TEXT = re.compile(r"[^%/]+/(0|[1-9][0-9]{0,2})")
@@ -52,6 +53,9 @@ _IP: Schema = titled(
     "ip_address", {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 )
 _CIDR: Schema = titled("cidr", {"type": "string", "format": "cidr"})
+"""`address/length`, with nothing but zeros behind the length."""
+_LOOSE_CIDR: Schema = titled("loose_cidr", {"type": "string", "format": "loose-cidr"})
+"""`address/length`, whatever is behind the length."""
 _MAC: Schema = titled(
     "mac_address",
     {
@@ -114,7 +118,7 @@ def integer(low: int, high: int) -> Parser[int]:
     return parse
 
 
-@parser({"anyOf": [WHOLE, {"type": "string", "pattern": "^-?[0-9]+$"}]}, shown=WHOLE)
+@parser({"anyOf": [WHOLE, {"type": "string", "pattern": f"^({_NUMBER})$"}]}, shown=WHOLE)
 def whole(field: str, raw: object) -> int:
     """Accept any whole number, or its decimal spelling."""
     return _whole_number(field, raw)
@@ -161,7 +165,7 @@ def prefix(field: str, raw: object) -> IpPrefix:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
-@parser(_CIDR)
+@parser(_LOOSE_CIDR, shown=_CIDR)
 def network_prefix(field: str, raw: object) -> IpPrefix:
     """Accept a network in CIDR form; host bits are cleared, as Neutron does for subnets."""
     try:
@@ -170,7 +174,7 @@ def network_prefix(field: str, raw: object) -> IpPrefix:
         raise InvalidRequestError(field, f"'{raw}' is not a valid IP subnet") from error
 
 
-@parser({"anyOf": [_IP, _CIDR]}, shown=_CIDR)
+@parser({"anyOf": [_IP, _LOOSE_CIDR]}, shown=_CIDR)
 def loose_prefix(field: str, raw: object) -> IpPrefix:
     """Accept an address or a network; host bits are cleared, as Neutron does for rules."""
     try:
@@ -179,7 +183,7 @@ def loose_prefix(field: str, raw: object) -> IpPrefix:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
-@parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
+@parser({"anyOf": [_IP, _LOOSE_CIDR]}, shown=TEXT)
 def spelled_prefix(field: str, raw: object) -> IpInterface:
     """Accept an address or a network; its spelling is kept, host bits included."""
     try:
@@ -365,8 +369,7 @@ def _number_of(raw: object) -> int | None:
         return int(raw) if raw.is_integer() else None
     if isinstance(raw, str):
         # the one spelling of a number: no blanks, signs, zeros or underscores that int() allows
-        number = int(raw) if raw.lstrip("-").isdecimal() and len(raw) <= NUMBER_LENGTH else None
-        return number if str(number) == raw else None
+        return int(raw) if _NUMBER_TEXT.fullmatch(raw) else None
     return raw if isinstance(raw, int) and not isinstance(raw, bool) else None
 
 

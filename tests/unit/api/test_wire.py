@@ -5,15 +5,16 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from portlight.api.attributes import (
-    READ_ONLY,
     STANDARD,
     at_creation,
     parse_create,
     parse_update,
+    read_only,
     settable,
 )
 from portlight.api.errors import BadRequestError
 from portlight.api.parser import Parse, given_or_not
+from portlight.api.schema import TEXT
 from portlight.api.wire import (
     address,
     boolean,
@@ -43,7 +44,7 @@ ATTRIBUTES = {
     **STANDARD,
     "size": settable("size", integer(0, 9)),
     "place": at_creation("place", text(), required=True),
-    "status": READ_ONLY,
+    "status": read_only(TEXT),
 }
 
 
@@ -96,6 +97,8 @@ def test_a_right_value_becomes_one_of_the_domain(parse: Parse, raw: object, valu
         (integer(0, 10), "seven"),
         (one_number(4, 6), 5),
         (integer(0, 10), "07"),
+        (integer(0, 10), "--7"),
+        (integer(-9, 10), "-0"),
         (integer(0, 10), "\N{ARABIC-INDIC DIGIT SEVEN}"),
         (integer(0, 10), 7.5),
         (integer(0, 10), "9" * 10_000),

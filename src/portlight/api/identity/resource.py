@@ -8,8 +8,20 @@ from typing import Generic
 from starlette.routing import Route
 
 from portlight.api.attributes import Attributes, parse_create, parse_update
-from portlight.api.identity.asking import Asking, asked, listed
+from portlight.api.identity.asking import (
+    Asking,
+    asked,
+    does,
+    listed,
+    lists,
+    makes,
+    shows,
+    within,
+)
 from portlight.api.identity.documents import V3
+from portlight.api.operation import Description
+from portlight.api.resource_schema import create_schema, entity_schema, update_schema
+from portlight.api.schema import Schema, shape
 from portlight.api.shell import NO_CONTENT, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.service.identity.directory import D, Directory, E
@@ -33,34 +45,51 @@ class DirectoryResource(Generic[E, D]):
 
 def routes_of(face: Face, resource: DirectoryResource[E, D]) -> list[Route]:
     """Return the two routes of a kind."""
+    row = entity_schema(resource.name, resource.attributes)
+    return [_route_of_all(face, resource, row), _route_of_one(face, resource, row)]
 
-    def show(ask: Asking) -> Reply:
-        """Show one."""
-        return _shown(resource, ask, resource.use(ask.identity).get(ask.by, ask.call.path["id"]))
 
+def _route_of_all(face: Face, resource: DirectoryResource[E, D], row: Schema) -> Route:
     def create(ask: Asking) -> Reply:
-        """Make one."""
         draft = resource.draft(**parse_create(resource.attributes, ask.envelope(resource.name)))
         made = resource.use(ask.identity).create(ask.by, draft)
         return _shown(resource, ask, made, HTTPStatus.CREATED)
 
+    plural, new = resource.plural, create_schema(resource.name, resource.attributes)
+    return route(
+        face,
+        f"{V3}/{plural}",
+        GET=asked(listed(plural, lambda ask: _rows(resource, ask)), lists(plural, row)),
+        POST=asked(create, makes(resource.name, new, row)),
+    )
+
+
+def _route_of_one(face: Face, resource: DirectoryResource[E, D], row: Schema) -> Route:
+    def show(ask: Asking) -> Reply:
+        return _shown(resource, ask, resource.use(ask.identity).get(ask.by, ask.call.path["id"]))
+
     def update(ask: Asking) -> Reply:
-        """Change one."""
         draft = resource.draft(**parse_update(resource.attributes, ask.envelope(resource.name)))
         changed = resource.use(ask.identity).update(ask.by, ask.call.path["id"], draft)
         return _shown(resource, ask, changed)
 
     def delete(ask: Asking) -> Reply:
-        """Remove one, with what stands on it."""
         resource.use(ask.identity).delete(ask.by, ask.call.path["id"])
         return NO_CONTENT
 
-    every = asked(listed(resource.plural, lambda ask: _rows(resource, ask)))
-    path = f"{V3}/{resource.plural}"
-    return [
-        route(face, path, GET=every, POST=asked(create)),
-        route(face, path + "/{id}", GET=asked(show), PATCH=asked(update), DELETE=asked(delete)),
-    ]
+    name = resource.name
+    changes = Description(
+        summary=f"Change a {name}",
+        body=within(name, update_schema(name, resource.attributes)),
+        answer=shape({name: row}),
+    )
+    return route(
+        face,
+        f"{V3}/{resource.plural}/{{id}}",
+        GET=asked(show, shows(name, row)),
+        PATCH=asked(update, changes),
+        DELETE=asked(delete, does(f"Delete a {name}, with what stands on it")),
+    )
 
 
 def _rows(resource: DirectoryResource[E, D], ask: Asking) -> list[Json]:

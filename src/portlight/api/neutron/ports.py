@@ -68,8 +68,6 @@ def _address_pair(ip_address: IpPrefix, mac_address: MacAddress | None = None) -
 def _dhcp_option(
     opt_name: str, opt_value: str | None = None, ip_version: int = 4
 ) -> ExtraDhcpOption | DroppedDhcpOption:
-    if opt_value == "":
-        raise InvalidRequestError("extra_dhcp_opts", f"the value of {opt_name} is empty")
     if opt_value is None:
         return DroppedDhcpOption(name=opt_name, ip_version=ip_version)
     return ExtraDhcpOption(name=opt_name, value=opt_value, ip_version=ip_version)
@@ -85,7 +83,7 @@ _OPTIONS = list_or_null(
     record(
         _dhcp_option,
         {"opt_name": text(64)},
-        opt_value=nullable(text()),
+        opt_value=nullable(text(least=1)),
         ip_version=one_number(4, 6),
     )
 )

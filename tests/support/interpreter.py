@@ -138,7 +138,6 @@ class Interpreter:
             return Drop(dropped.reason)
         return ALLOW
 
-
     def copies(self, port: int, direction: str, frame: Frame, verdict: Verdict) -> list[int]:
         """Return the numbers of the sessions that want a copy (docs/design/mirroring.md)."""
         entry, source = self.plan.ports.get(port), self.plan.mirror_sources.get(port)
@@ -158,7 +157,10 @@ class Interpreter:
         }[direction, passed]
         asked = mirror_question(packet.content, direction)
         found = [
-            next((rule for rule in self.plan.classifiers[key].rules if rule_matches(rule, asked)), None)
+            next(
+                (rule for rule in self.plan.classifiers[key].rules if rule_matches(rule, asked)),
+                None,
+            )
             for key in chains
         ]
         return [one.label for one in found if one is not None and one.action is Action.ALLOW]
@@ -181,9 +183,7 @@ def never_mirrored(ip: Ip) -> bool:
 def mirror_question(ip: Ip, direction: str) -> Asked:
     local, remote = _Walk.sides(ip.source, ip.destination, direction)
     icmp = ip.icmp_type << 8 | ip.icmp_code if ip.icmp_type is not None else None
-    return Asked(
-        direction, ip.protocol, local, remote, ip.source_port, ip.destination_port, icmp
-    )
+    return Asked(direction, ip.protocol, local, remote, ip.source_port, ip.destination_port, icmp)
 
 
 @dataclass(slots=True)

@@ -1,10 +1,13 @@
 """The stock SDK of the VPC v3 dialect, pointed at a server of ours: signed requests over HTTP."""
 
+import itertools
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from tests.support.api_server import ApiServer
 
 from portlight.core.drafts_identity import AccessKeyDraft
@@ -37,6 +40,9 @@ KINDS = {
     "rule": "TrafficMirrorFilterRule",
     "session": "TrafficMirrorSession",
 }
+
+
+_PRIORITIES = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -136,3 +142,40 @@ def vpc_sdk_with(server: ApiServer, access: str, secret: str, project_id: str) -
     credentials = BasicCredentials(access, secret, project_id)
     builder = MODEL.VpcClient.new_builder().with_credentials(credentials)
     return VpcSdk(client=builder.with_endpoint(server.url).build(), project_id=project_id)
+
+
+def a_filter(sdk: VpcSdk, name: str = "web") -> str:
+    return str(sdk.create("filter", name=name).id)
+
+
+def a_rule(sdk: VpcSdk, filter_id: str, **fields: object) -> Any:  # noqa: ANN401
+    given = {
+        "direction": "ingress",
+        "protocol": "TCP",
+        "ethertype": "IPv4",
+        "action": "accept",
+        "priority": 1,
+    }
+    return sdk.create("rule", traffic_mirror_filter_id=filter_id, **{**given, **fields})
+
+
+def a_session(sdk: VpcSdk, ports: Iterator[str], **fields: object) -> Any:  # noqa: ANN401
+    """Make a session with a filter, a source, a target and a priority of its own."""
+    given: dict[str, object] = {
+        "name": "mirror",
+        "traffic_mirror_target_type": "eni",
+        "priority": 1000 + next(_PRIORITIES),
+    }
+    if "traffic_mirror_filter_id" not in fields:
+        given["traffic_mirror_filter_id"] = a_filter(sdk)
+    if "traffic_mirror_sources" not in fields:
+        given["traffic_mirror_sources"] = [next(ports)]
+    if "traffic_mirror_target_id" not in fields:
+        given["traffic_mirror_target_id"] = next(ports)
+    return sdk.create("session", **{**given, **fields})
+
+
+def refusal(call: Callable[..., object], *arguments: object, **fields: object) -> Refused:
+    with pytest.raises(Refused) as caught:
+        call(*arguments, **fields)
+    return caught.value

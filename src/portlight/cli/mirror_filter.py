@@ -65,7 +65,7 @@ def _match(command: click.decorators.FC) -> click.decorators.FC:
 
 @click.group("filter")
 def filters() -> None:
-    """Sets of rules by which sessions choose packets."""
+    """Keep sets of rules by which sessions choose packets."""
 
 
 add_standard_commands(filters, FILTER)
@@ -98,7 +98,7 @@ def change_filter(
 
 @click.group("rule")
 def rules() -> None:
-    """Rules of a filter: the first that matches decides."""
+    """Keep the rules of a filter: the first that matches decides."""
 
 
 @rules.command("list")

@@ -24,14 +24,16 @@ ROOT_PYTEST := $(AS_ROOT) $(PYTEST) -p no:cacheprovider
 # build/tools has what a distribution keeps out of PATH (scripts/install-packages fills it).
 export PATH := $(abspath $(VENV))/bin:$(CURDIR)/build/tools:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help setup packages bpf preflight check test kernel system demo up down rows bench lock
+.PHONY: help setup packages bpf preflight check test kernel system keystone demo up down rows compatibility bench lock
 
 help:
 	@echo "make demo    install what is missing, build a sample network, prove it with packets"
 	@echo "make up      start a deployment in $(STATE)/       make down   remove it"
 	@echo "make check   format, lint, types, import contracts, tests without root"
 	@echo "make test    check, then every suite (root)      make kernel, make system: one of them"
+	@echo "make keystone   --keystone against OpenStack's own, which it installs"
 	@echo "make rows    which test proves which requirement"
+	@echo "make compatibility   docs/api/compatibility.md, anew from its table"
 	@echo "make bench   measurements, each beside its peer  make lock   renew requirements.lock"
 
 setup: packages $(INSTALLED) bpf
@@ -72,6 +74,9 @@ kernel: preflight setup
 system: preflight setup
 	$(ROOT_PYTEST) tests/system tests/compat
 
+keystone: setup
+	@scripts/keystone-peer $(abspath $(PYTHON))
+
 demo: preflight setup
 	@$(SUDO) scripts/preflight
 	@$(AS_ROOT) $(VENV)/bin/portlight demo --state $(STATE)
@@ -85,6 +90,9 @@ down:
 
 rows:
 	@python3 scripts/rows.py
+
+compatibility: setup
+	$(PYTHON) scripts/compatibility.py
 
 bench: preflight setup
 	$(AS_ROOT) $(PYTHON) -m bench

@@ -210,7 +210,8 @@ def test_an_unknown_path_is_refused_in_the_manner_of_its_face(
 
 
 @pytest.mark.parametrize(
-    "query", ["colour=red", "limit=x", "sort_key=colour", "marker=nowhere", "fixed_ips=10.0.0.1"]
+    "query",
+    ["colour=red", "limit=x", "sort_key=colour", "sort_dir=up&sort_key=id", "fixed_ips=10.0.0.1"],
 )
 def test_a_wrong_query_is_refused(server: ApiServer, query: str) -> None:
     server.a_network_with_subnet()

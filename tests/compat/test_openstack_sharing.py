@@ -60,6 +60,18 @@ def test_a_network_is_shared_and_its_policy_lives_its_whole_life(
     assert "rbac_policy:everyone" in refusal
 
 
+def test_a_member_shares_with_a_project_that_he_cannot_look_up(
+    openstack: OpenStackSession,
+) -> None:
+    network = openstack("network", "create", a_name("net"))
+    target = uuid.uuid4().hex
+    share = ("--type", "network", "--action", "access_as_shared", network["id"])
+
+    made = openstack("network", "rbac", "create", "--target-project", target, *share)
+
+    assert (made["target_project_id"], made["project_id"]) == (target, network["project_id"])
+
+
 def test_sharing_with_everyone_is_a_switch_of_the_network(openstack: OpenStackSession) -> None:
     network = openstack("network", "create", "--share", a_name("net"), cloud=ADMIN)
 

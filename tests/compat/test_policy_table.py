@@ -24,6 +24,7 @@ from tests.support.policy_stage import (
     attached_port,
     for_someone,
     free_port,
+    held_port,
     lonely_network,
     lonely_policy,
     made_member,
@@ -253,6 +254,23 @@ ROWS = (
         call="POST /v2.0/ports",
         expect="201 403 403 403 404 403",
         body=on_network("port", **{"binding:host_id": "host-9"}),
+    ),
+    Row(
+        action="port:force_detach",
+        call="DELETE /v2.0/ports/{held}?force=detach",
+        expect="204 403 403 403 404 404",
+        before=held_port,
+    ),
+    Row(
+        action="get_audit_entry",
+        call="GET /portlight/v1/audit-entries",
+        expect="200 200 200 200 200 200",
+    ),
+    Row(
+        action="port:binding_profile",
+        call="POST /v2.0/ports",
+        expect="201 403 403 403 404 403",
+        body=on_network("port", **{"binding:profile": {"slot": 1}}),
     ),
     Row(action="get_security_group", call=f"GET {GROUP}", expect="200 200 200 200 404 200"),
     Row(

@@ -25,11 +25,10 @@ from starlette.routing import Route
 from tests.support.api_server import AGENT_TOKEN, ApiServer, api_server
 from tests.support.clouds import a_world
 from tests.support.known_things import KnownThings, furnish
-from tests.support.schema_values import NETWORKS
+from tests.support.schema_values import LOOSE_NETWORKS, NETWORKS
 
 from portlight.api.app import build_app
-from portlight.api.openapi import build_document, published
-from portlight.api.operation import Operation
+from portlight.api.openapi import build_document
 
 EXAMPLES = 6
 METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "PATCH"})
@@ -40,6 +39,9 @@ RULES_OVER_SEVERAL_VALUES = {
     r"(POST|PUT) /v2.0/subnets.*": "gateway, pools and routes fit the prefix",
     r"(POST|PUT) /v2.0/networks.*": "IPv6 needs an MTU of 1,280; a domain is a DNS name",
     r"(POST|PUT) /v2.0/subnetpools.*": "prefixes are of one family, and lengths fit them",
+    r"(POST|PUT|PATCH) /identity/v3/(domains|projects|users|roles|credentials).*": (
+        "names are not blank, a tag has no comma, roles are the maker's own, a blob is JSON"
+    ),
     r"POST /v2.0/agents": "an agent is made by starting it; Neutron refuses this with 400, too",
     r"(POST|PUT) /portlight/v1/virtual-ips.*": "members and address belong to the subnet",
     r"POST /portlight/v1/instances.*": "the address of an interface lies in its network",
@@ -52,6 +54,7 @@ RULES_OVER_SEVERAL_VALUES = {
 """Where good values can be refused with 400 for what they say together, and why."""
 
 schemathesis.openapi.format("cidr", NETWORKS)
+schemathesis.openapi.format("loose-cidr", LOOSE_NETWORKS)
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 SCHEMA.config.generation.with_security_parameters = False  # we bring the tokens
 OPERATIONS = {
@@ -89,23 +92,11 @@ def headers_for(label: str, server: ApiServer) -> dict[str, str]:
     return {"X-Auth-Token": server.http("admin").headers["X-Auth-Token"]} if needed else {}
 
 
-def is_described(route: Route, method: str) -> bool:
-    actions = getattr(route.endpoint, "actions", None)
-    return actions is None or isinstance(actions[method], Operation)
-
-
 def modes() -> Iterator[Any]:
-    described = {
-        f"{one.method} {one.path}"
-        for route in ROUTES
-        for one in published([route])
-        if is_described(route, one.method)
-    }
-    for label in [label for label in OPERATIONS if label in described]:
-        one = OPERATIONS[label]
+    for label, one in OPERATIONS.items():
         yield pytest.param(label, GenerationMode.POSITIVE, id=f"good {label}")
-        # a path takes any text: what does not exist is not bad data
-        if one.body or one.query or one.headers:
+        # a path takes any text: what does not exist is not bad data; nor is a token in a header
+        if one.body or one.query or "If-Match" in str(one.definition.raw):
             yield pytest.param(label, GenerationMode.NEGATIVE, id=f"bad {label}")
 
 

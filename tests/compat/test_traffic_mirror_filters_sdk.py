@@ -1,13 +1,10 @@
 """Mirror filters and their rules as the stock SDK drives them."""
 
-import itertools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from tests.support.api_server import ApiServer, api_server
 from tests.support.vpc_sdk import VpcSdk, a_filter, a_rule, a_session, refusal, vpc_sdk
-
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """Traffic mirroring as the stock SDK drives it: signed requests, typed answers, its exceptions."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.support.api_server import ApiServer, api_server
 from tests.support.vpc_sdk import VpcSdk, a_filter, a_session, refusal, vpc_sdk, vpc_sdk_with
-
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +189,7 @@ def test_everything_but_the_sources_of_a_session_changes_by_an_update(
     assert sdk.update("session", made.id, enabled="false").enabled is False
 
 
-@pytest.mark.covers("H8", "H43")
+@pytest.mark.covers("H8")
 def test_a_load_balancer_as_target_is_not_found(sdk: VpcSdk, ports: Iterator[str]) -> None:
     refused = refusal(a_session, sdk, ports, traffic_mirror_target_type="elb")
 

@@ -15,7 +15,7 @@ import pytest
 from tests.support.builders import HOST
 from tests.support.kernel_path import KernelPath, kernel_path
 from tests.support.model_bridge import ModelBridge, Outcome
-from tests.support.model_path import ModelPath
+from tests.support.model_path import ModelPath, mirrored
 from tests.support.shots import FrameMaker
 from tests.support.worlds import DHCP_PORT, PORTS, a_later_world, a_world
 
@@ -48,9 +48,10 @@ def compare(kernel: KernelPath, seed: int, frames: int, *, is_direct: bool = Fal
     bridge = ModelBridge(model) if is_direct else None
     kernel.start(is_direct=is_direct)
     maker, seen, added = FrameMaker(random, history[0]), Counter[str](), 0.0
+    wanted: Counter[tuple[int, int, str]] = Counter()
     for number in range(frames):
         if number == 0 or random.random() < 0.01:
-            assert kernel.owners() == model.holders(), (seed, number)
+            agree(kernel, model, wanted, is_direct=is_direct)
             history += [a_later_world(random, history)] if number else []
             plan = compile_host(history[-1], HOST)
             model.load(history[-1], plan)
@@ -73,8 +74,23 @@ def compare(kernel: KernelPath, seed: int, frames: int, *, is_direct: bool = Fal
             actual = kernel.judge(shot)
             assert is_same(actual, expected), (seed, number, shot, expected, actual)
             note(expected, seen, maker)
-    assert kernel.owners() == model.holders(), seed
-    return seen
+            for session in mirrored(history[-1], shot, expected.verdict):
+                wanted[session, shot.port, shot.direction.value] += 1
+    agree(kernel, model, wanted, is_direct=is_direct)
+    return seen + Counter(copies=wanted.total())
+
+
+def agree(
+    kernel: KernelPath,
+    model: ModelPath,
+    wanted: Counter[tuple[int, int, str]],
+    *,
+    is_direct: bool,
+) -> None:
+    """Compare who owns the virtual IPs, and how many copies were wanted."""
+    assert kernel.owners() == model.holders()
+    # A frame that goes straight is asked twice, which the model's one port does not know.
+    assert is_direct or kernel.copies() == wanted
 
 
 def is_same(actual: Outcome, expected: Outcome) -> bool:
@@ -102,7 +118,7 @@ def test_model_and_kernel_agree_on_generated_frames_and_every_reason_occurs(
 
     not_judged_here = {DropReason.MTU_EXCEEDED, DropReason.INTERNAL_ERROR}
     reasons = {reason.label for reason in DropReason if reason not in not_judged_here}
-    assert seen.keys() == reasons | {"allowed"}, seen
+    assert seen.keys() == reasons | {"allowed", "copies"}, seen
 
 
 @pytest.mark.covers("N10", "N11", "N32")

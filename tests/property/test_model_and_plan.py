@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.builders import HOST
 from tests.support.interpreter import Interpreter
-from tests.support.model_path import ModelPath
+from tests.support.model_path import ModelPath, mirrored
 from tests.support.shots import FrameMaker
 from tests.support.strategies import dice
 from tests.support.worlds import a_later_world, a_world
@@ -42,6 +42,10 @@ def compare(random: Random, frames: int) -> Counter[str]:
         expected = model.judge(shot, now)
         actual = plan.judge(shot.port, shot.direction.value, shot.frame, now)
         assert actual == expected, (shot, shot.frame.data.hex(), history[-1])
+        wanted = mirrored(history[-1], shot, expected)
+        copied = plan.copies(shot.port, shot.direction.value, shot.frame, expected)
+        assert sorted(copied) == wanted, (shot, shot.frame.data.hex(), history[-1])
+        seen["copies"] += len(wanted)
         seen[expected.reason.label if isinstance(expected, Drop) else "allowed"] += 1
         if not isinstance(expected, Drop):
             maker.was_allowed()
@@ -69,4 +73,4 @@ def test_model_and_plan_agree_on_many_frames_and_every_reason_occurs() -> None:
 
     not_judged_here = {DropReason.MTU_EXCEEDED, DropReason.INTERNAL_ERROR}
     reasons = {reason.label for reason in DropReason if reason not in not_judged_here}
-    assert seen.keys() == reasons | {"allowed"}, seen
+    assert seen.keys() == reasons | {"allowed", "copies"}, seen

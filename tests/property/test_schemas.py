@@ -12,6 +12,7 @@ from portlight.api.parser import Parse
 from portlight.core.errors import DomainError
 
 BEYOND_A_SCHEMA = {
+    "identity.credentials.expiry": "the day is one of the calendar",
     "neutron.subnets._POOLS": "the end of a pool is not before its start",
     "neutron.subnets._ROUTES": "destination and next hop are of one IP version",
 }

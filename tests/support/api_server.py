@@ -20,6 +20,7 @@ from portlight.client.credentials import Credentials
 from portlight.core.drafts_identity import ProjectDraft, UserDraft
 from portlight.service.bootstrap import Secrets, bootstrap
 from portlight.service.cloud import Cloud
+from portlight.service.identity.foreign import ForeignIdentity
 from portlight.service.identity.grants import Grant
 from portlight.service.identity.sealing import Sealer
 from portlight.service.identity.token import Token
@@ -27,7 +28,7 @@ from portlight.service.ids import IdSource
 from portlight.store.memory import MemoryStore
 from portlight.store.protocol import Store
 from portlight.values.addresses import MacAddress
-from portlight.values.ids import HostName, ProjectId
+from portlight.values.ids import HostName, ProjectId, UserId
 
 Json = dict[str, Any]
 
@@ -35,6 +36,13 @@ AGENT_TOKEN = "token of the agents"  # noqa: S105 -- a test's own
 HOST = "host-1"
 PASSWORD = "correct horse"  # noqa: S105 -- a test's own
 START_SECONDS = 10.0
+_ACTORS = (
+    ("member", "project", ("member", "reader")),
+    ("reader", "project", ("reader",)),
+    ("other", "other", ("member", "reader")),
+    ("admin", "admin", ("admin", "member", "reader")),
+)
+"""Who speaks for which fresh project, and with which roles."""
 
 
 class RandomIds:
@@ -64,6 +72,8 @@ class ApiServer:
     cloud: Cloud
     user: str = "portlight"
     _http: dict[str, httpx.Client] = field(default_factory=dict)
+    _actors: dict[str, UserId] = field(default_factory=dict)
+    _secrets: dict[str, str] = field(default_factory=dict)
 
     def log_in(
         self, user: str = "portlight", project: str | None = None, project_id: str | None = None
@@ -91,6 +101,44 @@ class ApiServer:
                 base_url=self.url, headers={"X-Auth-Token": token}, trust_env=False, timeout=20
             )
         return self._http[user]
+
+    def fresh_projects(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Make the projects `project`, `other` and `admin`, and a token for each actor.
+
+        The actors are `member` and `reader` (of `project`), `other` and `admin`.
+        """
+        names = ("project", "other", "admin")
+        projects = {name: self.a_project(f"{name}-{uuid.uuid4().hex}") for name in names}
+        tokens = {}
+        for actor, name, roles in _ACTORS:
+            project = ProjectId(projects[name])
+            for role in roles:
+                grant = Grant(user_id=self._actor(actor), role=role, project_id=project)
+                self.cloud.identity.give_role(self._admin(), grant)
+            tokens[actor] = self._token(actor, projects[name])
+        return projects, tokens
+
+    def _actor(self, actor: str) -> UserId:
+        """Return the user that plays an actor."""
+        if actor not in self._actors:
+            draft = UserDraft(name=actor, password=PASSWORD)
+            known = self._admin().user.id if actor == "admin" else None
+            made = known or self.cloud.identity.users.create(self._admin(), draft).id
+            self._actors[actor] = made
+        return self._actors[actor]
+
+    def _token(self, actor: str, project_id: str) -> str:
+        """Return a token of an actor for a project; a password is asked for only once."""
+        if actor not in self._secrets:
+            answer = self.log_in(actor, project_id=project_id)
+            self._secrets[actor] = answer.headers["x-subject-token"]
+        identity = {"methods": ["token"], "token": {"id": self._secrets[actor]}}
+        auth = {"identity": identity, "scope": {"project": {"id": project_id}}}
+        answer = httpx.post(
+            f"{self.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False
+        )
+        assert answer.is_success, answer.text
+        return answer.headers["x-subject-token"]
 
     def a_project(self, name: str) -> str:
         """Make a project; return its id."""
@@ -175,12 +223,16 @@ def first_users(store: Store, ids: IdSource, sealer: Sealer) -> None:
 
 
 @contextlib.contextmanager
-def api_server(store: Store | None = None) -> Iterator[ApiServer]:
+def api_server(
+    store: Store | None = None, foreign: ForeignIdentity | None = None
+) -> Iterator[ApiServer]:
     """Run a server on an ephemeral port in a thread of this process."""
     store, ids = store or MemoryStore(), RandomIds()
     sealer = Sealer.fresh()
     first_users(store, ids, sealer)
-    cloud = Cloud(store=store, ids=ids, clock=time.time, host=HostName(HOST), sealer=sealer)
+    cloud = Cloud(
+        store=store, ids=ids, clock=time.time, host=HostName(HOST), sealer=sealer, foreign=foreign
+    )
     app = build_app(cloud, agent_token=AGENT_TOKEN)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1

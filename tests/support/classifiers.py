@@ -71,7 +71,7 @@ def generated_rule(random: Random, label: int) -> ClassifierRule:
     return ClassifierRule(
         family=family,
         protocol=protocol,
-        local_prefix=generated_prefix(random, family) if wants[0] < 0.15 else None,
+        local_prefixes=generated_prefixes(random, family) if wants[0] < 0.15 else None,
         remote_prefixes=generated_prefixes(random, family)
         if not by_group and wants[1] < 0.7
         else None,

@@ -40,7 +40,7 @@ def matches(rule: ClassifierRule, members: Members, question: Question) -> bool:
         return False
     if rule.protocol is not None and rule.protocol != question.protocol:
         return False
-    if rule.local_prefix is not None and question.local not in rule.local_prefix:
+    if rule.local_prefixes is not None and question.local not in rule.local_prefixes:
         return False
     if rule.remote_prefixes is not None and question.remote not in rule.remote_prefixes:
         return False

@@ -156,14 +156,12 @@ class Interpreter:
             (INGRESS, False): source.dropped_ingress,
         }[direction, passed]
         asked = mirror_question(packet.content, direction)
-        found = [
-            next(
-                (rule for rule in self.plan.classifiers[key].rules if rule_matches(rule, asked)),
-                None,
-            )
+        answers = [
+            [rule for rule in self.plan.classifiers[key].rules if rule_matches(rule, asked)]
             for key in chains
         ]
-        return [one.label for one in found if one is not None and one.action is Action.ALLOW]
+        first = [matching[0] for matching in answers if matching]
+        return [rule.label for rule in first if rule.action is Action.ALLOW]
 
 
 def never_mirrored(ip: Ip) -> bool:
@@ -518,7 +516,7 @@ def rule_matches(rule: ClassifierRule, asked: Asked) -> bool:
     return (
         rule.family == asked.remote.version
         and rule.protocol in (None, asked.protocol)
-        and (rule.local_prefix is None or asked.local in rule.local_prefix)
+        and (rule.local_prefixes is None or within(rule.local_prefixes, asked.local))
         and (rule.remote_prefixes is None or within(rule.remote_prefixes, asked.remote))
         and (rule.source_ports is None or asked.source_port in rule.source_ports)
         and (rule.destination_ports is None or asked.destination_port in rule.destination_ports)

@@ -6,6 +6,7 @@ Needs root and a private network namespace (see programs.py).
 import os
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ from portlight.core.security_group import Direction
 from portlight.dataplane.bpf.abi import (
     Flow,
     Fragment,
+    MirrorOutcome,
     VirtualIpOwner,
     decode_record,
     encode_record,
@@ -48,7 +50,8 @@ class KernelPath:
         self._links = links
         self._tables = Tables(pins)
         self._stateful = {
-            name: BpfMap.open_pinned(pins / name) for name in ("flows", "fragments", "vip_owners")
+            name: BpfMap.open_pinned(pins / name)
+            for name in ("flows", "fragments", "vip_owners", "mirror_counters")
         }
         self._programs = {
             Direction.EGRESS: open_pinned(pins / "from_port"),
@@ -68,7 +71,9 @@ class KernelPath:
         """Forget everything, for another world. `is_direct`: frames skip the bridge."""
         self._is_direct = is_direct
         self.load(HostPlan())
-        for name in ("flows", "fragments"):
+        # No way leads anywhere: every copy that is wanted is counted as one without a target.
+        self._tables.set_mirror_ifindex(LOOPBACK)
+        for name in ("flows", "fragments", "mirror_counters"):
             self._stateful[name].delete_many(list(self._stateful[name].keys()))
 
     def load(self, plan: HostPlan) -> None:
@@ -83,6 +88,7 @@ class KernelPath:
             (tables.classifiers, delta(plan.classifiers, self._plan.classifiers)),
             (tables.members, delta(plan.members, self._plan.members)),
             (tables.bindings, delta(after, before)),
+            (tables.mirror_sources, delta(plan.mirror_sources, self._plan.mirror_sources)),
             (tables.ports, delta(attachments, self._attachments)),
             (tables.virtual_ips, delta(plan.virtual_ips, self._plan.virtual_ips)),
         ]
@@ -112,6 +118,12 @@ class KernelPath:
         reason, port, direction = run.cb
         at = Direction.EGRESS if direction == 1 else Direction.INGRESS
         return Outcome(Drop(DropReason(reason)), port, at)
+
+    def copies(self) -> Counter[tuple[int, int, str]]:
+        """Return how many copies were wanted since the start, by session, port and direction."""
+        read = self._tables.mirror_counters.read()
+        assert {one.outcome for one in read} <= {MirrorOutcome.NO_TARGET}
+        return Counter({(one.session, one.port, one.direction): one.packets for one in read})
 
     def owners(self) -> dict[tuple[int, IpAddress], tuple[int, int]]:
         """Return port and VRRP priority of the owner of each owned virtual IP."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from tests.support.builders import an_id
 from tests.support.shots import Shot
 
+from portlight.core.mirror_verdict import copies
 from portlight.core.path_state import (
     Flow,
     FlowKey,
@@ -25,6 +26,13 @@ from portlight.plan.host import HostPlan, VirtualIpPlan
 from portlight.values.addresses import IpAddress
 from portlight.values.ids import PortId
 from portlight.values.verdict import Verdict
+
+
+def mirrored(topology: Topology, shot: Shot, judged: Verdict) -> list[int]:
+    """Return the numbers of the mirror sessions that want a copy of a frame judged so."""
+    port = PortId(an_id(3, shot.port))
+    wanted = copies(topology, port, shot.direction, shot.frame, judged)
+    return sorted(topology.mirror_sessions[session].number for session in wanted)
 
 
 class ModelPath:

@@ -163,6 +163,11 @@ def make_default_rule(stage: Stage) -> None:
     stage.ids["default_rule"] = made.json()["default_security_group_rule"]["id"]
 
 
+def held_port(stage: Stage) -> None:
+    fields = {"network_id": stage.ids["network"], "device_id": "elsewhere"}
+    stage.ids["held"] = stage.make("/v2.0/ports", **fields)
+
+
 def lonely_network(stage: Stage) -> None:
     stage.ids["lonely"] = stage.make("/v2.0/networks")
 

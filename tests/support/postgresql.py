@@ -5,14 +5,17 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy.engine import make_url
+from tests.support.deployment import wait_for
 
 from portlight.store.sql import open_store
 
@@ -39,6 +42,7 @@ class Cluster:
     """Whom the server runs as; None: who runs the tests."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _shared: str | None = None
+    _server: "subprocess.Popen[bytes] | None" = None
 
     def url(self, name: str) -> str:
         return f"postgresql+psycopg://{_USER}@/{name}?host={self.folder}"
@@ -68,13 +72,37 @@ class Cluster:
             return cursor.fetchall() if cursor.description else []
 
     def start(self) -> None:
-        options = f"-c listen_addresses='' -k {self.folder}"
-        log = self.folder / "log"
-        self._control("start", "-o", options, "-l", str(log), "-t", str(START_SECONDS))
+        """Start the server and return once it answers; it ends with the process of the tests."""
+        options = [
+            "-D",
+            str(self.folder / "data"),
+            "-c",
+            "listen_addresses=",
+            "-k",
+            str(self.folder),
+        ]
+        # A test run that is killed stops nothing: the kernel does, with the signal of a quick stop.
+        command = ["setpriv", "--pdeathsig", "QUIT", "--", _path_of("postgres"), *options]
+        with (self.folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_as(self.user)
+            )
+        wait_for("PostgreSQL answers", self._answers, seconds=START_SECONDS)
 
-    def stop(self, mode: str = "immediate") -> None:
-        """Stop the server; `immediate` is like a crash."""
-        self._control("stop", "-m", mode)
+    def stop(self) -> None:
+        """End the server at once, like a crash."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait(START_SECONDS)
+            self._server = None
+
+    def _answers(self) -> bool:
+        assert self._server is not None
+        assert self._server.poll() is None, (self.folder / "log").read_text()
+        try:
+            return self.execute("SELECT 1") == [(1,)]
+        except psycopg.OperationalError:
+            return False
 
     @property
     def _shared_name(self) -> str:
@@ -84,9 +112,6 @@ class Cluster:
         name = f"test{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
-
-    def _control(self, verb: str, *options: str) -> None:
-        run_as(self.user, "pg_ctl", verb, "-w", "-s", "-D", str(self.folder / "data"), *options)
 
 
 @contextlib.contextmanager
@@ -105,30 +130,35 @@ def cluster() -> Iterator[Cluster]:
             "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync",
         )  # fmt: skip
         made.start()
-        try:
-            made.execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
-            open_store(made.url(_TEMPLATE)).close()
-            yield made
-        finally:
-            made.stop()
+        made.execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
+        open_store(made.url(_TEMPLATE)).close()
+        yield made
     finally:
+        made.stop()
         shutil.rmtree(folder)
 
 
 def run_as(user: str | None, program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs; fail with what it said."""
+    """Run one of PostgreSQL's programs to its end; fail with what it said."""
     done = subprocess.run(
         [_path_of(program), *arguments],
         capture_output=True,
         text=True,
         check=False,
-        user=user,
-        group=None if user is None else pwd.getpwnam(user).pw_gid,
-        extra_groups=None if user is None else [],
-        cwd="/",
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        **_as(user),
     )
     assert done.returncode == 0, f"{program}: {done.stdout}\n{done.stderr}"
+
+
+def _as(user: str | None) -> dict[str, Any]:
+    """Return how a process is started as a user (None: as ourselves)."""
+    common: dict[str, Any] = {
+        "cwd": "/",
+        "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+    }
+    if user is None:
+        return common
+    return {**common, "user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def _path_of(program: str) -> str:

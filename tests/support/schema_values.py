@@ -28,28 +28,41 @@ NETWORKS = st.builds(
     st.ip_addresses(),
     st.integers(0, 128),
 )
+LOOSE_NETWORKS = st.builds(
+    lambda address, length: f"{address}/{min(length, address.max_prefixlen)}",
+    st.ip_addresses(),
+    st.integers(0, 128),
+)
 _FORMATS = {
     "ipv4": st.ip_addresses(v=4).map(str),
     "ipv6": st.ip_addresses(v=6).map(str),
     "cidr": NETWORKS,
+    "loose-cidr": LOOSE_NETWORKS,
 }
 
 
 def is_cidr(text: str) -> bool:
     """Tell whether it is `address/length` with zeros behind the length."""
+    try:
+        return is_loose_cidr(text) and ipaddress.ip_network(text) is not None
+    except ValueError:
+        return False
+
+
+def is_loose_cidr(text: str) -> bool:
+    """Tell whether it is `address/length`."""
     address, _, length = text.partition("/")
-    if not re.fullmatch("0|[1-9][0-9]{0,2}", length):
+    if "%" in text or not re.fullmatch("0|[1-9][0-9]{0,2}", length):
         return False
     try:
-        return ipaddress.ip_network((address, int(length))) is not None
+        return int(length) <= ipaddress.ip_address(address).max_prefixlen
     except ValueError:
         return False
 
 
 def validator(schema: Schema) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(
-        schema, validate_formats=True, formats={"cidr": is_cidr, "ipv6": _is_ipv6}
-    )
+    formats = {"cidr": is_cidr, "loose-cidr": is_loose_cidr, "ipv6": _is_ipv6}
+    return jsonschema_rs.validator_for(schema, validate_formats=True, formats=formats)
 
 
 def values(schema: Schema) -> st.SearchStrategy[Any]:

@@ -10,6 +10,9 @@ from tests.support.builders import (
     ELSEWHERE,
     HOST,
     a_group,
+    a_mirror_filter,
+    a_mirror_rule,
+    a_mirror_session,
     a_network,
     a_port,
     a_rule,
@@ -30,6 +33,7 @@ from tests.support.builders import (
 )
 
 from portlight.core.address_group import AddressGroup
+from portlight.core.mirror import MirrorAction
 from portlight.core.port import AddressPair, FixedIp, Port, RetiredIp
 from portlight.core.security_group import (
     Direction,
@@ -47,6 +51,9 @@ PREFIXES = ("10.0.0.0/24", "10.0.0.4/30", "10.0.0.5/32", "0.0.0.0/0", "192.0.2.0
 PREFIXES_IPV6 = ("fd00::/64", "fd00::4/126", "fd00::5/128", "::/0", "2001:db8::/32", "fe80::/10")
 VIRTUAL_IPS = ("10.0.0.100", "10.0.0.101", "fd00::100")
 GROUPS, ADDRESS_GROUPS, PORTS, DHCP_PORT = 4, 2, 6, 50
+FILTERS, SESSIONS = 3, 6
+MOST_THAT_COPY_ALL = 3
+"""Of one source: the kernel's entry has room for these and for all others together."""
 
 
 def a_world(random: Random) -> Topology:
@@ -60,6 +67,7 @@ def a_world(random: Random) -> Topology:
         entities.append(some_port(random, number))
         entities.append(an_instance(number, host=ELSEWHERE if number == PORTS else HOST))
     entities += some_virtual_ips(random)
+    entities += some_mirrors(random)
     if random.random() < 0.7:
         entities.append(
             a_port(DHCP_PORT, "10.0.0.2", "fd00::2", device_owner="network:dhcp", device_id="dhcp")
@@ -174,6 +182,48 @@ def some_virtual_ips(random: Random) -> list[VirtualIp]:
     return vips
 
 
+def some_mirrors(random: Random) -> list[Entity]:
+    """Return filters with rules, and sessions of all kinds."""
+    entities: list[Entity] = [a_mirror_filter(number) for number in range(1, FILTERS + 1)]
+    entities += [_mirror_rule(random, number) for number in range(1, random.randint(2, 14))]
+    for number in range(1, random.randint(2, SESSIONS + 1)):
+        sources = random.sample(range(1, PORTS + 1), random.randint(1, 3))
+        filters = random.sample(range(1, FILTERS + 1), random.choice((1, 1, 2)))
+        entities.append(
+            a_mirror_session(
+                number,
+                tuple(sources),
+                random.randint(1, PORTS),
+                priority=random.choice((number, 5)),
+                mirror_filter_ids=tuple(a_mirror_filter(one).id for one in filters),
+                enabled=random.random() < 0.9,
+                copies_all=number <= MOST_THAT_COPY_ALL and random.random() < 0.3,
+                copies_drops=random.random() < 0.3,
+            )
+        )
+    return entities
+
+
+def _mirror_rule(random: Random, number: int) -> Entity:
+    ethertype = random.choice((EtherType.IPV4, EtherType.IPV4, EtherType.IPV6))
+    fields: dict[str, object] = {
+        "ethertype": ethertype,
+        "direction": random.choice(list(Direction)),
+        "action": random.choice((MirrorAction.ACCEPT, MirrorAction.ACCEPT, MirrorAction.REJECT)),
+        "protocol": random.choice((None, 6, 17, 1 if ethertype is EtherType.IPV4 else 58)),
+    }
+    texts = PREFIXES if ethertype is EtherType.IPV4 else PREFIXES_IPV6
+    for side in ("source_prefix", "destination_prefix"):
+        if random.random() < 0.3:
+            fields[side] = net(random.choice(texts))
+    if fields["protocol"] in {6, 17}:
+        for side in ("source_ports", "destination_ports"):
+            if random.random() < 0.3:
+                first = random.choice(PORT_NUMBERS)
+                fields[side] = ports(first, random.choice((first, 65535)))
+    return a_mirror_rule(number, random.randint(1, FILTERS), **fields)
+
+
 def a_later_world(random: Random, earlier: list[Topology]) -> Topology:
     """Return the last topology after a change, or at times an earlier one again."""
     if random.random() < 0.4:
@@ -239,7 +289,13 @@ def _remove_port(random: Random, _: Topology) -> Change:
     return {port_id(random.randint(1, PORTS))}, []
 
 
+def _put_mirrors(random: Random, topology: Topology) -> Change:
+    old = (topology.mirror_filters, topology.mirror_filter_rules, topology.mirror_sessions)
+    return {key for kind in old for key in kind}, some_mirrors(random)
+
+
 _CHANGES = (
+    _put_mirrors,
     _put_rule,
     _put_group,
     _put_address_group,

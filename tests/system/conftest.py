@@ -34,6 +34,7 @@ KINDS = (
     "/v2.0/ports",
     "/v2.0/networks",
     "/v2.0/security-groups",
+    "/v2.0/address-groups",
 )
 """In the order in which they can be deleted."""
 

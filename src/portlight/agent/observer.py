@@ -3,7 +3,13 @@
 from collections.abc import Iterable
 
 from portlight.agent.host import Host
-from portlight.client.agent import ClaimReport, CounterReport, InstanceReport, PortReport
+from portlight.client.agent import (
+    ClaimReport,
+    CounterReport,
+    InstanceReport,
+    MirrorReport,
+    PortReport,
+)
 from portlight.core.instance import InstanceStatus
 from portlight.core.port import PortStatus
 from portlight.dataplane.bpf.abi import ClaimKind
@@ -32,6 +38,7 @@ class Observer:
         self._ports: dict[int, PortReport] = {}
         self._instances: dict[str, InstanceReport] = {}
         self._counters: dict[tuple[int, str, str | None], CounterReport] = {}
+        self._mirrors: frozenset[MirrorReport] = frozenset()
 
     def ports(self, plan: HostPlan) -> list[PortReport]:
         """Return the ports whose status is another than said."""
@@ -77,6 +84,23 @@ class Observer:
         news = [one for key, one in reports.items() if self._counters.get(key) != one]
         self._counters = reports
         return news
+
+    def mirrors(self) -> list[MirrorReport]:
+        """Return what became of copies, where it has moved."""
+        reports = frozenset(
+            MirrorReport(
+                session=one.session,
+                port=one.port,
+                direction=one.direction,
+                outcome=one.outcome.name.lower(),
+                packets=one.packets,
+                bytes=one.bytes,
+            )
+            for one in self._host.tables.mirror_counters.read()
+        )
+        news = reports - self._mirrors
+        self._mirrors = reports
+        return list(news)
 
 
 def claim_reports(claims: Iterable[Claim], *, now: float, monotonic: float) -> list[ClaimReport]:

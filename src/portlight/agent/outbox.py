@@ -13,6 +13,7 @@ from portlight.client.agent import (
     CounterReport,
     ErrorReport,
     InstanceReport,
+    MirrorReport,
     PortReport,
     Report,
 )
@@ -32,6 +33,7 @@ class Outbox:
         self._ports: dict[int, PortReport] = {}
         self._instances: dict[str, InstanceReport] = {}
         self._counters: dict[tuple[int, str, str | None], CounterReport] = {}
+        self._mirrors: dict[tuple[int, int, str, str], MirrorReport] = {}
         self._errors: tuple[ErrorReport, ...] = ()
         self._claims: deque[ClaimReport] = deque(maxlen=KEPT_CLAIMS)
 
@@ -53,6 +55,7 @@ class Outbox:
         ports: Iterable[PortReport] = (),
         instances: Iterable[InstanceReport] = (),
         counters: Iterable[CounterReport] = (),
+        mirrors: Iterable[MirrorReport] = (),
         claims: Iterable[ClaimReport] = (),
     ) -> None:
         """Note what was seen."""
@@ -60,8 +63,10 @@ class Outbox:
             self._ports |= {one.number: one for one in ports}
             self._instances |= {one.id: one for one in instances}
             self._counters |= {(one.port, one.direction, one.reason): one for one in counters}
+            self._mirrors |= _by_case(mirrors)
             self._claims.extend(claims)
-            if not (self._ports or self._instances or self._counters or self._claims):
+            totals = self._counters or self._mirrors
+            if not (self._ports or self._instances or totals or self._claims):
                 return
         self._news.set()
 
@@ -80,9 +85,10 @@ class Outbox:
                 instances=tuple(self._instances.values()),
                 claims=tuple(self._claims),
                 counters=tuple(self._counters.values()),
+                mirrors=tuple(self._mirrors.values()),
                 errors=self._errors,
             )
-            self._ports, self._instances, self._counters = {}, {}, {}
+            self._ports, self._instances, self._counters, self._mirrors = {}, {}, {}, {}
             self._claims.clear()
         return report
 
@@ -94,5 +100,10 @@ class Outbox:
             self._counters = {
                 (one.port, one.direction, one.reason): one for one in report.counters
             } | self._counters
+            self._mirrors = _by_case(report.mirrors) | self._mirrors
             self._claims = deque([*report.claims, *self._claims], maxlen=KEPT_CLAIMS)
         self._news.set()
+
+
+def _by_case(mirrors: Iterable[MirrorReport]) -> dict[tuple[int, int, str, str], MirrorReport]:
+    return {(one.session, one.port, one.direction, one.outcome): one for one in mirrors}

@@ -167,7 +167,9 @@ class Runtime:
             elif step is Task.APPLY:
                 self._host.apply(plan, self._clocks.monotonic())
             else:
-                self.outbox.observe(counters=self._observer.counters())
+                self.outbox.observe(
+                    counters=self._observer.counters(), mirrors=self._observer.mirrors()
+                )
         except Exception:  # noqa: BLE001 -- logged, and the next sweep comes
             # Whatever goes wrong with one step must not end the agent.
             _log.exception("%s failed", step)

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,6 +21,7 @@ from portlight.api.native.agent import AgentChannel, Wakeups
 from portlight.api.native.face import BASE as NATIVE
 from portlight.api.native.face import native_routes
 from portlight.api.neutron.face import neutron_routes
+from portlight.api.paths import WithoutFinalSlash
 from portlight.api.shell import Face, refuse
 from portlight.api.vpc_v3.face import PREFIX as VPC_V3
 from portlight.api.vpc_v3.face import vpc_v3_face, vpc_v3_routes
@@ -81,6 +83,7 @@ def build_app(
     return Starlette(
         routes=[*routes, *docs_routes(public, routes, version=version("portlight"))],
         exception_handlers={HTTPStatus.NOT_FOUND: _unknown_path(cloud, workers)},
+        middleware=[Middleware(WithoutFinalSlash)],
         lifespan=lifespan,
     )
 

@@ -3,8 +3,9 @@
 Pure. A table of these is all that a body needs to become a draft.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from portlight.api.errors import BadRequestError
 from portlight.api.parser import Parse
@@ -37,10 +38,18 @@ class Attribute:
             return self.answer
         return ANYTHING if self.parse is None else self.parse.shown
 
+    @property
+    def kinds(self) -> frozenset[object]:
+        """Return the JSON types that the attribute has in answers."""
+        return frozenset(_kinds(self.shown))
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it has one value, by which lists can be filtered and sorted."""
+        return self.is_rendered and self.kinds.isdisjoint({"array", "object"})
+
 
 Attributes = Mapping[str, Attribute]
-
-READ_ONLY = Attribute()
 
 
 def settable(draft: str | None, parse: Parse, *, answer: Schema | None = None) -> Attribute:
@@ -74,6 +83,13 @@ STANDARD: Attributes = {
     "updated_at": read_only(MOMENT),
 }
 """What every resource of Neutron carries."""
+
+
+def _kinds(schema: Schema) -> Iterator[object]:
+    if "type" in schema:
+        yield schema["type"]
+    for inner in cast("list[Schema]", schema.get("anyOf", [])):
+        yield from _kinds(inner)
 
 
 def parse_create(attributes: Attributes, document: Json) -> dict[str, object]:

@@ -7,6 +7,7 @@ name from the kind that it names.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import ClassVar
 
 from portlight.api.schema import TEXT, WHOLE, Schema, array, shape
 from portlight.core import (
@@ -47,6 +48,9 @@ class Refusal:
 class RequestError(errors.DomainError):
     """The HTTP request itself cannot be served; carries its own status."""
 
+    wire_name: ClassVar[str | None] = None
+    """None: the name of the status."""
+
     def __init__(self, status: HTTPStatus, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -59,12 +63,19 @@ class BadRequestError(RequestError):
         super().__init__(HTTPStatus.BAD_REQUEST, message)
 
 
+class InvalidQueryError(BadRequestError):
+    """A control of a list, or a condition of a change, cannot be understood."""
+
+    wire_name: ClassVar[str | None] = "BadRequest"
+
+
 _INVALID = HTTPStatus.BAD_REQUEST
 _CONFLICT = HTTPStatus.CONFLICT
 
 ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors.DomainError: Row(_INVALID, "HTTPBadRequest"),
-    errors.InvalidRequestError: Row(_INVALID, "HTTPBadRequest"),
+    errors.InvalidRequestError: Row(_INVALID, "InvalidInput"),
+    errors.MalformedValueError: Row(_INVALID, "HTTPBadRequest"),
     errors.NotFoundError: Row(HTTPStatus.NOT_FOUND, "HTTPNotFound"),
     errors.ConflictError: Row(_CONFLICT, "Conflict"),
     errors.ForbiddenError: Row(HTTPStatus.FORBIDDEN, "PolicyNotAuthorized"),
@@ -166,6 +177,12 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_sharing.RbacPolicyInUseError: Row(_CONFLICT, "RbacPolicyInUse"),
     # security groups
     errors_security_group.SecurityGroupInUseError: Row(_CONFLICT, "SecurityGroupInUse"),
+    errors_security_group.SecondDefaultSecurityGroupError: Row(
+        _CONFLICT, "SecurityGroupDefaultAlreadyExists"
+    ),
+    errors_security_group.DefaultSecurityGroupNameError: Row(
+        _CONFLICT, "SecurityGroupCannotUpdateDefault"
+    ),
     errors_security_group.DefaultSecurityGroupError: Row(
         _CONFLICT, "SecurityGroupCannotRemoveDefault"
     ),
@@ -219,7 +236,7 @@ def row_of(kind: type[errors.DomainError]) -> Row:
 def refusal_of(error: errors.DomainError) -> Refusal:
     """Return status, wire name and message of an error."""
     if isinstance(error, RequestError):
-        name = _REQUEST_NAMES.get(error.status, "HTTPError")
+        name = error.wire_name or _REQUEST_NAMES.get(error.status, "HTTPError")
         return Refusal(status=error.status, wire_name=name, message=str(error), kind=type(error))
     row = row_of(type(error))
     name = _not_found_name(error) if isinstance(error, errors.NotFoundError) else row.wire_name

@@ -11,9 +11,9 @@ from http import HTTPStatus
 from starlette.routing import Route
 
 from portlight.api.native.agent import AgentEndpoint
-from portlight.api.operation import JSON_TYPE, Description, Operation, summary_of
+from portlight.api.operation import JSON_TYPE, Description, Operation
 from portlight.api.schema import TEXT
-from portlight.api.shell import Endpoint, Face
+from portlight.api.shell import Action, Endpoint, Face
 from portlight.api.wire import Json
 
 USER_TOKEN = "X-Auth-Token"  # noqa: S105 -- the header's name
@@ -95,10 +95,7 @@ def _operations_of(route: Route) -> list[Published]:
     match route.endpoint:
         case Endpoint(face=face, actions=actions):
             described = {
-                method: action.description
-                if isinstance(action, Operation)
-                else Description(summary=summary_of(action))
-                for method, action in actions.items()
+                method: _description_of(route, action) for method, action in actions.items()
             }
             scheme = USER_TOKEN if face.authenticated else None
         case AgentEndpoint(face=face, method=method, description=description):
@@ -107,7 +104,7 @@ def _operations_of(route: Route) -> list[Published]:
             raise TypeError(f"{route.path} is served by {other!r}, which cannot be described")
     return [
         Published(
-            path=route.path,
+            path=route.path_format,
             method=method,
             variables=list(route.param_convertors),
             description=one,
@@ -116,6 +113,12 @@ def _operations_of(route: Route) -> list[Published]:
         )
         for method, one in described.items()
     ]
+
+
+def _description_of(route: Route, action: Action) -> Description:
+    if not isinstance(action, Operation):
+        raise TypeError(f"{route.path} has a method that is no Operation")
+    return action.description
 
 
 def _scheme_of(description: Description, of_face: str | None) -> str | None:
@@ -193,14 +196,14 @@ def _responses(one: Published) -> Json:
 def _refusals(one: Published) -> list[HTTPStatus]:
     """Return the statuses by which an operation can be refused."""
     description, is_writing = one.description, one.method in _WRITING
-    possible: set[HTTPStatus] = set()
+    possible = set(description.refusals)
     if description.body:
         possible.add(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if description.body or description.query or description.headers:
         possible.add(HTTPStatus.BAD_REQUEST)
     if one.scheme is not None or is_writing:
         possible |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    if one.variables or is_writing:
+    if one.variables or is_writing or "marker" in description.query:
         possible.add(HTTPStatus.NOT_FOUND)
     if is_writing:
         possible.add(HTTPStatus.CONFLICT)

@@ -33,6 +33,8 @@ class Description:
     media_type: str = JSON_TYPE
     is_public: bool | None = None
     """None: as the face says."""
+    refusals: frozenset[HTTPStatus] = frozenset()
+    """Those that do not follow from the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def operation(  # noqa: PLR0913 -- the facts of an operation, each named where i
     needed: frozenset[str] = frozenset(),
     media_type: str = JSON_TYPE,
     is_public: bool | None = None,
+    refusals: frozenset[HTTPStatus] = frozenset(),
 ) -> Callable[[Action], Operation]:
     """Describe an action; its docstring is the summary."""
 
@@ -71,6 +74,7 @@ def operation(  # noqa: PLR0913 -- the facts of an operation, each named where i
             answer=answer,
             media_type=media_type,
             is_public=is_public,
+            refusals=refusals,
         )
         return Operation(act, description)
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, NoReturn, TypeVar
 
-from portlight.api.schema import Schema
-from portlight.core.errors import InvalidRequestError
+from portlight.api.schema import Schema, or_null
+from portlight.core.drafts import UNSET, Unset
+from portlight.core.errors import MalformedValueError
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -46,9 +47,18 @@ def narrowed(parse: Parser[T], rule: Schema) -> Parser[T]:
     return replace(parse, schema={**parse.schema, **rule})
 
 
+def given_or_not(parse: Parser[T]) -> Parser[T | Unset]:
+    """Accept null as if the field had not been given."""
+
+    def accept(field: str, raw: object) -> T | Unset:
+        return UNSET if raw is None else parse(field, raw)
+
+    return Parser(accept, or_null(parse.schema), parse.shown)
+
+
 def refuse(field: str, rule: str) -> NoReturn:
     """Raise the refusal of a field's value."""
-    raise InvalidRequestError(field, rule)
+    raise MalformedValueError(field, rule)
 
 
 def any_case(words: list[str]) -> str:

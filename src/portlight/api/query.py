@@ -5,11 +5,13 @@ Pure: rendered documents in, documents out. Filters that the store understands a
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import NoReturn, cast
+from typing import cast
 from urllib.parse import urlencode
 
-from portlight.api.errors import BadRequestError
+from portlight.api.errors import BadRequestError, InvalidQueryError
+from portlight.api.parser import Parse
 from portlight.api.schema import TEXT, Schema, array, one_word
 from portlight.api.wire import Json
 from portlight.store.protocol import Window
@@ -20,6 +22,8 @@ Narrow = Callable[[Sequence[str]], Mapping[str, list[str]]]
 """Values of a filter to a condition for the store that everything which matches meets."""
 
 _LIMIT_DIGITS = 9
+_NOTHING = frozenset({"", "None"})
+"""How a filter asks for attributes without a value."""
 
 CONTROLS: Mapping[str, Schema] = {
     "fields": array(TEXT),
@@ -37,10 +41,13 @@ class Listing:
     """What a collection can be filtered by."""
 
     attributes: frozenset[str]
+    """Those of one value: filters for equality, and sort keys."""
     where: Mapping[str, str]
     """Attribute to the store's name for it; the store decides alone, unless there is a matcher."""
     matchers: Mapping[str, Matcher]
     """Filters that are not an equality of one attribute."""
+    typed: Mapping[str, Parse] = field(default_factory=dict)
+    """Attributes whose filters are parsed first: truth values and numbers."""
     narrow: Mapping[str, Narrow] = field(default_factory=dict)
     """Filters with a matcher, of which the store can apply a part."""
     key: str = "id"
@@ -53,6 +60,15 @@ class Page:
 
     items: list[Json]
     links: list[Json]
+
+
+def member_of(key: str) -> Matcher:
+    """Return the filter of an attribute that is a list: it has one of the values."""
+
+    def matches(item: Json, values: Sequence[str]) -> bool:
+        return not set(values).isdisjoint(cast("list[str]", item[key]))
+
+    return matches
 
 
 def tag_matchers() -> dict[str, Matcher]:
@@ -89,47 +105,52 @@ def where_of(listing: Listing, query: Query) -> dict[str, list[str]]:
 
 
 def window_of(listing: Listing, query: Query) -> Window | None:
-    """Return the page that is asked for when the store can cut it, with one more to look ahead.
+    """Return the page that is asked for when the store can cut it.
 
     None: without pages, or when something but the store has a say in what is on them. Raise
     BadRequestError when the page is asked for wrongly.
     """
-    is_paged = "limit" in query or "marker" in query
     keys, directions = _sort_keys(listing, query)
-    if not is_paged or keys not in ([], ["id"]) or _left(listing, query):
-        return None
     limit = _limit(query)
+    if limit is None or keys not in ([], ["id"]) or _left(listing, query):
+        return None
     return Window(
-        limit=None if limit is None else limit + 1,
-        after=query["marker"][-1] if "marker" in query else None,
+        limit=limit,
+        after=marker_of(query),
         descending=(directions == ["desc"]) != _is_backward(query),
     )
 
 
+def marker_of(query: Query) -> str | None:
+    """Return what the page begins after; markers count only in pages."""
+    return (query.get("marker", [""])[-1] or None) if _limit(query) else None
+
+
 def page_of_window(listing: Listing, query: Query, items: Sequence[Json], url: str) -> Page:
-    """Return the page of documents that were found in a window, whose marker is in the list."""
-    limit = _limit(query)
-    kept = list(items) if limit is None else list(items[:limit])
-    around = (len(kept) < len(items), "marker" in query)
-    return _with_fields(query, _page(listing, query, kept, around, url))
+    """Return the page of documents that were found in a window."""
+    return _with_fields(query, _page(listing, query, list(items), url))
 
 
-def select(listing: Listing, query: Query, items: Sequence[Json], url: str) -> Page:
-    """Filter (what the store did not), sort and cut rendered documents, and keep their fields."""
-    left = _left(listing, query)
-    found = [item for item in items if _matches(listing, left, item)] if left else list(items)
-    ordered = _sorted(listing, query, found)
-    return _with_fields(query, _paginate(listing, query, ordered, url))
+def select(
+    listing: Listing, query: Query, items: Sequence[Json], url: str, marked: Json | None = None
+) -> Page:
+    """Filter (what the store did not), sort and cut rendered documents, and keep their fields.
+
+    `marked` is the document that the marker names: the page begins after it, in the list or not.
+    """
+    matches = [_matcher(listing, key, values) for key, values in _left(listing, query).items()]
+    found = [item for item in items if all(is_match(item) for is_match in matches)]
+    key = listing.key
+    if marked is not None and all(item[key] != marked[key] for item in found):
+        ordered = _sorted(listing, query, [*found, marked])
+    else:
+        ordered = _sorted(listing, query, found)
+    return _with_fields(query, _paginate(listing, query, ordered, url, marked))
 
 
 def fields_of(query: Query) -> set[str]:
     """Return the names in the `fields` parameters."""
     return {name for value in query.get("fields", ()) for name in value.split(",")}
-
-
-def refuse_marker(query: Query) -> NoReturn:
-    """Raise BadRequestError: the marker is not in the list."""
-    raise BadRequestError(f"The marker '{query['marker'][-1]}' is not in this list.")
 
 
 def _with_fields(query: Query, page: Page) -> Page:
@@ -151,27 +172,22 @@ def pick(item: Json, fields: set[str]) -> Json:
     return {name: value for name, value in item.items() if name in fields} if fields else item
 
 
-def _matches(listing: Listing, left: Query, item: Json) -> bool:
-    for key, values in left.items():
-        if key in listing.matchers:
-            if not listing.matchers[key](item, values):
-                return False
-        elif not (key in item and _equals(item[key], values)):
-            # a field that the caller may not see matches nothing
-            return False
-    return True
+def _matcher(listing: Listing, key: str, values: Sequence[str]) -> Callable[[Json], bool]:
+    if key in listing.matchers:
+        matcher = listing.matchers[key]
+        return lambda item: matcher(item, values)
+    if key in listing.typed:
+        parsed = {listing.typed[key](key, value) for value in values}
+        return lambda item: item.get(key) in parsed
+    wanted = set(values)
+    # a field that the caller may not see matches nothing
+    return lambda item: key in item and _equals(item[key], wanted)
 
 
-def _equals(value: object, wanted: Sequence[str]) -> bool:
-    if isinstance(value, bool):
-        return any(_truth(one) is value for one in wanted)
-    if isinstance(value, list):
-        return any(str(member) in wanted for member in value)
-    return ("" if value is None else str(value)) in wanted or (value is None and "None" in wanted)
-
-
-def _truth(spelling: str) -> bool | None:
-    return {"true": True, "1": True, "false": False, "0": False}.get(spelling.lower())
+def _equals(value: object, wanted: AbstractSet[str]) -> bool:
+    if value is None:
+        return not wanted.isdisjoint(_NOTHING)
+    return str(value) in wanted
 
 
 def _sort_keys(listing: Listing, query: Query) -> tuple[list[str], list[str]]:
@@ -189,7 +205,7 @@ def _sort_keys(listing: Listing, query: Query) -> tuple[list[str], list[str]]:
 
 def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
     keys, directions = _sort_keys(listing, query)
-    if not keys and "limit" not in query and "marker" not in query:
+    if not keys and "limit" not in query and not _is_backward(query):
         return items
     # pages need a total order: ties are settled by id, and sorts are stable
     ordered = sorted(items, key=lambda item: str(item[listing.key]))
@@ -204,33 +220,37 @@ def _rank(value: object) -> tuple[bool, float, str]:
     return (value is not None, 0.0, "" if value is None else str(value))
 
 
-def _paginate(listing: Listing, query: Query, items: list[Json], url: str) -> Page:
-    limit = _limit(query)
-    ordered = items[::-1] if _is_backward(query) else items
-    start = _after_marker(listing, query, ordered)
-    window = ordered[start:] if limit is None else ordered[start : start + limit]
-    around = (start + len(window) < len(ordered), start > 0)
-    return _page(listing, query, window, around, url)
-
-
-def _page(
-    listing: Listing, query: Query, window: list[Json], around: tuple[bool, bool], url: str
+def _paginate(
+    listing: Listing, query: Query, items: list[Json], url: str, marked: Json | None
 ) -> Page:
-    """Return a page in the order of the list; `around`: whether there is more after and before."""
-    backward = _is_backward(query)
-    has_more, has_before = around
-    links: list[Json] = []
-    if _limit(query) is not None and window:
-        first, last = str(window[0][listing.key]), str(window[-1][listing.key])
-        ahead, behind = ("previous", "next") if backward else ("next", "previous")
-        forward_link = _link(ahead, query, url, last, backward)
-        backward_link = _link(behind, query, url, first, not backward)
-        links = [forward_link] * has_more + [backward_link] * has_before
-    return Page(items=window[::-1] if backward else window, links=links)
+    ordered = items[::-1] if _is_backward(query) else items
+    limit = _limit(query)
+    if limit is None:
+        return Page(items=ordered, links=[])
+    keys = [item[listing.key] for item in ordered]
+    start = 0 if marked is None else 1 + keys.index(marked[listing.key])
+    return _page(listing, query, ordered[start : start + limit], url)
+
+
+def _page(listing: Listing, query: Query, window: list[Json], url: str) -> Page:
+    """Return a page in the order of the list, with the links that Neutron gives.
+
+    A full page has a next one, which may be empty: only a page that is not full is known to be the
+    last in its direction.
+    """
+    is_short, is_backward = len(window) < (_limit(query) or 0), _is_backward(query)
+    items = window[::-1] if is_backward else window
+    keys = [str(item[listing.key]) for item in items]
+    links = []
+    if is_backward or not is_short:
+        links.append(_link("next", query, url, keys[-1:]))
+    if not (is_backward and is_short):
+        links.append(_link("previous", query, url, keys[:1]))
+    return Page(items=items, links=links)
 
 
 def _is_backward(query: Query) -> bool:
-    return _truth(query.get("page_reverse", ["false"])[-1]) is True
+    return query.get("page_reverse", [""])[-1].lower() == "true"
 
 
 def _limit(query: Query) -> int | None:
@@ -238,23 +258,12 @@ def _limit(query: Query) -> int | None:
         return None
     spelling = query["limit"][-1]
     if not spelling.isdecimal() or len(spelling) > _LIMIT_DIGITS:
-        raise BadRequestError(f"Limit must be an integer 0 or greater and not '{spelling}'")
+        raise InvalidQueryError(f"Limit must be an integer 0 or greater and not '{spelling}'")
     return int(spelling) or None
 
 
-def _after_marker(listing: Listing, query: Query, items: list[Json]) -> int:
-    if "marker" not in query:
-        return 0
-    marker = query["marker"][-1]
-    for index, item in enumerate(items):
-        if item[listing.key] == marker:
-            return index + 1
-    refuse_marker(query)
-
-
-def _link(relation: str, query: Query, url: str, marker: str, backward: bool) -> Json:  # noqa: FBT001 -- private
+def _link(relation: str, query: Query, url: str, marker: list[str]) -> Json:
     kept = {key: values for key, values in query.items() if key not in ("marker", "page_reverse")}
-    target = {**kept, "marker": [marker]}
-    if backward:
-        target["page_reverse"] = ["True"]
-    return {"rel": relation, "href": f"{url}?{urlencode(target, doseq=True)}"}
+    turned = {"page_reverse": ["True"]} if relation == "previous" else {}
+    target = urlencode({**kept, "marker": marker, **turned}, doseq=True)
+    return {"rel": relation, "href": f"{url}?{target}"}

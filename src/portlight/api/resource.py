@@ -5,7 +5,6 @@ A kind is a row of facts: its attributes, its draft and the use cases of the ser
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
 from typing import Generic, Protocol, TypeVar
 
@@ -13,16 +12,17 @@ from starlette.routing import Route
 
 from portlight.api.attributes import Attributes, parse_create, parse_update
 from portlight.api.documents import Documents
-from portlight.api.errors import BadRequestError
+from portlight.api.errors import BadRequestError, InvalidQueryError
 from portlight.api.operation import Operation
+from portlight.api.parser import Parse
 from portlight.api.query import (
     Listing,
     Matcher,
     Narrow,
     fields_of,
+    marker_of,
     page_of_window,
     pick,
-    refuse_marker,
     select,
     tag_matchers,
     where_of,
@@ -31,7 +31,7 @@ from portlight.api.query import (
 from portlight.api.resource_operations import describe
 from portlight.api.schema import Schema
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
-from portlight.api.wire import Json
+from portlight.api.wire import Json, boolean, whole
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.service.collection import C, Collection, D, I
@@ -40,6 +40,8 @@ from portlight.service.sharing import O
 I_contra = TypeVar("I_contra", bound=str, contravariant=True)
 
 _REVISION = "revision_number="
+_TYPED: Mapping[object, Parse] = {"boolean": boolean, "integer": whole}
+"""How the filters of these JSON types are read."""
 
 
 class Force(Protocol[I_contra]):
@@ -90,15 +92,7 @@ COMMON_WHERE: Mapping[str, str] = {
 
 def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Route]:
     """Return the two routes of a resource below `base`, which ends without a slash."""
-    listing = Listing(
-        attributes=frozenset(name for name, one in resource.attributes.items() if one.is_rendered),
-        where={**COMMON_WHERE, **resource.where},
-        matchers={
-            **(tag_matchers() if "tags" in resource.attributes else {}),
-            **resource.matchers,
-        },
-        narrow=resource.narrow,
-    )
+    listing = listing_of(resource)
     documents = Documents(resource.render, is_kept=resource.renders_alone)
     collection = f"{base}/{resource.plural.replace('_', '-')}"
     told = describe(
@@ -119,11 +113,31 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
         route(
             face,
             collection + "/{id}",
-            GET=Operation(lambda call: _show(resource, call), told.show),
+            GET=Operation(lambda call: _show(resource, listing, call), told.show),
             PUT=Operation(lambda call: _update(resource, call), told.update),
             DELETE=Operation(lambda call: _delete(resource, call), told.delete),
         ),
     ]
+
+
+def listing_of(resource: Resource[O, I, D, C]) -> Listing:
+    """Return what lists of the kind can be filtered and sorted by."""
+    single = {name: one for name, one in resource.attributes.items() if one.is_single}
+    return Listing(
+        attributes=frozenset(single),
+        where={**COMMON_WHERE, **resource.where},
+        matchers={
+            **(tag_matchers() if "tags" in resource.attributes else {}),
+            **resource.matchers,
+        },
+        typed={
+            name: parse
+            for name, one in single.items()
+            for kind, parse in _TYPED.items()
+            if one.kinds == {kind}
+        },
+        narrow=resource.narrow,
+    )
 
 
 def parse_draft(resource: Resource[O, I, D, C], document: Json) -> D:
@@ -142,13 +156,13 @@ def envelope(document: Json, name: str) -> Json:
 
 
 def required_revision(call: Call) -> int | None:
-    """Return N of `If-Match: revision_number=N`; None without the header."""
+    """Return N of `If-Match: revision_number=N`; None without the header, or when all will do."""
     header = call.headers.get("if-match")
-    if header is None:
+    if header is None or header.strip() == "*":
         return None
     spelling = header.strip().strip('"').removeprefix(_REVISION)
     if not spelling.isdecimal():
-        raise BadRequestError(f"If-Match must be '{_REVISION}N', not '{header}'.")
+        raise InvalidQueryError(f"If-Match must be '{_REVISION}N', not '{header}'.")
     return int(spelling)
 
 
@@ -178,14 +192,11 @@ def _list(
 ) -> Reply:
     where = where_of(listing, call.query)
     window = window_of(listing, call.query)
-    find = partial(resource.use(call.cloud).find, call.caller)
-    if window is not None and window.after is not None:
-        marked = [one for one in where.get("id", [window.after]) if one == window.after]
-        if not find({**where, "id": marked}):
-            refuse_marker(call.query)
-    rendered = documents.of(call.cloud, call.caller, find(where, window))
+    marked = _marked(resource, call)
+    entities = resource.use(call.cloud).find(call.caller, where, window)
+    rendered = documents.of(call.cloud, call.caller, entities)
     page = (
-        select(listing, call.query, rendered, call.url)
+        select(listing, call.query, rendered, call.url, marked)
         if window is None
         else page_of_window(listing, call.query, rendered, call.url)
     )
@@ -195,7 +206,18 @@ def _list(
     return Reply(document=body)
 
 
-def _show(resource: Resource[O, I, D, C], call: Call) -> Reply:
+def _marked(resource: Resource[O, I, D, C], call: Call) -> Json | None:
+    """Return the document that the marker names; raise NotFoundError when there is none."""
+    marker = marker_of(call.query)
+    if marker is None:
+        return None
+    entity = resource.use(call.cloud).get(call.caller, resource.identifier(marker))
+    (rendered,) = resource.render(call.cloud, call.caller, [entity])
+    return rendered
+
+
+def _show(resource: Resource[O, I, D, C], listing: Listing, call: Call) -> Reply:
+    where_of(listing, call.query)
     entity = resource.use(call.cloud).get(call.caller, resource.identifier(call.path["id"]))
     (rendered,) = resource.render(call.cloud, call.caller, [entity])
     return Reply(document={resource.name: pick(rendered, fields_of(call.query))})

@@ -70,7 +70,8 @@ def listing_parameters(listing: Listing, filters: Mapping[str, Schema]) -> Param
         "sort_key": array(one_word(*sorted(listing.attributes))),
         "sort_dir": array(one_word("asc", "desc")),
     }
-    by_value = {name: array(filters.get(name, TEXT)) for name in names}
+    typed = {name: parse.schema for name, parse in listing.typed.items()}
+    by_value = {name: array(filters.get(name, typed.get(name, TEXT))) for name in names}
     controls = {name: order.get(name, schema) for name, schema in CONTROLS.items()}
     return {**by_value, **controls}
 

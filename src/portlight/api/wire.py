@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TypeVar
 
+import msgspec
+
 from portlight.api.parser import (
     Parse,
     Parser,
@@ -18,7 +20,7 @@ from portlight.api.parser import (
     parser,
     refuse,
 )
-from portlight.api.schema import TEXT, TRUTH, Schema, or_null, titled
+from portlight.api.schema import NULL, TEXT, TRUTH, WHOLE, Schema, or_null, titled
 from portlight.core.errors import InvalidRequestError
 from portlight.values.addresses import (
     AddressRange,
@@ -38,15 +40,22 @@ E = TypeVar("E", bound=StrEnum)
 
 NAME_LENGTH = 255
 LIST_LENGTH = 4096
-NUMBER_LENGTH = 20
+_NUMBER = "0|[1-9][0-9]{0,19}|-[1-9][0-9]{0,18}"
+_NUMBER_TEXT = re.compile(_NUMBER)
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}"
 _UUID_TEXT = re.compile(_UUID)
 _LENGTH_TEXT = re.compile(r"[^%/]+/(0|[1-9][0-9]{0,2})")
-_TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False}
+_TRUTHS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "1", "t", "on", "y", "yes"), True),
+    **dict.fromkeys(("false", "0", "f", "off", "n", "no"), False),
+}
 _IP: Schema = titled(
     "ip_address", {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 )
 _CIDR: Schema = titled("cidr", {"type": "string", "format": "cidr"})
+"""`address/length`, with nothing but zeros behind the length."""
+_LOOSE_CIDR: Schema = titled("loose_cidr", {"type": "string", "format": "loose-cidr"})
+"""`address/length`, whatever is behind the length."""
 _MAC: Schema = titled(
     "mac_address",
     {
@@ -90,7 +99,7 @@ def boolean(field: str, raw: object) -> bool:
     # a list or an object is no spelling of anything, and cannot be looked up
     spelling = str(raw).lower() if isinstance(raw, str | int) else ""
     if spelling not in _TRUTHS:
-        refuse(field, f"'{raw}' cannot be converted to boolean")
+        raise InvalidRequestError(field, f"'{raw}' cannot be converted to boolean")
     return _TRUTHS[spelling]
 
 
@@ -107,6 +116,12 @@ def integer(low: int, high: int) -> Parser[int]:
         return number
 
     return parse
+
+
+@parser({"anyOf": [WHOLE, {"type": "string", "pattern": f"^({_NUMBER})$"}]}, shown=WHOLE)
+def whole(field: str, raw: object) -> int:
+    """Accept any whole number, or its decimal spelling."""
+    return _whole_number(field, raw)
 
 
 def one_number(*numbers: int) -> Parser[int]:
@@ -150,7 +165,16 @@ def prefix(field: str, raw: object) -> IpPrefix:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
-@parser({"anyOf": [_IP, _CIDR]}, shown=_CIDR)
+@parser(_LOOSE_CIDR, shown=_CIDR)
+def network_prefix(field: str, raw: object) -> IpPrefix:
+    """Accept a network in CIDR form; host bits are cleared, as Neutron does for subnets."""
+    try:
+        return parse_prefix(_with_length(raw), strict=False)
+    except ValueError as error:
+        raise InvalidRequestError(field, f"'{raw}' is not a valid IP subnet") from error
+
+
+@parser({"anyOf": [_IP, _LOOSE_CIDR]}, shown=_CIDR)
 def loose_prefix(field: str, raw: object) -> IpPrefix:
     """Accept an address or a network; host bits are cleared, as Neutron does for rules."""
     try:
@@ -159,7 +183,7 @@ def loose_prefix(field: str, raw: object) -> IpPrefix:
         refuse(field, f"'{raw}' is not a valid IP subnet")
 
 
-@parser({"type": "string", "anyOf": [*_IP["anyOf"], {"format": "cidr"}]}, shown=_CIDR)  # type: ignore[misc]
+@parser({"anyOf": [_IP, _LOOSE_CIDR]}, shown=TEXT)
 def spelled_prefix(field: str, raw: object) -> IpInterface:
     """Accept an address or a network; its spelling is kept, host bits included."""
     try:
@@ -216,6 +240,21 @@ def nullable(parse: Parser[T]) -> Parser[T | None]:
     return Parser(accept, or_null(parse.schema), or_null(parse.shown))
 
 
+def json_object(limit: int) -> Parser[str]:
+    """Accept any object whose JSON has at most `limit` characters; null is the empty one."""
+
+    @parser({"anyOf": [{"type": "object"}, NULL]}, shown={"type": "object"})
+    def parse(field: str, raw: object) -> str:
+        if raw is not None and not isinstance(raw, dict):
+            refuse(field, f"'{raw}' is not a dictionary")
+        spelled = msgspec.json.encode(raw or {}, order="sorted").decode()
+        if len(spelled) > limit:
+            refuse(field, f"its JSON is longer than {limit} characters")
+        return spelled
+
+    return parse
+
+
 def either(first: Parser[T], second: Parser[T]) -> Parser[T]:
     """Accept what one of the two accepts; the second one says what is wrong."""
 
@@ -230,15 +269,13 @@ def either(first: Parser[T], second: Parser[T]) -> Parser[T]:
 
 
 def list_of(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]:
-    """Accept a list (null is the empty one); give a tuple."""
+    """Accept a list; give a tuple."""
 
     @parser(
-        or_null({"type": "array", "items": parse.schema, "maxItems": limit}),
+        {"type": "array", "items": parse.schema, "maxItems": limit},
         shown={"type": "array", "items": parse.shown},
     )
     def parse_list(field: str, raw: object) -> tuple[T, ...]:
-        if raw is None:
-            return ()
         if not isinstance(raw, list):
             refuse(field, f"'{raw}' is not a list")
         if len(raw) > limit:
@@ -246,6 +283,16 @@ def list_of(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]
         return tuple(parse(field, item) for item in raw)
 
     return parse_list
+
+
+def list_or_null(parse: Parser[T], limit: int = LIST_LENGTH) -> Parser[tuple[T, ...]]:
+    """Accept a list, or null for the empty one; give a tuple."""
+    given = list_of(parse, limit)
+
+    def accept(field: str, raw: object) -> tuple[T, ...]:
+        return () if raw is None else given(field, raw)
+
+    return Parser(accept, or_null(given.schema), given.shown)
 
 
 def set_of(parse: Parser[T], limit: int) -> Parser[frozenset[T]]:
@@ -312,7 +359,7 @@ def moment(seconds: float) -> str:
 def _whole_number(field: str, raw: object) -> int:
     number = _number_of(raw)
     if number is None:
-        refuse(field, f"'{raw}' is not an integer")
+        raise InvalidRequestError(field, f"'{raw}' is not an integer")
     return number
 
 
@@ -322,8 +369,7 @@ def _number_of(raw: object) -> int | None:
         return int(raw) if raw.is_integer() else None
     if isinstance(raw, str):
         # the one spelling of a number: no blanks, signs, zeros or underscores that int() allows
-        number = int(raw) if raw.lstrip("-").isdecimal() and len(raw) <= NUMBER_LENGTH else None
-        return number if str(number) == raw else None
+        return int(raw) if _NUMBER_TEXT.fullmatch(raw) else None
     return raw if isinstance(raw, int) and not isinstance(raw, bool) else None
 
 

@@ -16,6 +16,7 @@ from portlight.core.security_group import Direction, EtherType
 from portlight.plan.classifier import Action, Classifier, ClassifierRule, Family
 from portlight.plan.host import MirrorSourcePlan, MirrorWayPlan
 from portlight.values.addresses import IpPrefix
+from portlight.values.prefixes import PrefixSet, prefix_set
 
 MAX_CHAINS = 4
 """Classifiers of one source, direction and case (MIRROR_CHAINS in bpf/abi.h)."""
@@ -118,12 +119,16 @@ def _compiled(rule: MirrorFilterRule) -> ClassifierRule:
     return ClassifierRule(
         family=_FAMILY[rule.ethertype],
         protocol=rule.protocol,
-        local_prefix=source if sent else destination,
-        remote_prefix=destination if sent else source,
+        local_prefixes=_as_set(source if sent else destination),
+        remote_prefixes=_as_set(destination if sent else source),
         source_ports=rule.source_ports,
         destination_ports=rule.destination_ports,
         action=_ACTION[rule.action],
     )
+
+
+def _as_set(prefix: IpPrefix | None) -> PrefixSet | None:
+    return None if prefix is None else prefix_set((prefix,))
 
 
 def _narrow(prefix: IpPrefix | None) -> IpPrefix | None:

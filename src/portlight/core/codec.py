@@ -3,6 +3,7 @@
 Pure. This is our own form; the wire spellings of the faces live in `api/`.
 """
 
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -32,8 +33,14 @@ def _from_builtin(kind: Any, value: Any) -> Any:  # noqa: ANN401 -- msgspec's ho
     if kind is IpAddress:
         return ip_address(value)
     if kind is IpPrefix:
-        return ip_network(value)
+        return _prefix(value)
     raise NotImplementedError(f"no value of {kind} from JSON")
+
+
+@lru_cache(maxsize=1 << 16)
+def _prefix(text: str) -> IpPrefix:
+    """Read a prefix. A large address group comes again with each change, nearly the same."""
+    return ip_network(text)
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_builtin)

@@ -24,7 +24,7 @@ from portlight.values.ids import DomainId, ProjectId, UserId
 
 MAX_PASSWORD = 4096
 MAX_TAGS = 80
-MAX_DESCRIPTION = 65_535
+MAX_DESCRIPTION = 4_096
 
 T = TypeVar("T", DomainId, str)
 

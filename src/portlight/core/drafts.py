@@ -122,6 +122,8 @@ class PortDraft:
     delete_on_termination: bool | Unset = UNSET
     extra_dhcp_options: tuple[ExtraDhcpOption | DroppedDhcpOption, ...] | Unset = UNSET
     """Merged by name and IP version with those that the port has."""
+    propagate_uplink_status: bool | Unset = UNSET
+    binding_profile: str | Unset = UNSET
     host: str | Unset = UNSET
 
 

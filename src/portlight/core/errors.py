@@ -44,6 +44,10 @@ class InvalidRequestError(DomainError):
         self.rule = rule
 
 
+class MalformedValueError(InvalidRequestError):
+    """A field's value is not of the kind that it has to be."""
+
+
 class NotFoundError(DomainError):
     """The thing does not exist, or the caller may not know that it does."""
 

@@ -52,4 +52,7 @@ class KeyDoesNotFitError(ConflictError):
 
 
 class IdentityUnavailableError(DomainError):
-    """The Keystone that knows the tokens does not answer."""
+    """The Keystone that knows the tokens does not answer. What was seen is for the log."""
+
+    def __init__(self) -> None:
+        super().__init__("The identity service cannot be reached now. Try again later.")

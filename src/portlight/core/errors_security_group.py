@@ -23,6 +23,14 @@ class DefaultSecurityGroupError(ConflictError):
         self.project_id = project_id
 
 
+class SecondDefaultSecurityGroupError(DefaultSecurityGroupError):
+    """The name of the default group is given to another one."""
+
+
+class DefaultSecurityGroupNameError(DefaultSecurityGroupError):
+    """The default group is given another name."""
+
+
 class SecurityGroupRuleExistsError(ConflictError):
     """A rule with the same meaning is there already (the description does not count)."""
 

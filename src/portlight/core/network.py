@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from portlight.core.meta import Meta
 from portlight.values.addresses import AddressRange, IpAddress, IpPrefix
-from portlight.values.ids import NetworkId, SubnetId, SubnetPoolId
+from portlight.values.ids import NetworkId, ProjectId, SubnetId, SubnetPoolId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,8 @@ class Subnet:
     gateway_ip: IpAddress | None
     allocation_pools: tuple[AddressRange, ...]
     """Sorted, disjoint, inside `cidr`, without the gateway."""
+    network_owner: ProjectId | None = None
+    """The project of the network, when it is another one than the subnet's."""
     enable_dhcp: bool = True
     dns_nameservers: tuple[IpAddress, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()

@@ -9,7 +9,7 @@ from portlight.core.drafts import NetworkDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_network import AvailabilityZoneNotFoundError, DnsDomainError
 from portlight.core.network import Network, Subnet
-from portlight.values.ids import NetworkId
+from portlight.values.ids import NetworkId, ProjectId
 
 MIN_MTU = 68
 """RFC 791."""
@@ -53,6 +53,12 @@ def change_network(
     )
     check_mtu(changed.mtu, subnets)
     return changed
+
+
+def owner_for_others(network: Network, birth: Birth) -> ProjectId | None:
+    """Return the project of the network for what another project has on it; None for its own."""
+    owner = network.meta.project_id
+    return None if owner == birth.project_id else owner
 
 
 def check_mtu(mtu: int, subnets: Sequence[Subnet]) -> None:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from portlight.core.meta import Meta
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
-from portlight.values.ids import HostName, NetworkId, PortId, SecurityGroupId, SubnetId
+from portlight.values.ids import HostName, NetworkId, PortId, ProjectId, SecurityGroupId, SubnetId
 
 SERVICE_OWNERS = "network:"
 """Prefix of the owners of ports without a guest: servers, virtual IPs, router interfaces."""
@@ -79,6 +79,8 @@ class Port:
     network_id: NetworkId
     meta: Meta
     mac: MacAddress
+    network_owner: ProjectId | None = None
+    """The project of the network, when it is another one than the port's."""
     fixed_ips: tuple[FixedIp, ...] = ()
     retired_ips: tuple[RetiredIp, ...] = ()
     allowed_address_pairs: tuple[AddressPair, ...] = ()
@@ -95,5 +97,9 @@ class Port:
     """The place among the interfaces of the instance: 0 is eth0."""
     delete_on_termination: bool = False
     extra_dhcp_options: tuple[ExtraDhcpOption, ...] = ()
+    propagate_uplink_status: bool = True
+    """Kept for clients: a link of ours has no uplink whose state it could follow."""
+    binding_profile: str = "{}"
+    """What an administrator notes for whoever binds the port; the text of a JSON object."""
     host: HostName | None = None
     status: PortStatus = PortStatus.DOWN

@@ -15,6 +15,7 @@ from portlight.core.errors_port import (
     VirtualIpHasNoGroupsError,
 )
 from portlight.core.network import Network
+from portlight.core.networks import owner_for_others
 from portlight.core.port import (
     OWNER_INSTANCE,
     OWNER_VIRTUAL_IP,
@@ -53,6 +54,7 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
         number=birth.number,
         network_id=network.id,
         meta=first_meta(draft, birth),
+        network_owner=owner_for_others(network, birth),
         mac=parts.mac,
         fixed_ips=parts.fixed_ips,
         allowed_address_pairs=given(draft.allowed_address_pairs, ()),
@@ -64,6 +66,8 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
         device_owner=given(draft.device_owner, ""),
         delete_on_termination=given(draft.delete_on_termination, default=False),
         extra_dhcp_options=_merged_options((), given(draft.extra_dhcp_options, ())),
+        propagate_uplink_status=given(draft.propagate_uplink_status, default=True),
+        binding_profile=given(draft.binding_profile, "{}"),
         host=_host(given(draft.host, "")),
     )
     if port.security_groups and not port.port_security_enabled:
@@ -92,6 +96,8 @@ def change_port(port: Port, draft: PortDraft, *, parts: PortParts, now: float) -
         extra_dhcp_options=_merged_options(
             port.extra_dhcp_options, given(draft.extra_dhcp_options, ())
         ),
+        propagate_uplink_status=given(draft.propagate_uplink_status, port.propagate_uplink_status),
+        binding_profile=given(draft.binding_profile, port.binding_profile),
         host=_host(given(draft.host, port.host or "")),
     )
     if changed.security_groups and not changed.port_security_enabled:
@@ -230,6 +236,8 @@ def _check_pairs(port: Port) -> None:
     for pair in port.allowed_address_pairs:
         mac = pair.mac or port.mac
         check_mac("allowed_address_pairs", mac)
+        if pair.prefix.network_address.is_multicast:
+            raise InvalidRequestError("allowed_address_pairs", f"{pair.prefix} is multicast")
         if (pair.prefix, mac) in seen:
             raise DuplicateAddressPairError(pair.prefix, mac)
         seen.add((pair.prefix, mac))

@@ -11,7 +11,7 @@ from portlight.core.drafts import (
 )
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_security_group import (
-    DefaultSecurityGroupError,
+    DefaultSecurityGroupNameError,
     InvalidIcmpValueError,
     InvalidPortRangeError,
     InvalidPortValueError,
@@ -20,6 +20,7 @@ from portlight.core.errors_security_group import (
     ProtocolRequiredWithPortsError,
     ProtocolWithoutPortsError,
     RemotePrefixFamilyError,
+    SecondDefaultSecurityGroupError,
     SecurityGroupRuleExistsError,
 )
 from portlight.core.meta import Meta
@@ -42,7 +43,7 @@ _IP_VERSION = {EtherType.IPV4: 4, EtherType.IPV6: 6}
 def build_security_group(draft: SecurityGroupDraft, birth: Birth) -> SecurityGroup:
     """Return the new group, without its rules."""
     if given(draft.name, "") == DEFAULT_NAME:
-        raise DefaultSecurityGroupError("Creating a second", birth.project_id)
+        raise SecondDefaultSecurityGroupError("Creating a second", birth.project_id)
     return SecurityGroup(
         id=SecurityGroupId(birth.id),
         number=birth.number,
@@ -73,8 +74,10 @@ def change_security_group(
         stateful=given(draft.stateful, group.stateful),
         established_flows=given(draft.established_flows, group.established_flows),
     )
-    if (changed.meta.name == DEFAULT_NAME) is not group.is_default:
-        raise DefaultSecurityGroupError("Renaming to or from the", group.meta.project_id)
+    if group.is_default and changed.meta.name != DEFAULT_NAME:
+        raise DefaultSecurityGroupNameError("Renaming the", group.meta.project_id)
+    if changed.meta.name == DEFAULT_NAME and not group.is_default:
+        raise SecondDefaultSecurityGroupError("Making another", group.meta.project_id)
     return changed
 
 

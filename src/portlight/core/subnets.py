@@ -16,7 +16,7 @@ from portlight.core.errors_network import (
 )
 from portlight.core.ipam import default_pools, host_range, is_host_address
 from portlight.core.network import Ipv6Mode, Network, Subnet
-from portlight.core.networks import check_mtu
+from portlight.core.networks import check_mtu, owner_for_others
 from portlight.values.addresses import AddressRange, IpAddress, IpPrefix
 from portlight.values.ids import SubnetId
 
@@ -40,6 +40,7 @@ def build_subnet(
         id=SubnetId(birth.id),
         network_id=network.id,
         meta=first_meta(draft, birth),
+        network_owner=owner_for_others(network, birth),
         cidr=cidr,
         gateway_ip=gateway,
         allocation_pools=_sorted(pools),
@@ -191,6 +192,15 @@ def _check_handed_out(subnet: Subnet) -> None:
         raise InvalidRequestError("host_routes", f"more than {MAX_HOST_ROUTES} of them")
     if len(set(subnet.host_routes)) != len(subnet.host_routes):
         raise InvalidRequestError("host_routes", "one of them is given twice")
+    _check_families(subnet)
+
+
+def _check_families(subnet: Subnet) -> None:
+    for server in subnet.dns_nameservers:
+        if server.version != subnet.cidr.version:
+            raise InvalidRequestError(
+                "dns_nameservers", f"{server} is of another family than the cidr"
+            )
     for route in subnet.host_routes:
         if not route.destination.version == route.nexthop.version == subnet.cidr.version:
             raise InvalidRequestError(

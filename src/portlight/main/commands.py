@@ -11,6 +11,7 @@ from portlight.cli.demo.command import run_demo
 from portlight.client.client import connect
 from portlight.client.credentials import load_credentials
 from portlight.main.agent import run_agent, tear_down_host
+from portlight.main.keystone import remember_service_user
 from portlight.main.lifecycle import (
     LifecycleError,
     answers,
@@ -50,6 +51,11 @@ def _listener_options(command: C) -> C:
             help="postgresql+psycopg://USER@HOST/NAME. Default: a file in the state folder.",
         ),
         click.option("--workers", type=int, help="Server processes on the listener. Default: 1."),
+        click.option(
+            "--keystone",
+            metavar="URL",
+            help="Accept the tokens of this Keystone. Default: users and tokens of our own.",
+        ),
     ):
         command = option(command)
     return command
@@ -57,9 +63,12 @@ def _listener_options(command: C) -> C:
 
 def _settings(state: Path, flags: dict[str, Any]) -> Settings:
     try:
-        return load_settings(state, flags, os.environ)
+        settings = load_settings(state, flags, os.environ)
+        if settings.keystone:
+            remember_service_user(settings.state, os.environ)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
+    return settings
 
 
 def _up(settings: Settings) -> Settings:
@@ -76,7 +85,10 @@ def up(state: Path, **flags: Any) -> None:  # noqa: ANN401 -- the options above
     """Start the server and the agent of this host; again is safe."""
     settings = _up(_settings(state, flags))
     click.echo(f"Portlight answers at {settings.url}")
-    click.echo(f"Credentials: {settings.state}/credentials.json, openrc and clouds.yaml")
+    if settings.keystone:
+        click.echo(f"Tokens are those of {settings.keystone}")
+    else:
+        click.echo(f"Credentials: {settings.state}/credentials.json, openrc and clouds.yaml")
 
 
 @click.command("down")

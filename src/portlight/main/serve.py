@@ -30,6 +30,7 @@ from portlight.main.credentials import (
     credential_sealer,
     ensure_credentials,
 )
+from portlight.main.keystone import foreign_identity
 from portlight.main.logs import log_to_stderr
 from portlight.main.settings import Settings, SettingsError
 from portlight.main.sources import RandomIds
@@ -72,6 +73,7 @@ def open_app(settings: Settings) -> Starlette:
         clock=time.time,
         host=HostName(settings.host),
         sealer=credential_sealer(settings.state),
+        foreign=foreign_identity(settings),
     )
     return build_app(
         cloud, agent_token=agent_token(settings.state), beside=partial(_beside, cloud, store)
@@ -83,8 +85,10 @@ def _prepare(settings: Settings) -> None:
     lock = wait_for_lock(settings.state / "serve.lock")
     try:
         with closing(open_store(settings.database_url)) as store:
-            _check_known(settings, store)
-            ensure_credentials(settings, store, RandomIds())
+            if not settings.keystone:
+                _check_known(settings, store)
+                ensure_credentials(settings, store, RandomIds())
+        foreign_identity(settings)
         agent_token(settings.state)
     except (UnavailableError, UnknownSchemaError) as error:
         details = error.details if isinstance(error, UnavailableError) else error

@@ -45,6 +45,8 @@ class Settings:
     """URL of the database; empty: an SQLite file in the state folder. May hold a password."""
     workers: int = 1
     """Server processes that share the listener."""
+    keystone: str = ""
+    """URL of an existing Keystone whose tokens count; empty: identity is our own."""
     bpf_objects: Path = _CHECKOUT / "build" / "bpf"
 
     @property
@@ -84,6 +86,7 @@ class _Chosen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     insecure: bool = False
     database: str = ""
     workers: int = 1
+    keystone: str = ""
 
 
 def load_settings(
@@ -91,8 +94,8 @@ def load_settings(
 ) -> Settings:
     """Return the checked settings of a state folder; raise SettingsError.
 
-    `flags` has `listen`, `host`, `tls_cert`, `tls_key`, `insecure`, `database` and `workers`, None
-    when not given.
+    `flags` has `listen`, `host`, `tls_cert`, `tls_key`, `insecure`, `database`, `workers` and
+    `keystone`, None when not given.
     """
     state = state.absolute()
     before = _read(state)
@@ -113,6 +116,7 @@ def load_settings(
         insecure=bool(flags.get("insecure")) or before.insecure,
         database=chosen("database", "PORTLIGHT_DATABASE", before.database) or "",
         workers=int(flags.get("workers") or before.workers),
+        keystone=chosen("keystone", "PORTLIGHT_KEYSTONE", before.keystone) or "",
         bpf_objects=Path(environment.get("PORTLIGHT_BPF", str(_CHECKOUT / "build" / "bpf"))),
     )
     _check(settings)
@@ -131,6 +135,7 @@ def save_settings(settings: Settings) -> None:
         insecure=settings.insecure,
         database=settings.database,
         workers=settings.workers,
+        keystone=settings.keystone,
     )
     write_private(settings.state / "settings.json", msgspec.json.encode(remembered))
 
@@ -186,6 +191,8 @@ def _check(settings: Settings) -> None:
             " clear text. Give --tls-cert and --tls-key, or --insecure"
         )
     _check_store(settings)
+    if settings.keystone and not settings.keystone.startswith(("http://", "https://")):
+        raise SettingsError(f"--keystone {settings.keystone!r} is not the URL of a Keystone")
 
 
 def _check_store(settings: Settings) -> None:

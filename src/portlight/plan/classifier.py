@@ -8,7 +8,6 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
-from portlight.values.addresses import IpPrefix
 from portlight.values.prefixes import PrefixSet
 from portlight.values.ranges import PortRange
 
@@ -47,7 +46,7 @@ class ClassifierRule:
 
     family: Family
     protocol: int | None = None
-    local_prefix: IpPrefix | None = None
+    local_prefixes: PrefixSet | None = None
     remote_prefixes: PrefixSet | None = None
     remote_group: int | None = None
     """Number of a group whose members match as the remote side; excludes `remote_prefixes`."""

@@ -81,7 +81,7 @@ class _Known:
     user: User
     project: Project
     is_restored: bool
-    """Whether he is new, or came back with a new password."""
+    """Whether he is new, came back with a new password, or his project had to be made again."""
 
 
 def bootstrap(
@@ -98,7 +98,7 @@ def bootstrap(
         desk = _Desk(tx=tx, ids=ids, sealer=sealer, hasher=hasher)
         first = _ensure(desk, ADMIN_NAME, admin)
         second = _ensure(desk, USER_NAME, user)
-        if first.is_restored:
+        if first.is_restored or second.is_restored:
             for project in (first.project, second.project):
                 _assign(tx, first.user.id, project.id, ADMIN)
         if second.is_restored:
@@ -114,21 +114,21 @@ def _ensure(desk: _Desk, name: str, secrets: Secrets) -> _Known:
     project = projects[0] if projects else Project(id=ProjectId(desk.ids.uuid()), name=name)
     if not projects:
         desk.tx.insert(project)
-    if users and not secrets.is_new:
-        return _Known(user=users[0], project=project, is_restored=False)
-    fresh = desk.hasher.hash(secrets.password)
-    if users:
-        user = replace(users[0], password_hash=fresh, enabled=True)
-        desk.tx.update(users[0], user)
+    present = users[0] if users else None
+    if present is not None and projects and not secrets.is_new:
+        return _Known(user=present, project=project, is_restored=False)
+    user = replace(
+        present or User(id=UserId(desk.ids.uuid()), name=name, password_hash=""),
+        default_project_id=project.id,
+    )
+    if present is None or secrets.is_new:
+        fresh = desk.hasher.hash(secrets.password)
+        user = replace(user, password_hash=fresh, enabled=True)
         end_tokens(desk.tx, {"user_id": [user.id]})
-    else:
-        user = User(
-            id=UserId(desk.ids.uuid()),
-            name=name,
-            password_hash=fresh,
-            default_project_id=project.id,
-        )
+    if present is None:
         desk.tx.insert(user)
+    else:
+        desk.tx.update(present, user)
     return _Known(user=user, project=project, is_restored=True)
 
 

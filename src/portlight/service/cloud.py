@@ -39,6 +39,7 @@ from portlight.service.availability import availabilities
 from portlight.service.caller import Caller
 from portlight.service.collection import Collection
 from portlight.service.feed import KEPT_CHANGES, changes_after
+from portlight.service.identity.foreign import ForeignIdentity
 from portlight.service.identity.identity import Identity
 from portlight.service.identity.sealing import Sealer
 from portlight.service.ids import IdSource
@@ -73,7 +74,7 @@ _SYSTEM = Caller(
 class Cloud:
     """A collection for each kind (`service/kinds.py`), and the verbs that only some kinds have."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that comes from outside, each by its name
         self,
         *,
         store: Store,
@@ -81,10 +82,15 @@ class Cloud:
         clock: Callable[[], float],
         host: HostName,
         sealer: Sealer | None = None,
+        foreign: ForeignIdentity | None = None,
     ) -> None:
-        """Keep all in `store`; `sealer` encrypts what must be read again (None: for one life)."""
+        """Keep all in `store`; `sealer` encrypts what must be read again (None: for one life).
+
+        `foreign`: whose tokens count in the place of our own.
+        """
         self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
-        self.authenticate_token = self.identity.authenticate_token
+        self.foreign_identity = foreign
+        self.authenticate_token = (foreign or self.identity).authenticate_token
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
         self.subnets = Collection(self._do, kinds.SUBNETS)

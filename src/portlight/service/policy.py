@@ -70,6 +70,7 @@ POLICY: Mapping[str, frozenset[str]] = {
     "update_port": _WRITERS,
     "delete_port": _WRITERS,
     "port:host": _ADMINS,
+    "port:binding_profile": _ADMINS,
     "port:force_detach": _ADMINS,
     "get_audit_entry": _READERS,
     "get_security_group": _READERS,

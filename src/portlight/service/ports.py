@@ -257,8 +257,9 @@ def _network_to_use(work: Work, network_id: NetworkId) -> Network:
 
 
 def _check_fields(work: Work, draft: PortDraft, network: Network) -> None:
-    if is_set(draft.host):
-        check_action(work.caller, "port:host")
+    for field in ("host", "binding_profile"):
+        if is_set(getattr(draft, field)):
+            check_action(work.caller, f"port:{field}")
     for field in NETWORK_OWNER_ONLY:
         if is_set(getattr(draft, field)):
             check_owner(work.caller, f"port:{field}", network.meta.project_id)

@@ -38,6 +38,11 @@ class Parent:
     kind: type[Owned]
     key: str
     """The column of the child that names it."""
+    owner_key: str | None = None
+    """The column with the parent's owner, when that is another than the child's; None: it never is.
+
+    A column of the child's own, so that a page of a list is read from an index in its order.
+    """
     owner_only: bool = False
     """Whether only the parent's owner sees the child, not those it is shared with."""
 
@@ -57,8 +62,10 @@ class Sight:
 
 SIGHTS: Mapping[type[Owned], Sight] = {
     Network: Sight(object_type="network", users=((Port, "network_id"), (Subnet, "network_id"))),
-    Subnet: Sight(parent=Parent(kind=Network, key="network_id")),
-    Port: Sight(parent=Parent(kind=Network, key="network_id", owner_only=True)),
+    Subnet: Sight(parent=Parent(kind=Network, key="network_id", owner_key="network_owner")),
+    Port: Sight(
+        parent=Parent(kind=Network, key="network_id", owner_key="network_owner", owner_only=True)
+    ),
     SecurityGroup: Sight(
         object_type="security_group",
         users=((Port, "security_group_id"), (SecurityGroupRule, "remote_group_id")),
@@ -91,8 +98,8 @@ def seen_by(kind: type[Owned], project_id: ProjectId) -> tuple[Alternative, ...]
         found.append({"id": _granted(sight.object_type, project_id)})
     parent = sight.parent
     if parent is not None:
-        own = Chosen(kind=parent.kind, key="id", where={"project_id": [project_id]})
-        found.append({parent.key: own})
+        if parent.owner_key is not None:
+            found.append({parent.owner_key: [project_id]})
         shared_as = SIGHTS[parent.kind].object_type
         if shared_as is not None and not parent.owner_only:
             found.append({parent.key: _granted(shared_as, project_id)})

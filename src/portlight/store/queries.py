@@ -1,12 +1,15 @@
 """The statements of the SQL store, made from its tables. No SQL that only one database knows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     String,
@@ -18,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    union,
     update,
 )
 
@@ -147,16 +151,36 @@ def documents(name: str, keys: Keys, any_of: tuple[Form, ...] = (), cut: Cut = N
     """
     table = schema.metadata.tables[name]
     query = select(table.c.id, table.c.document)
-    query = query.order_by(table.c.id.desc() if cut.descending else table.c.id)
+    query = query.where(*(_condition(name, key, _values(key, count)) for key, count in keys))
     if cut.has_after:
         after = bindparam("after_id", type_=String)
         query = query.where(table.c.id < after if cut.descending else table.c.id > after)
-    if cut.has_limit:
-        query = query.limit(bindparam("at_most", type_=Integer))
-    query = query.where(*(_condition(name, key, _values(key, count)) for key, count in keys))
-    if any_of:
-        query = query.where(or_(*(_alternative(name, form) for form in any_of)))
-    return Statement(query)
+    alternatives = [_alternative(name, form) for form in any_of]
+    if len(alternatives) > 1 and cut.has_limit:
+        return Statement(_first_of_each(query, alternatives, cut))
+    if alternatives:
+        query = query.where(or_(*alternatives))
+    return Statement(_ordered(query, table, cut))
+
+
+def _first_of_each(
+    query: Select[Any], alternatives: Sequence[ColumnElement[bool]], cut: Cut
+) -> Select[Any]:
+    """Cut what each alternative finds, and then all of it.
+
+    An index gives each in its order, so that a page costs the same however many there are; of
+    alternatives under one OR a database would sort everything.
+    """
+    columns = ("id", "document")
+    table = query.get_final_froms()[0]
+    firsts = [_ordered(query.where(one), table, cut).subquery() for one in alternatives]
+    every = union(*(select(*(first.c[name] for name in columns)) for first in firsts)).subquery()
+    return _ordered(select(*(every.c[name] for name in columns)), every, cut)
+
+
+def _ordered(query: Select[Any], table: FromClause, cut: Cut) -> Select[Any]:
+    query = query.order_by(table.c.id.desc() if cut.descending else table.c.id)
+    return query.limit(bindparam("at_most", type_=Integer)) if cut.has_limit else query
 
 
 @cache

@@ -91,6 +91,7 @@ SHAPES: Mapping[type, Shape] = {
         columns={
             **_OWNED,
             "network_id": lambda subnet: subnet.network_id,
+            "network_owner": lambda subnet: subnet.network_owner,
             "subnetpool_id": lambda subnet: subnet.subnetpool_id,
         },
     ),
@@ -118,6 +119,7 @@ SHAPES: Mapping[type, Shape] = {
             **_OWNED,
             "number": lambda port: str(port.number),
             "network_id": lambda port: port.network_id,
+            "network_owner": lambda port: port.network_owner,
             "device_id": lambda port: port.device_id,
             "device_owner": lambda port: port.device_owner,
             "mac": lambda port: str(port.mac),

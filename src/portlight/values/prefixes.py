@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 
 from portlight.values.addresses import IpAddress, IpPrefix
 
@@ -15,16 +14,19 @@ class PrefixSet:
     prefixes: tuple[IpPrefix, ...] = field(repr=False, compare=False)
     digest: bytes = field(init=False)
     """Of the content: it stands for the prefixes, so that comparing costs the same for 10,000."""
+    spans: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    """First and last address of each prefix, as numbers."""
 
     def __post_init__(self) -> None:
-        size = 4 if isinstance(self.prefixes[0], IPv4Network) else 16
-        content = b"".join(
-            [
-                int(prefix.network_address).to_bytes(size, "big") + bytes((prefix.prefixlen,))
-                for prefix in self.prefixes
-            ]
-        )
-        object.__setattr__(self, "digest", hashlib.blake2b(content, digest_size=16).digest())
+        sizes = [1 << length for length in range(self.prefixes[0].max_prefixlen, -1, -1)]
+        firsts = [int(prefix.network_address) for prefix in self.prefixes]
+        spans = [
+            (first, first + sizes[prefix.prefixlen] - 1)
+            for first, prefix in zip(firsts, self.prefixes, strict=True)
+        ]
+        digest = hashlib.blake2b(repr((len(sizes), spans)).encode(), digest_size=16).digest()
+        object.__setattr__(self, "digest", digest)
+        object.__setattr__(self, "spans", tuple(spans))
 
     def __contains__(self, address: IpAddress) -> bool:
         return any(address in prefix for prefix in self.prefixes)

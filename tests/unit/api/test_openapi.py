@@ -66,8 +66,14 @@ def test_two_different_schemas_cannot_have_one_title() -> None:
 
 
 def test_a_route_that_cannot_be_described_is_an_error() -> None:
-    with pytest.raises(TypeError, match="/dark"):
-        build_document([Route("/dark", lambda _request: Response())], version="1")
+    face = Face(cloud=a_world().cloud, workers=ThreadPoolExecutor(1), error_body=native_body)
+
+    for dark in (
+        Route("/dark", lambda _request: Response()),
+        route(face, "/dark", GET=lambda _call: Reply()),
+    ):
+        with pytest.raises(TypeError, match="/dark"):
+            build_document([dark], version="1")
 
 
 def test_the_page_for_readers_shows_every_operation_and_loads_nothing() -> None:

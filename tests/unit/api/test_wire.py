@@ -5,23 +5,27 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from portlight.api.attributes import (
-    READ_ONLY,
     STANDARD,
     at_creation,
     parse_create,
     parse_update,
+    read_only,
     settable,
 )
 from portlight.api.errors import BadRequestError
-from portlight.api.parser import Parse
+from portlight.api.parser import Parse, given_or_not
+from portlight.api.schema import TEXT
 from portlight.api.wire import (
     address,
     boolean,
     identifier,
     integer,
+    json_object,
     list_of,
+    list_or_null,
     loose_prefix,
     mac,
+    network_prefix,
     nullable,
     one_number,
     one_of,
@@ -31,6 +35,7 @@ from portlight.api.wire import (
     text,
     timestamp,
 )
+from portlight.core.drafts import UNSET
 from portlight.core.errors import InvalidRequestError
 from portlight.core.security_group import Direction
 from portlight.values.addresses import parse_mac
@@ -39,7 +44,7 @@ ATTRIBUTES = {
     **STANDARD,
     "size": settable("size", integer(0, 9)),
     "place": at_creation("place", text(), required=True),
-    "status": READ_ONLY,
+    "status": read_only(TEXT),
 }
 
 
@@ -63,7 +68,13 @@ ATTRIBUTES = {
         (only(value="normal", why="…"), "normal", "normal"),
         (nullable(address), None, None),
         (list_of(integer(0, 9)), [1, 2], (1, 2)),
-        (list_of(integer(0, 9)), None, ()),
+        (list_or_null(integer(0, 9)), None, ()),
+        (given_or_not(integer(0, 9)), None, UNSET),
+        (json_object(20), {"b": 1, "a": [None]}, '{"a":[null],"b":1}'),
+        (json_object(20), None, "{}"),
+        (network_prefix, "10.0.0.5/24", ip_network("10.0.0.0/24")),
+        (boolean, "on", True),
+        (boolean, "No", False),
         (record(dict, {"a": boolean}, b=boolean), {"a": True}, {"a": True}),
     ],
 )
@@ -86,6 +97,8 @@ def test_a_right_value_becomes_one_of_the_domain(parse: Parse, raw: object, valu
         (integer(0, 10), "seven"),
         (one_number(4, 6), 5),
         (integer(0, 10), "07"),
+        (integer(0, 10), "--7"),
+        (integer(-9, 10), "-0"),
         (integer(0, 10), "\N{ARABIC-INDIC DIGIT SEVEN}"),
         (integer(0, 10), 7.5),
         (integer(0, 10), "9" * 10_000),
@@ -109,6 +122,11 @@ def test_a_right_value_becomes_one_of_the_domain(parse: Parse, raw: object, valu
         (only(value="normal", why="…"), "direct"),
         (only(value=False, why="…"), 0),
         (list_of(integer(0, 9)), "12"),
+        (list_of(integer(0, 9)), None),
+        (json_object(20), []),
+        (json_object(20), {"a": "longer than 20 characters"}),
+        (network_prefix, "10.0.0.5"),
+        (network_prefix, "10.0.0.5/33"),
         (list_of(integer(0, 9), 1), [1, 2]),
         (record(dict, {"a": boolean}), {}),
         (record(dict, {"a": boolean}), {"a": True, "b": 1}),

@@ -71,3 +71,28 @@ def test_a_secret_file_is_for_its_owner_only(tmp_path: Path) -> None:
 
     assert (tmp_path / "secret").read_bytes() == b"second"
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_database_and_the_workers_are_remembered(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://portlight@/cloud"
+    save_settings(load_settings(tmp_path, {"database": url, "workers": 3}, {}))
+
+    again = load_settings(tmp_path, {}, {})
+
+    assert (again.database_url, again.workers) == (url, 3)
+    assert (tmp_path / "settings.json").stat().st_mode & 0o077 == 0, "it may hold a password"
+
+
+def test_without_a_database_there_is_a_file_in_the_state_folder(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, {}, {}).database_url == f"sqlite:///{tmp_path}/portlight.db"
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [({"database": "mysql://host/cloud"}, "--database"), ({"workers": 65}, "--workers")],
+)
+def test_a_database_or_number_of_workers_that_cannot_be_is_refused(
+    tmp_path: Path, flags: dict[str, str | int], named: str
+) -> None:
+    with pytest.raises(SettingsError, match=named):
+        load_settings(tmp_path, flags, {})

@@ -15,7 +15,7 @@ from portlight.core.network import Network
 from portlight.core.port import Port
 from portlight.core.rbac import RbacAction, RbacPolicy
 from portlight.store.migrate import MIGRATIONS
-from portlight.store.protocol import AlreadyExistsError, Chosen, Store, Usage
+from portlight.store.protocol import AlreadyExistsError, Chosen, Store, Usage, Window
 from portlight.store.sql import open_store, sqlite_url
 from portlight.values.addresses import MacAddress
 from portlight.values.ids import NetworkId, PortId, ProjectId, RbacPolicyId
@@ -75,6 +75,30 @@ def test_a_search_finds_what_meets_one_of_the_alternatives_once(store: Store) ->
     assert nothing == []
 
 
+@pytest.mark.parametrize("descending", [False, True])
+def test_pages_of_what_meets_alternatives_make_the_whole_list(
+    store: Store,
+    descending: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    with store.writing() as tx:
+        tx.insert(*(a_network(n, "p1" if n % 2 else "p2") for n in range(1, 10)))
+        tx.insert(a_policy(1, "n2", "p1"), a_policy(2, "n3", "*"), a_policy(3, "n4", "*"))
+
+    with store.reading() as tx:
+        whole = tx.find(Network, None, [MINE, LENT], Window(descending=descending))
+        pages: list[Network] = []
+        while page := tx.find(
+            Network,
+            None,
+            [MINE, LENT],
+            Window(limit=2, after=pages[-1].id if pages else None, descending=descending),
+        ):
+            pages += page
+
+    assert pages == whole
+    assert len(whole) == 7
+
+
 def test_a_look_up_follows_the_things_of_another_kind(store: Store) -> None:
     with store.writing() as tx:
         tx.insert(a_network(1, "p1"), a_network(2, "p2"))
@@ -125,6 +149,14 @@ def test_an_upgrade_shares_what_was_shared_and_counts_what_was_there(tmp_path: P
         {"id": "n2", "number": "2", "shared": "no", "entity": a_network(2, "p1")},
     ]
     with engine.begin() as connection:
+        port = encode_entity(a_port(1, "n1", "p2")).decode()
+        connection.execute(
+            text(
+                "INSERT INTO ports (id, document, project_id, network_id) "
+                "VALUES ('port1', :document, 'p2', 'n1')"
+            ),
+            {"document": port},
+        )
         for row in rows:
             document = encode_entity(row["entity"]).decode()
             # as the older version wrote it: with the field that is a policy now
@@ -148,6 +180,8 @@ def test_an_upgrade_shares_what_was_shared_and_counts_what_was_there(tmp_path: P
         assert tx.find(Network, None, [LENT]) == [a_network(1, "p1")]
         assert tx.used(Network, ProjectId("p1")) == 2
         assert tx.used(RbacPolicy, ProjectId("p1")) == 1
+        (foreign,) = tx.find(Port, {"network_owner": ["p1"]})
+        assert foreign.network_owner == "p1"
     store.close()
 
 

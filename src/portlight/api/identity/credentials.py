@@ -9,22 +9,35 @@ from typing import cast
 import msgspec
 from starlette.routing import Route
 
-from portlight.api.attributes import READ_ONLY, Attributes, at_creation, parse_create
+from portlight.api.attributes import Attribute, Attributes, at_creation, parse_create, read_only
 from portlight.api.errors import BadRequestError
-from portlight.api.identity.asking import Asking, asked, listed
-from portlight.api.identity.documents import V3, link_to
+from portlight.api.identity.asking import (
+    Asking,
+    asked,
+    does,
+    listed,
+    lists,
+    makes,
+    shows,
+    within,
+)
+from portlight.api.identity.documents import LINKS, V3, link_to
 from portlight.api.identity.moments import expiry
+from portlight.api.operation import Description
+from portlight.api.resource_schema import create_schema, entity_schema
+from portlight.api.schema import NULL, TEXT, array, or_null, shape
 from portlight.api.shell import NO_CONTENT, Face, Reply, route
 from portlight.api.wire import Json, boolean, list_of, moment, nullable, only, record, text
-from portlight.core.directory import MAX_DESCRIPTION
+from portlight.core.directory import MAX_DESCRIPTION, MAX_PASSWORD
 from portlight.core.drafts_identity import AccessKeyDraft, ApplicationCredentialDraft
 from portlight.core.errors import NotFoundError
 from portlight.core.identity import ApplicationCredential
 from portlight.service.identity.access_keys import OpenAccessKey, key_id
 from portlight.values.ids import ProjectId, UserId
 
-_SECRET = text(1 << 16)
+_SECRET = text(MAX_PASSWORD)
 _TYPE = "ec2"
+_BLOB_LENGTH = 4_096
 
 
 def _role(id: str = "", name: str = "", domain_id: object = None) -> str:  # noqa: A002 -- the wire's name
@@ -34,47 +47,118 @@ def _role(id: str = "", name: str = "", domain_id: object = None) -> str:  # noq
 
 
 _APPLICATION_CREDENTIAL: Attributes = {
-    "id": READ_ONLY,
+    "id": read_only(TEXT),
     "name": at_creation("name", text(), required=True),
     "description": at_creation("description", nullable(text(MAX_DESCRIPTION))),
     "secret": at_creation("secret", nullable(_SECRET)),
     "roles": at_creation(
-        "roles", list_of(record(_role, {}, id=text(), name=text(), domain_id=nullable(text())))
+        "roles",
+        list_of(record(_role, {}, id=text(), name=text(), domain_id=nullable(text()))),
+        answer=array(shape({"id": TEXT, "name": TEXT, "domain_id": NULL})),
     ),
-    "expires_at": at_creation("expires_at", nullable(expiry)),
+    "expires_at": at_creation("expires_at", nullable(expiry), answer=or_null(TEXT)),
     "unrestricted": at_creation("unrestricted", nullable(boolean)),
-    "access_rules": at_creation(None, nullable(only([], "the roles limit what a program may do"))),
-    "project_id": READ_ONLY,
-    "user_id": READ_ONLY,
-    "links": READ_ONLY,
+    "access_rules": Attribute(
+        parse=nullable(only([], "the roles limit what a program may do")),
+        on_update=False,
+        is_rendered=False,
+    ),
+    "project_id": read_only(TEXT),
+    "user_id": read_only(TEXT),
+    "system": read_only(NULL),
+    "links": read_only(LINKS),
 }
 _CREDENTIAL: Attributes = {
-    "id": READ_ONLY,
-    "type": at_creation(None, only(_TYPE, "it is the only type"), required=False),
-    "blob": at_creation("blob", text(1 << 16), required=True),
+    "id": read_only(TEXT),
+    "type": at_creation(None, only(_TYPE, "it is the only type")),
+    "blob": at_creation("blob", text(_BLOB_LENGTH), required=True),
     "user_id": at_creation("user_id", text(), required=True),
     "project_id": at_creation("project_id", text(), required=True),
-    "links": READ_ONLY,
+    "links": read_only(LINKS),
 }
+
+
+_APPLICATION = entity_schema("application_credential", _APPLICATION_CREDENTIAL)
+_BLOB = entity_schema("credential", _CREDENTIAL)
+_NEW_BLOB = {
+    **create_schema("credential", _CREDENTIAL),
+    "required": ["blob", "project_id", "type", "user_id"],
+}
+_KEY = shape(
+    {
+        "access": TEXT,
+        "secret": TEXT,
+        "user_id": TEXT,
+        "tenant_id": TEXT,
+        "trust_id": NULL,
+        "links": LINKS,
+    },
+    title="access_key",
+)
+_NEW_KEY = Description(
+    summary="Create an access key",
+    body=within("tenant_id", TEXT),
+    status=HTTPStatus.CREATED,
+    answer=shape({"credential": _KEY}),
+)
 
 
 def credential_routes(face: Face) -> list[Route]:
     """Return the routes of all credentials but passwords."""
     ours = f"{V3}/users/{{user}}/application_credentials"
-    keys = f"{V3}/users/{{user}}/credentials/OS-EC2"
-    listing = listed("application_credentials", _application_credentials)
+    name, plural = "application_credential", "application_credentials"
+    new = create_schema(name, _APPLICATION_CREDENTIAL)
     return [
-        route(face, ours, GET=asked(listing), POST=asked(_create)),
-        route(face, ours + "/{id}", GET=asked(_show), DELETE=asked(_delete)),
-        route(face, keys, GET=asked(listed("credentials", _keys)), POST=asked(_create_key)),
-        route(face, keys + "/{access}", GET=asked(_show_key), DELETE=asked(_delete_key)),
         route(
             face,
-            f"{V3}/credentials",
-            GET=asked(listed("credentials", _blobs)),
-            POST=asked(_create_blob),
+            ours,
+            GET=asked(listed(plural, _application_credentials), lists(plural, _APPLICATION)),
+            POST=asked(_create, makes(name, new, _APPLICATION)),
         ),
-        route(face, f"{V3}/credentials/{{id}}", GET=asked(_show_blob), DELETE=asked(_delete_blob)),
+        route(
+            face,
+            ours + "/{id}",
+            GET=asked(_show, shows(name, _APPLICATION)),
+            DELETE=asked(_delete, does("Delete an application credential")),
+        ),
+        *_key_routes(face),
+        *_blob_routes(face),
+    ]
+
+
+def _key_routes(face: Face) -> list[Route]:
+    path = f"{V3}/users/{{user}}/credentials/OS-EC2"
+    return [
+        route(
+            face,
+            path,
+            GET=asked(listed("credentials", _keys), lists("credentials", _KEY)),
+            POST=asked(_create_key, _NEW_KEY),
+        ),
+        route(
+            face,
+            path + "/{access}",
+            GET=asked(_show_key, shows("credential", _KEY)),
+            DELETE=asked(_delete_key, does("Delete an access key")),
+        ),
+    ]
+
+
+def _blob_routes(face: Face) -> list[Route]:
+    path = f"{V3}/credentials"
+    return [
+        route(
+            face,
+            path,
+            GET=asked(listed("credentials", _blobs), lists("credentials", _BLOB)),
+            POST=asked(_create_blob, makes("credential", _NEW_BLOB, _BLOB)),
+        ),
+        route(
+            face,
+            path + "/{id}",
+            GET=asked(_show_blob, shows("credential", _BLOB)),
+            DELETE=asked(_delete_blob, does("Delete a credential")),
+        ),
     ]
 
 

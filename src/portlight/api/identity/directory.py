@@ -1,24 +1,25 @@
 """Domains, projects, users and roles on the wire, in Keystone's spelling."""
 
-from portlight.api.attributes import READ_ONLY, Attributes, at_creation, settable
-from portlight.api.identity.documents import link_to
+from portlight.api.attributes import Attribute, Attributes, at_creation, read_only, settable
+from portlight.api.identity.documents import LINKS, link_to
 from portlight.api.identity.resource import DirectoryResource
+from portlight.api.schema import TEXT, or_null
 from portlight.api.wire import Json, boolean, list_of, nullable, only, record, set_of, text
-from portlight.core.directory import MAX_DESCRIPTION, MAX_TAGS
+from portlight.core.directory import MAX_DESCRIPTION, MAX_PASSWORD, MAX_TAGS
 from portlight.core.drafts_identity import DomainDraft, ProjectDraft, RoleDraft, UserDraft
 from portlight.core.identity import Domain, Project, Role, User
 
-_NAME = settable("name", text())
+_NAME = Attribute(parse=text(least=1), draft="name", required=True)
 _ENABLED = settable("enabled", boolean)
 _DESCRIPTION = settable("description", nullable(text(MAX_DESCRIPTION)))
-TAGS = set_of(text(), MAX_TAGS)
+TAGS = set_of(text(least=1), MAX_TAGS)
 _OPTIONS = settable(None, record(dict, {}))
 """Keystone's options of a project or user: there are none here."""
 _COMMON: Attributes = {
-    "id": READ_ONLY,
+    "id": read_only(TEXT),
     "name": _NAME,
     "description": _DESCRIPTION,
-    "links": READ_ONLY,
+    "links": read_only(LINKS),
     "options": _OPTIONS,
 }
 
@@ -83,7 +84,6 @@ DOMAINS: DirectoryResource[Domain, DomainDraft] = DirectoryResource(
     plural="domains",
     attributes={
         **_COMMON,
-        "name": settable("name", text()),
         "enabled": _ENABLED,
         "tags": settable("tags", TAGS),
     },
@@ -116,9 +116,11 @@ USERS: DirectoryResource[User, UserDraft] = DirectoryResource(
         "default_project_id": settable("default_project_id", nullable(text())),
         "email": settable("email", nullable(text())),
         "enabled": _ENABLED,
-        "password": settable("password", nullable(text(1 << 16))),
-        "password_expires_at": READ_ONLY,
-        "federated": settable(None, list_of(record(dict, {}), limit=0)),
+        "password": Attribute(
+            parse=nullable(text(MAX_PASSWORD)), draft="password", is_rendered=False
+        ),
+        "password_expires_at": read_only(or_null(TEXT)),
+        "federated": Attribute(parse=list_of(record(dict, {}), limit=0), is_rendered=False),
     },
     draft=UserDraft,
     use=lambda identity: identity.users,

@@ -2,12 +2,79 @@
 
 from collections.abc import Callable
 
+from portlight.api.schema import MOMENT, TEXT, TRUTH, Schema, array, or_null, shape
 from portlight.api.wire import Json, moment
 from portlight.core.identity import Domain, Project, Role, User
 from portlight.service.identity.token import Token
 
 Rows = Callable[[str], list[Json]]
 """From the address by which the client came, to what is there."""
+
+_URI: Schema = {"type": "string", "format": "uri"}
+LINKS: Schema = {"type": "object", "additionalProperties": or_null(_URI)}
+NAMED = shape({"id": TEXT, "name": TEXT})
+IN_DOMAIN = shape({"id": TEXT, "name": TEXT, "domain": NAMED})
+VERSION = shape(
+    {
+        "id": TEXT,
+        "status": TEXT,
+        "updated": MOMENT,
+        "links": array(shape({"rel": TEXT, "href": _URI})),
+        "media-types": array(shape({"base": TEXT, "type": TEXT})),
+    },
+    title="identity_version",
+)
+_ADDRESS: dict[str, Schema] = {
+    "id": TEXT,
+    "interface": TEXT,
+    "region": TEXT,
+    "region_id": TEXT,
+    "url": TEXT,
+}
+CATALOG = array(
+    shape(
+        {"id": TEXT, "type": TEXT, "name": TEXT, "endpoints": array(shape(_ADDRESS))},
+        title="catalog_service",
+    )
+)
+SERVICE = shape(
+    {
+        "id": TEXT,
+        "type": TEXT,
+        "name": TEXT,
+        "description": TEXT,
+        "enabled": TRUTH,
+        "links": LINKS,
+    },
+    title="service",
+)
+ENDPOINT = shape(
+    {**_ADDRESS, "service_id": TEXT, "enabled": TRUTH, "links": LINKS}, title="endpoint"
+)
+REGION_SCHEMA = shape(
+    {"id": TEXT, "description": TEXT, "parent_region_id": or_null(TEXT), "links": LINKS},
+    title="region",
+)
+TOKEN = shape(
+    {
+        "methods": array(TEXT),
+        "audit_ids": array(TEXT),
+        "issued_at": MOMENT,
+        "expires_at": MOMENT,
+        "user": shape(
+            {"id": TEXT, "name": TEXT, "domain": NAMED, "password_expires_at": or_null(TEXT)}
+        ),
+    },
+    optional={
+        "project": IN_DOMAIN,
+        "is_domain": TRUTH,
+        "domain": NAMED,
+        "roles": array(NAMED),
+        "application_credential": shape({"id": TEXT, "name": TEXT, "restricted": TRUTH}),
+        "catalog": CATALOG,
+    },
+    title="token",
+)
 
 REGION = "RegionOne"
 BASE = "/identity"

@@ -2,9 +2,12 @@
 
 from starlette.routing import Route
 
-from portlight.api.identity.asking import Answer, Asking, asked, listed
+from portlight.api.identity.asking import Answer, Asking, asked, does, listed, lists
 from portlight.api.identity.directory import ROLES
-from portlight.api.identity.documents import V3
+from portlight.api.identity.documents import LINKS, NAMED, V3
+from portlight.api.operation import Description
+from portlight.api.resource_schema import entity_schema
+from portlight.api.schema import TEXT, array, shape
 from portlight.api.shell import NO_CONTENT, Face, Reply, route
 from portlight.api.wire import Json
 from portlight.service.identity.grants import Grant, NamedAssignment
@@ -20,25 +23,44 @@ _NEVER = ("group.id", "scope.system", "scope.OS-INHERIT:inherited_to")
 """Filters on what does not exist here: nothing is found by them."""
 
 
+_MAYBE_NAMED = shape({"id": TEXT}, optional={"name": TEXT})
+_MAYBE_IN_DOMAIN = shape({"id": TEXT}, optional={"name": TEXT, "domain": NAMED})
+_ASSIGNMENT = shape(
+    {
+        "role": _MAYBE_NAMED,
+        "user": _MAYBE_IN_DOMAIN,
+        "scope": shape({}, optional={"project": _MAYBE_IN_DOMAIN, "domain": _MAYBE_NAMED}),
+        "links": LINKS,
+    },
+    title="role_assignment",
+)
+_LISTS = Description(
+    summary="List who has which role where",
+    query=dict.fromkeys((*_FILTERS, *_NEVER, "include_names"), array(TEXT)),
+    answer=shape({"role_assignments": array(_ASSIGNMENT), "links": LINKS}),
+)
+_ROLE = entity_schema(ROLES.name, ROLES.attributes)
+
+
 def grant_routes(face: Face) -> list[Route]:
     """Return the routes of the roles of users."""
     routes = [
         route(
             face,
             f"{V3}/role_assignments",
-            GET=asked(listed("role_assignments", _assignments)),
+            GET=asked(listed("role_assignments", _assignments), _LISTS),
         )
     ]
     for target in ("projects", "domains"):
         path = f"{V3}/{target}/{{target}}/users/{{user}}/roles"
         routes += [
-            route(face, path, GET=asked(listed("roles", _roles))),
+            route(face, path, GET=asked(listed("roles", _roles), lists("roles", _ROLE))),
             route(
                 face,
                 path + "/{role}",
-                GET=asked(_checked(target)),
-                PUT=asked(_given(target)),
-                DELETE=asked(_taken(target)),
+                GET=asked(_checked(target), does("Tell whether a user has a role: 204 or 404")),
+                PUT=asked(_given(target), does("Give a user a role")),
+                DELETE=asked(_taken(target), does("Take a role from a user")),
             ),
         ]
     return routes

@@ -1,8 +1,10 @@
 """What a request for a token says. Pure."""
 
+from collections.abc import Mapping
 from typing import cast
 
 from portlight.api.errors import BadRequestError
+from portlight.api.schema import Schema, shape
 from portlight.api.wire import Json
 from portlight.core.errors import UnauthenticatedError
 from portlight.core.identity import DEFAULT_DOMAIN_ID
@@ -17,6 +19,64 @@ from portlight.service.identity.logins import (
     TokenLogin,
 )
 from portlight.service.identity.lookup import Reference
+
+_STRING: Schema = {"type": "string", "pattern": "^[^\\x00]*$"}
+
+
+def _object(needed: Mapping[str, Schema], **optional: Schema) -> Schema:
+    """Return the schema of an object in which further members mean nothing."""
+    return {"type": "object", "properties": {**needed, **optional}, "required": sorted(needed)}
+
+
+_BY_ID = _object({"id": _STRING})
+_PLAIN: Schema = {
+    "type": "object",
+    "anyOf": [_BY_ID, {**_object({"name": _STRING}), "not": {"required": ["id"]}}],
+}
+_REFERENCE: Schema = {
+    "type": "object",
+    "anyOf": [
+        _BY_ID,
+        {**_object({"name": _STRING}, domain=_PLAIN), "not": {"required": ["id"]}},
+    ],
+}
+_PASSWORD: Schema = {"allOf": [_REFERENCE, _object({"password": _STRING})]}
+_CREDENTIAL: Schema = {
+    "type": "object",
+    "properties": {"secret": _STRING},
+    "required": ["secret"],
+    "anyOf": [
+        _BY_ID,
+        {**_object({"name": _STRING, "user": _REFERENCE}), "not": {"required": ["id"]}},
+    ],
+}
+_SCOPE: Schema = {
+    "anyOf": [
+        {"type": "null"},
+        {"const": "unscoped"},
+        shape({"unscoped": {}}),
+        shape({"project": _REFERENCE}),
+        shape({"domain": _PLAIN}),
+    ]
+}
+
+
+def _by(method: str, proof: Schema) -> Schema:
+    return _object({"methods": {"const": [method]}, method: proof})
+
+
+_PROOF: Schema = {
+    "anyOf": [
+        _by("password", _object({"user": _PASSWORD})),
+        _by("token", _BY_ID),
+        _by("application_credential", _CREDENTIAL),
+    ]
+}
+LOGIN: Schema = _object({"auth": _object({"identity": _PROOF}, scope=_SCOPE)})
+"""What `parse_login` reads."""
+NEW_PASSWORD: Schema = _object(
+    {"user": _object({"original_password": _STRING, "password": _STRING})}
+)
 
 _DEFAULT_DOMAIN = Reference(id=DEFAULT_DOMAIN_ID)
 

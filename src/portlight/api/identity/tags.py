@@ -5,12 +5,16 @@ from http import HTTPStatus
 
 from starlette.routing import Route
 
-from portlight.api.errors import RequestError
-from portlight.api.identity.asking import Asking, asked
+from portlight.api.errors import BadRequestError, RequestError
+from portlight.api.identity.asking import Asking, asked, does, within
 from portlight.api.identity.directory import TAGS
 from portlight.api.identity.documents import V3
+from portlight.api.operation import Description
+from portlight.api.schema import NULL, shape
 from portlight.api.shell import NO_CONTENT, Face, Reply, route
 from portlight.service.identity.projects import Tags
+
+_SHOWN = shape({"tags": TAGS.shown})
 
 
 def tag_routes(face: Face) -> list[Route]:
@@ -20,16 +24,36 @@ def tag_routes(face: Face) -> list[Route]:
         route(
             face,
             path,
-            GET=asked(lambda ask: _all(_read(ask))),
-            PUT=asked(_replace),
-            DELETE=asked(_clear),
+            GET=asked(_list, Description(summary="Show all tags", answer=_SHOWN)),
+            PUT=asked(
+                _replace,
+                Description(
+                    summary="Replace all tags", body=within("tags", TAGS.schema), answer=_SHOWN
+                ),
+            ),
+            DELETE=asked(_clear, does("Remove all tags")),
         ),
-        route(face, path + "/{tag}", GET=asked(_show), PUT=asked(_add), DELETE=asked(_remove)),
+        route(
+            face,
+            path + "/{tag}",
+            GET=asked(_show, does("Tell whether it has a tag: 204 or 404")),
+            PUT=asked(
+                _add, Description(summary="Add a tag", status=HTTPStatus.CREATED, answer=NULL)
+            ),
+            DELETE=asked(_remove, does("Remove a tag")),
+        ),
     ]
 
 
+def _list(ask: Asking) -> Reply:
+    return _all(_read(ask))
+
+
 def _replace(ask: Asking) -> Reply:
-    wanted = TAGS("tags", ask.call.document().get("tags"))
+    document = ask.call.document()
+    if "tags" not in document:
+        raise BadRequestError("Expecting to find tags in the request body, as a list.")
+    wanted = TAGS("tags", document["tags"])
     return _all(_change(ask, lambda _: wanted))
 
 

@@ -21,6 +21,7 @@ _EXTENSION = shape(
 _UPDATED = "2026-01-01T00:00:00-00:00"
 
 _NAMES = {
+    "aap-reject-multicast": ("Refusal of multicast pairs", "Address pairs are no multicast groups"),
     "address-group": ("Address group", "Named lists of addresses that rules refer to"),
     "address-scope": ("Address scope", "Spaces in which no prefix means two places"),
     "agent": ("agent", "The hosts, as agents"),
@@ -29,8 +30,12 @@ _NAMES = {
     "availability_zone_filter": ("Availability Zone Filter Extension", "Filters on zones"),
     "binding": ("Port Binding", "The host of a port"),
     "default-subnetpools": ("Default Subnetpools", "A pool for subnets that name none"),
+    "empty-string-filtering": ("Empty String Filtering", "An empty filter finds what is not set"),
     "extra_dhcp_opt": ("Neutron Extra DHCP options", "DHCP options of one port"),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),
+    "ip-substring-filtering": ("IP address substring filtering", "fixed_ips=ip_address_substr=…"),
+    "ip_allocation": ("IP Allocation", "Whether a port got its addresses"),
+    "l2_adjacency": ("L2 Adjacency", "Every network is one layer-2 domain"),
     "net-mtu": ("Network MTU", "The MTU of a network can be read"),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set"),
     "network-ip-availability": ("Network IP Availability", "How many addresses are used"),
@@ -79,6 +84,7 @@ _NAMES = {
     "subnet_allocation": ("Subnet Allocation", "Subnets from subnet pools"),
     "subnet_onboard": ("Subnet Onboard", "Subnets that join a subnet pool"),
     "subnetpool-prefix-ops": ("Subnet Pool Prefix Operations", "A pool that grows and shrinks"),
+    "tag-creation": ("Tag creation", "POST adds tags"),
     "tag-ports-during-bulk-creation": ("Tag Ports During Bulk Creation", "Tags in POST"),
 }
 
@@ -92,6 +98,10 @@ _EXTENSIONS: dict[str, Json] = {
     }
     for alias, (name, description) in _NAMES.items()
 }
+
+
+ADVERTISED = {alias: what for alias, (_, what) in _NAMES.items()}
+"""Alias to what works, for the documentation."""
 
 
 @operation(answer=shape({"extensions": array(_EXTENSION)}))

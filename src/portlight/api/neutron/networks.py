@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from portlight.api.attributes import STANDARD, Attributes, at_creation, read_only, settable
 from portlight.api.resource import Resource
-from portlight.api.schema import TEXT, array, or_null
+from portlight.api.schema import TEXT, TRUTH, array, or_null
 from portlight.api.standard import grouped, related, render_standard
 from portlight.api.wire import Json, boolean, either, integer, list_of, one_number, only, text
 from portlight.core.drafts import NetworkDraft
@@ -28,6 +28,7 @@ _ATTRIBUTES: Attributes = {
     "provider:network_type": at_creation(None, only("local", why="every network is local")),
     "provider:physical_network": at_creation(None, only(None, why=_NO_PROVIDER)),
     "provider:segmentation_id": at_creation(None, only(None, why=_NO_PROVIDER)),
+    "l2_adjacency": read_only(TRUTH),
     "status": read_only(TEXT),
     "subnets": read_only(array(TEXT)),
     "availability_zone_hints": at_creation("availability_zone_hints", list_of(text())),
@@ -62,6 +63,7 @@ def _render(cloud: Cloud, caller: Caller, networks: Sequence[Network]) -> list[J
             "port_security_enabled": network.port_security_enabled,
             "router:external": network.id in external,
             "dns_domain": network.dns_domain,
+            "l2_adjacency": True,
             "status": "ACTIVE",
             "subnets": [subnet.id for subnet in subnets.get(network.id, ())],
             "availability_zone_hints": list(network.availability_zone_hints),

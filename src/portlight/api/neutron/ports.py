@@ -1,7 +1,9 @@
 """Ports on the wire."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
+
+import msgspec
 
 from portlight.api.attributes import (
     STANDARD,
@@ -11,8 +13,8 @@ from portlight.api.attributes import (
     read_only,
     settable,
 )
-from portlight.api.errors import BadRequestError
-from portlight.api.parser import narrowed, refuse
+from portlight.api.parser import given_or_not, narrowed, refuse
+from portlight.api.query import member_of
 from portlight.api.resource import Resource
 from portlight.api.schema import MOMENT, TEXT, WHOLE, array, one_word, or_null, shape
 from portlight.api.standard import render_standard
@@ -22,7 +24,9 @@ from portlight.api.wire import (
     boolean,
     identifier,
     integer,
+    json_object,
     list_of,
+    list_or_null,
     loose_prefix,
     mac,
     nullable,
@@ -33,6 +37,7 @@ from portlight.api.wire import (
     timestamp,
 )
 from portlight.core.drafts import DroppedDhcpOption, FixedIpRequest, PortDraft
+from portlight.core.errors import InvalidRequestError
 from portlight.core.port import (
     AddressPair,
     ExtraDhcpOption,
@@ -71,26 +76,30 @@ def _dhcp_option(
 _FIXED_IPS = list_of(
     narrowed(record(_fixed_ip, {}, subnet_id=identifier, ip_address=address), {"minProperties": 1})
 )
-_PAIRS = list_of(record(_address_pair, {"ip_address": loose_prefix}, mac_address=nullable(mac)))
-_OPTIONS = list_of(
+_PAIRS = list_or_null(
+    record(_address_pair, {"ip_address": loose_prefix}, mac_address=nullable(mac))
+)
+_OPTIONS = list_or_null(
     record(
         _dhcp_option,
         {"opt_name": text(64)},
-        opt_value=nullable(text()),
+        opt_value=nullable(text(least=1)),
         ip_version=one_number(4, 6),
     )
 )
 
+PROFILE_LENGTH = 4095
+"""Characters of JSON, as in Neutron."""
 _RETIRED = shape({"subnet_id": TEXT, "ip_address": TEXT, "until": MOMENT})
 
 _ATTRIBUTES: Attributes = {
     **STANDARD,
     "network_id": at_creation("network_id", identifier, required=True),
     "vpc_id": Attribute(parse=identifier, draft="network_id", on_update=False, is_rendered=False),
-    "mac_address": settable("mac", mac),
+    "mac_address": settable("mac", given_or_not(mac)),
     "fixed_ips": settable("fixed_ips", _FIXED_IPS),
     "allowed_address_pairs": settable("allowed_address_pairs", _PAIRS),
-    "security_groups": settable("security_groups", list_of(identifier)),
+    "security_groups": settable("security_groups", list_or_null(identifier)),
     "port_security_enabled": settable("port_security_enabled", boolean),
     "port_security_reason": settable("port_security_reason", text()),
     "port_security_seconds": Attribute(
@@ -106,7 +115,9 @@ _ATTRIBUTES: Attributes = {
     "extra_dhcp_opts": settable("extra_dhcp_options", _OPTIONS),
     "binding:host_id": settable("host", text()),
     "binding:vnic_type": settable(None, only("normal", why="only 'normal' is")),
-    "binding:profile": settable(None, only({}, why="only an empty profile is")),
+    "binding:profile": settable("binding_profile", json_object(PROFILE_LENGTH)),
+    "propagate_uplink_status": settable("propagate_uplink_status", boolean),
+    "ip_allocation": read_only(one_word("immediate", "none")),
     "binding:vif_type": read_only(TEXT),
     "binding:vif_details": read_only({"type": "object"}),
     "status": read_only(one_word(*PortStatus)),
@@ -137,6 +148,8 @@ def render_port(port: Port, *, is_admin: bool) -> Json:
         "device_id": port.device_id,
         "device_owner": port.device_owner,
         "device_index": port.device_index,
+        "propagate_uplink_status": port.propagate_uplink_status,
+        "ip_allocation": "immediate" if port.fixed_ips else "none",
         "delete_on_termination": port.delete_on_termination,
         "extra_dhcp_opts": [_render_option(option) for option in port.extra_dhcp_options],
         "retired_ips": [
@@ -174,26 +187,28 @@ def _render_option(option: ExtraDhcpOption) -> Json:
 def _render_binding(port: Port) -> Json:
     return {
         "binding:host_id": port.host or "",
-        "binding:profile": {},
+        "binding:profile": msgspec.json.decode(port.binding_profile),
         "binding:vif_type": "other" if port.host else "unbound",
         "binding:vif_details": {},
     }
 
 
 def _has_fixed_ip(item: Json, values: Sequence[str]) -> bool:
-    """Match `fixed_ips=ip_address=…` and `fixed_ips=subnet_id=…`: one address satisfies all."""
+    """Match `fixed_ips=ip_address=…`, `ip_address_substr=…` and `subnet_id=…`: one fits all."""
     wanted = _fixed_ips_wanted(values)
-    fixed_ips = cast("list[Json]", item["fixed_ips"])
-    return any(all(one[key] in allowed for key, allowed in wanted.items()) for one in fixed_ips)
+    fixed_ips = cast("list[dict[str, str]]", item["fixed_ips"])
+    return any(
+        all(_FITS[key](one, details) for key, details in wanted.items()) for one in fixed_ips
+    )
 
 
 def _fixed_ips_wanted(values: Sequence[str]) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {}
     for value in values:
         key, _, detail = value.partition("=")
-        if key not in ("ip_address", "subnet_id"):
-            raise BadRequestError(
-                f"fixed_ips is filtered by ip_address=… or subnet_id=…, not '{value}'"
+        if key not in _FITS:
+            raise InvalidRequestError(
+                "fixed_ips", f"'{value}' is none of {', '.join(f'{one}=…' for one in _FITS)}"
             )
         wanted.setdefault(key, []).append(detail)
     return wanted
@@ -201,7 +216,15 @@ def _fixed_ips_wanted(values: Sequence[str]) -> dict[str, list[str]]:
 
 def _narrow_fixed_ips(values: Sequence[str]) -> dict[str, list[str]]:
     keys = {"ip_address": "address", "subnet_id": "subnet_id"}
-    return {keys[key]: wanted for key, wanted in _fixed_ips_wanted(values).items()}
+    return {keys[key]: wanted for key, wanted in _fixed_ips_wanted(values).items() if key in keys}
+
+
+_FITS: Mapping[str, Callable[[dict[str, str], Sequence[str]], bool]] = {
+    "ip_address": lambda one, wanted: one["ip_address"] in wanted,
+    "ip_address_substr": lambda one, parts: any(part in one["ip_address"] for part in parts),
+    "subnet_id": lambda one, wanted: one["subnet_id"] in wanted,
+}
+"""How an address fits the details of a filter on `fixed_ips`."""
 
 
 PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
@@ -222,11 +245,16 @@ PORTS: Resource[Port, PortId, PortDraft, PortDraft] = Resource(
         "security_groups": "security_group_id",
     },
     forces={"detach": Cloud.delete_port_by_force},
-    filters={"fixed_ips": {"type": "string", "pattern": "^(ip_address|subnet_id)(=|$)"}},
+    filters={
+        "fixed_ips": {"type": "string", "pattern": "^(ip_address|ip_address_substr|subnet_id)(=|$)"}
+    },
     matchers={
         "fixed_ips": _has_fixed_ip,
+        "security_groups": member_of("security_groups"),
         "vpc_id": lambda item, values: item["network_id"] in values,
-        "mac_address": lambda item, values: item["mac_address"] in [v.lower() for v in values],
+        "mac_address": lambda item, values: (
+            item["mac_address"] in [value.lower() for value in values]
+        ),
     },
     narrow={
         "fixed_ips": _narrow_fixed_ips,

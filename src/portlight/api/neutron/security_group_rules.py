@@ -35,10 +35,7 @@ def _protocol(field: str, raw: object) -> str:
     return str(raw).lower()
 
 
-_STANDARD = {
-    **{name: STANDARD[name] for name in STANDARD if name != "name"},
-    "tags": read_only(STANDARD["tags"].shown),
-}
+_STANDARD = {name: STANDARD[name] for name in STANDARD if name not in ("name", "tags")}
 
 SELECTORS: Attributes = {
     "direction": at_creation("direction", one_of(Direction), required=True),

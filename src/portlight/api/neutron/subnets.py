@@ -14,7 +14,8 @@ from portlight.api.wire import (
     boolean,
     identifier,
     integer,
-    list_of,
+    list_or_null,
+    network_prefix,
     nullable,
     one_number,
     one_of,
@@ -37,13 +38,13 @@ def _host_route(destination: IpPrefix, nexthop: IpAddress) -> HostRoute:
     return HostRoute(destination=destination, nexthop=nexthop)
 
 
-_POOLS = list_of(record(address_range, {"start": address, "end": address}))
-_ROUTES = list_of(record(_host_route, {"destination": prefix, "nexthop": address}))
+_POOLS = list_or_null(record(address_range, {"start": address, "end": address}))
+_ROUTES = list_or_null(record(_host_route, {"destination": prefix, "nexthop": address}))
 
 _ATTRIBUTES: Attributes = {
     **STANDARD,
     "network_id": at_creation("network_id", identifier, required=True),
-    "cidr": at_creation("cidr", prefix),
+    "cidr": at_creation("cidr", network_prefix),
     "prefixlen": Attribute(
         parse=integer(0, 128), draft="prefixlen", on_update=False, is_rendered=False
     ),
@@ -55,11 +56,11 @@ _ATTRIBUTES: Attributes = {
     "gateway_ip": settable("gateway_ip", nullable(address)),
     "allocation_pools": settable("allocation_pools", _POOLS),
     "enable_dhcp": settable("enable_dhcp", boolean),
-    "dns_nameservers": settable("dns_nameservers", list_of(address)),
+    "dns_nameservers": settable("dns_nameservers", list_or_null(address)),
     "host_routes": settable("host_routes", _ROUTES),
     "ipv6_address_mode": at_creation("ipv6_address_mode", nullable(one_of(Ipv6Mode))),
     "ipv6_ra_mode": at_creation("ipv6_ra_mode", nullable(one_of(Ipv6Mode))),
-    "service_types": settable("service_types", list_of(text())),
+    "service_types": settable("service_types", list_or_null(text())),
     "dns_publish_fixed_ip": settable("dns_publish_fixed_ip", boolean),
     "segment_id": settable(None, only(None, why="a network is one segment")),
 }
@@ -69,7 +70,7 @@ def _check_ip_version(document: Json) -> None:
     version = document.get("ip_version")
     if "cidr" not in document:
         return
-    cidr = parse_prefix(str(document["cidr"]))
+    cidr = parse_prefix(str(document["cidr"]), strict=False)
     if version is not None and int(str(version)) != cidr.version:
         raise BadRequestError(
             f"Invalid input for cidr. Reason: {cidr} does not match the ip_version '{version}'."

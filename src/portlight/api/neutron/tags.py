@@ -6,12 +6,12 @@ from http import HTTPStatus
 from starlette.routing import Route
 
 from portlight.api.attributes import TAGS
-from portlight.api.errors import BadRequestError, RequestError
+from portlight.api.errors import BadRequestError
 from portlight.api.operation import operation, removal
 from portlight.api.resource import Resource
 from portlight.api.schema import NULL, shape
 from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
-from portlight.core.errors import PreconditionFailedError
+from portlight.core.errors import NotFoundError, PreconditionFailedError
 from portlight.service.collection import C, D, I
 from portlight.service.sharing import O
 
@@ -40,13 +40,19 @@ def _all_tags(face: Face, resource: Resource[O, I, D, C], path: str) -> Route:
         wanted = _tags_in(call)
         return Reply(document={"tags": sorted(_change(resource, call, lambda _: wanted))})
 
+    @operation(body=_TAGS, answer=_TAGS_SHOWN)
+    def add(call: Call) -> Reply:
+        """Add tags to those that are there."""
+        more = _tags_in(call)
+        return Reply(document={"tags": sorted(_change(resource, call, lambda tags: tags | more))})
+
     @removal
     def remove(call: Call) -> Reply:
         """Remove all tags."""
         _change(resource, call, lambda _: frozenset())
         return NO_CONTENT
 
-    return route(face, path, GET=show, PUT=replace, DELETE=remove)
+    return route(face, path, GET=show, POST=add, PUT=replace, DELETE=remove)
 
 
 def _one_tag(face: Face, resource: Resource[O, I, D, C], path: str) -> Route:
@@ -111,5 +117,5 @@ def _without(tags: Tags, tag: str) -> Tags:
     return tags - {tag}
 
 
-def _no_such_tag(tag: str) -> RequestError:
-    return RequestError(HTTPStatus.NOT_FOUND, f"Tag {tag} could not be found.")
+def _no_such_tag(tag: str) -> NotFoundError:
+    return NotFoundError("Tag", tag)

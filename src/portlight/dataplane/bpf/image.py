@@ -15,11 +15,9 @@ from portlight.dataplane.bpf.intervals import (
     Dimension,
     KeyRanges,
     KeySpace,
-    Spans,
     build_dimension,
     encode_levels,
     encode_records,
-    key_ranges,
 )
 from portlight.dataplane.bpf.vectors import (
     BLOCK_BITS,
@@ -29,7 +27,6 @@ from portlight.dataplane.bpf.vectors import (
     VectorPool,
 )
 from portlight.plan.classifier import Classifier, ClassifierRule, Family
-from portlight.values.addresses import IpPrefix
 from portlight.values.prefixes import PrefixSet
 from portlight.values.ranges import MAX_PORT
 
@@ -125,10 +122,10 @@ def _build_family(pool: VectorPool, classifier: Classifier, family: Family) -> _
     if not rules:
         return _FamilyPart(rules=rules, dimensions={})
     address = NARROW if family is Family.IPV4 else WIDE
-    dimensions = {SERVICE: _selected(pool, NARROW, _by_service(rules, family), len(rules))}
+    dimensions = {SERVICE: _service(pool, rules, family)}
     for kind, space, built in (
-        (SOURCE_PORT, NARROW, _by_source_port(rules)),
-        (LOCAL, address, _by_local_prefix(rules)),
+        (SOURCE_PORT, NARROW, _by_port(rules)),
+        (LOCAL, address, _by_prefixes([rule.local_prefixes for rule in rules])),
     ):
         if built:
             dimensions[kind] = _selected(pool, space, built, len(rules))
@@ -145,23 +142,27 @@ def _check_depth(dimension: Dimension) -> None:
         raise TooManyIntervalsError(len(dimension.bounds), limit)
 
 
-def _by_service(rules: Sequence[ClassifierRule], family: Family) -> KeyRanges:
-    """Protocol with destination port or ICMP type."""
-    held: dict[Spans, list[int]] = {}
+def _service(pool: VectorPool, rules: list[ClassifierRule], family: Family) -> Dimension:
+    """Protocol with destination port or ICMP type; it is there even if nothing constrains it."""
+    ranges = KeyRanges(firsts=[], lasts=[], places=[])
+    always: list[int] = []
     icmp = ICMP_PROTOCOL[family]
     for index, rule in enumerate(rules):
         protocol, span = rule.protocol, rule.icmp or rule.destination_ports
         protocols: Sequence[int]
         if span is None and rule.source_ports is None:
             if protocol is None:
+                always.append(index)
                 continue
             protocols = (protocol,)
         else:
             protocols = _protocols(rule, icmp)
         first, last = (span.first, span.last) if span is not None else (0, MAX_PORT)
-        spans = tuple([(each << 16 | first, each << 16 | last) for each in protocols])
-        held.setdefault(spans, []).append(index)
-    return key_ranges(held)
+        for each in protocols:
+            ranges.firsts.append(each << 16 | first)
+            ranges.lasts.append(each << 16 | last)
+            ranges.places.append(index)
+    return build_dimension(pool, NARROW, ranges, rules=len(rules), always=always)
 
 
 def _protocols(rule: ClassifierRule, icmp: int) -> Sequence[int]:
@@ -178,10 +179,16 @@ def _remote(
     pool: VectorPool, address: KeySpace, rules: list[ClassifierRule]
 ) -> dict[int, Dimension]:
     """Remote prefixes, and beside them the groups: what matches is in one or in the other."""
-    by_group, by_prefix = _by_group(rules), _by_remote_prefix(rules)
+    named = [
+        (rule.remote_group, i) for i, rule in enumerate(rules) if rule.remote_group is not None
+    ]
+    groups = [group for group, _ in named]
+    by_group = KeyRanges(firsts=groups, lasts=groups, places=[index for _, index in named])
+    by_prefix = _by_prefixes([rule.remote_prefixes for rule in rules])
     dimensions: dict[int, Dimension] = {}
     if by_group or by_prefix:
-        always = _unconstrained(len(rules), by_group, by_prefix)
+        constrained = by_group.rules | by_prefix.rules
+        always = [index for index in range(len(rules)) if index not in constrained]
         dimensions[REMOTE] = build_dimension(
             pool, address, by_prefix, rules=len(rules), always=always
         )
@@ -191,58 +198,44 @@ def _remote(
 
 
 def _selected(pool: VectorPool, space: KeySpace, ranges: KeyRanges, rules: int) -> Dimension:
-    always = _unconstrained(rules, ranges)
+    constrained = ranges.rules
+    always = [index for index in range(rules) if index not in constrained]
     return build_dimension(pool, space, ranges, rules=rules, always=always)
 
 
-def _unconstrained(rules: int, *dimensions: KeyRanges) -> list[int]:
-    constrained = {rule for ranges in dimensions for held in ranges.holders for rule in held}
-    return [rule for rule in range(rules) if rule not in constrained]
-
-
-def _by_group(rules: Sequence[ClassifierRule]) -> KeyRanges:
-    held: dict[Spans, list[int]] = {}
-    for index, rule in enumerate(rules):
-        group = rule.remote_group
-        if group is not None:
-            held.setdefault(((group, group),), []).append(index)
-    return key_ranges(held)
-
-
-def _by_source_port(rules: Sequence[ClassifierRule]) -> KeyRanges:
-    held: dict[Spans, list[int]] = {}
-    for index, rule in enumerate(rules):
-        span = rule.source_ports
-        if span is not None:
-            held.setdefault(((span.first, span.last),), []).append(index)
-    return key_ranges(held)
-
-
-def _by_local_prefix(rules: Sequence[ClassifierRule]) -> KeyRanges:
-    held: dict[Spans, list[int]] = {}
-    for index, rule in enumerate(rules):
-        if rule.local_prefix is not None:
-            held.setdefault((_span(rule.local_prefix),), []).append(index)
-    return key_ranges(held)
-
-
-def _by_remote_prefix(rules: Sequence[ClassifierRule]) -> KeyRanges:
-    """Rules with the same addresses, which are many when they name one address group, are one."""
-    sets: dict[bytes, PrefixSet] = {}
-    held: dict[bytes, list[int]] = {}
-    for index, rule in enumerate(rules):
-        remote = rule.remote_prefixes
-        if remote is not None:
-            sets[remote.digest] = remote
-            held.setdefault(remote.digest, []).append(index)
-    return key_ranges(
-        {tuple([_span(prefix) for prefix in sets[key].prefixes]): held[key] for key in held}
+def _by_port(rules: Sequence[ClassifierRule]) -> KeyRanges:
+    spans = [
+        (rule.source_ports, i) for i, rule in enumerate(rules) if rule.source_ports is not None
+    ]
+    return KeyRanges(
+        firsts=[span.first for span, _ in spans],
+        lasts=[span.last for span, _ in spans],
+        places=[index for _, index in spans],
     )
 
 
-def _span(prefix: IpPrefix) -> tuple[int, int]:
-    first = int(prefix.network_address)
-    return first, first + (1 << prefix.max_prefixlen - prefix.prefixlen) - 1
+def _by_prefixes(sets: Sequence[PrefixSet | None]) -> KeyRanges:
+    """Rules with the same prefixes, as those that name one address group, share their ranges."""
+    place_of: dict[bytes, int] = {}
+    holders: list[list[int]] = []
+    spans: list[tuple[int, int]] = []
+    places: list[int] = []
+    for index, held in enumerate(sets):
+        if held is None:
+            continue
+        place = place_of.setdefault(held.digest, len(holders))
+        if place < len(holders):
+            holders[place].append(index)
+            continue
+        holders.append([index])
+        spans.extend(held.spans)
+        places.extend([place] * len(held.spans))
+    return KeyRanges(
+        firsts=[first for first, _ in spans],
+        lasts=[last for _, last in spans],
+        places=places,
+        holders=holders,
+    )
 
 
 def _encode_tree(dimension: Dimension, *, at: int, first_word: int) -> bytes:

@@ -8,7 +8,7 @@ A separator is the last key before its child, so that descending is counting `ke
 """
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,10 +41,6 @@ WIDE = KeySpace(128, 5)
 """IPv6 addresses: 4 separators of 16 bytes (low half first)."""
 
 
-Spans = tuple[tuple[int, int], ...]
-"""First and last key of ranges that do not overlap."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRanges:
     """For which keys rules hold: three equally long columns. Ranges of one place never overlap."""
@@ -52,12 +48,19 @@ class KeyRanges:
     firsts: list[int]
     lasts: list[int]
     places: list[int]
-    """Which of `holders` the range is for."""
-    holders: Sequence[Sequence[int]]
-    """The rules that hold together: rules with one set of prefixes share its ranges."""
+    """The rule of each range, or which of `holders` the range is for."""
+    holders: Sequence[Sequence[int]] | None = None
+    """Rules that share their ranges."""
 
     def __bool__(self) -> bool:
-        return bool(self.holders)
+        return bool(self.places)
+
+    @property
+    def rules(self) -> set[int]:
+        """Every rule that has a range."""
+        if self.holders is None:
+            return set(self.places)
+        return {rule for held in self.holders for rule in held}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +72,6 @@ class Dimension:
     """First key of each interval, rising; the first is 0."""
     records: Numbers
     """Place of each interval's vector record, in words from the start of all records."""
-
-
-def key_ranges(held: Mapping[Spans, Sequence[int]]) -> KeyRanges:
-    """Return the ranges of all rules, from the rules that hold for the same ones."""
-    columns = [(first, last, place) for place, spans in enumerate(held) for first, last in spans]
-    return KeyRanges(
-        firsts=[first for first, _, _ in columns],
-        lasts=[last for _, last, _ in columns],
-        places=[place for _, _, place in columns],
-        holders=tuple(held.values()),
-    )
 
 
 def build_dimension(

@@ -75,12 +75,16 @@ class Toggles:
     bits: Words
 
 
-def toggles_of(steps: Numbers, places: Numbers, holders: Sequence[Sequence[int]]) -> Toggles:
-    """Return the toggles of all rules of `holders[place]` at each step.
+def toggles_of(steps: Numbers, places: Numbers, holders: Sequence[Sequence[int]] | None) -> Toggles:
+    """Return the toggles of all rules of `holders[place]` (of the rule `place`) at each step.
 
     The rules of a place take one toggle for each block, so a thousand rules with the same ranges
     cost little more than one.
     """
+    if holders is None:
+        bits = np.zeros((len(places), _WORDS), dtype=np.uint64)
+        bits[np.arange(len(places)), _word(places)] = _mask(places)
+        return Toggles(steps=steps, blocks=places >> BLOCK_SHIFT, bits=bits)
     sizes = np.array([len(held) for held in holders], dtype=np.int64)
     rules = np.array([rule for held in holders for rule in held], dtype=np.int64)
     owners = np.repeat(np.arange(len(holders)), sizes)

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable
 
+from portlight.core.audit import AuditEntry
 from portlight.core.directory import build_project, change_project
 from portlight.core.drafts_identity import ProjectDraft
-from portlight.core.errors import NotFoundError
+from portlight.core.errors import ForbiddenError, NotFoundError
 from portlight.core.errors_identity import NameTakenError, ProjectInUseError
 from portlight.core.identity import (
     AccessKey,
@@ -28,28 +29,41 @@ Tags = frozenset[str]
 
 _GO_WITH_IT = (ApplicationCredential, AccessKey, TokenRecord)
 """Kinds of a project that nobody made for their own sake."""
-_WITH_THEIR_PARENT = (RoleAssignment, SecurityGroupRule)
+_NOT_OWNED = (RoleAssignment, SecurityGroupRule, AuditEntry)
+"""Kinds that go with something else, or (what was done) are never deleted."""
 _COUNTED = tuple(
     kind
     for kind, shape in SHAPES.items()
-    if "project_id" in shape.columns and kind not in (*_GO_WITH_IT, *_WITH_THEIR_PARENT)
+    if "project_id" in shape.columns and kind not in (*_GO_WITH_IT, *_NOT_OWNED)
 )
 
 
 def load(view: AnyView, identifier: str) -> Project:
-    """Return a project that the holder may know."""
+    """Return a project that the holder may know.
+
+    Of another one he learns not even whether it exists: ForbiddenError, as from Keystone. Clients
+    then take what they were given for an id, and so name the target of an RBAC policy.
+    """
+    if not (view.by.is_admin or identifier in _own(view)):
+        raise ForbiddenError("get_project")
     project = view.tx.get(Project, identifier)
-    if project is None or not (view.by.is_admin or identifier in _own(view)):
+    if project is None:
         raise NotFoundError("Project", identifier)
     return project
 
 
 def search(view: AnyView, where: Where) -> list[Project]:
-    """Return all projects to an admin, to others those in which they have a role."""
+    """Return all projects to an admin, to others those in which they have a role.
+
+    Who asks for the name of another one is refused, whether or not it exists (see `load`).
+    """
     if view.by.is_admin:
         return view.tx.find(Project, where)
     own = _own(view)
-    return [project for project in view.tx.find(Project, where) if project.id in own]
+    found = [project for project in view.tx.find(Project, where) if project.id in own]
+    if "name" in where and not found:
+        raise ForbiddenError("get_project")
+    return found
 
 
 def of_user(tx: Reading, user_id: str) -> list[Project]:

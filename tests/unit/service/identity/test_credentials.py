@@ -230,6 +230,20 @@ def test_a_restart_leaves_passwords_roles_and_keys_as_their_users_changed_them()
         scene.identity.secret_of_access_key(before.user.access_key)
 
 
+def test_a_first_project_that_was_deleted_is_made_again_with_its_user_in_it() -> None:
+    scene = Scene()
+    scene.identity.projects.delete(scene.admin(), scene.credentials.user.project_id)
+    kept = [
+        Secrets(password=one.password, access_key=one.access_key, secret_key=one.secret_key)
+        for one in (scene.credentials.admin, scene.credentials.user)
+    ]
+
+    scene.bootstrap(*kept)
+
+    assert scene.login().roles == {"manager", "member", "reader"}
+    assert scene.login("admin", ROOT, on_project("portlight")).is_admin
+
+
 def test_a_lost_file_brings_its_user_back_with_a_new_password_and_all_roles() -> None:
     scene = Scene()
     admin, user = scene.admin(), scene.credentials.user

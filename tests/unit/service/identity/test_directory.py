@@ -47,8 +47,11 @@ def test_users_find_themselves_and_their_projects_admins_find_all() -> None:
     assert identity.users.get(reader, eve.id) == eve
     with pytest.raises(NotFoundError):
         identity.users.get(reader, admin.user.id)
-    with pytest.raises(NotFoundError):
-        identity.projects.get(reader, scene.credentials.admin.project_id)
+    for foreign in (scene.credentials.admin.project_id, "nowhere"):
+        with pytest.raises(ForbiddenError, match="get_project"):
+            identity.projects.get(reader, foreign)
+    with pytest.raises(ForbiddenError, match="get_project"):
+        identity.projects.find(reader, {"name": ["admin"]})
 
 
 def test_a_manager_finds_a_colleague_by_name_but_cannot_read_the_register() -> None:

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _addressing()
     _observations()
     _sharing()
+    _network_owners()
     _address_groups()
     _default_rules()
     _quotas()
@@ -123,6 +124,25 @@ def _sharing() -> None:
         connection.execute(_INSERT_POLICY, row)
     op.drop_index("networks_shared", "networks")
     op.drop_column("networks", "shared")
+
+
+def _network_owners() -> None:
+    """Note the owner of the network in what others have on it."""
+    connection = op.get_bind()
+    for table in ("subnets", "ports"):
+        op.add_column(table, sa.Column("network_owner", sa.Text))
+        op.create_index(f"{table}_network_owner", table, ["network_owner"])
+        foreign = sa.text(
+            f"SELECT t.id, t.document, n.project_id FROM {table} t "  # noqa: S608 -- our own names
+            "JOIN networks n ON n.id = t.network_id WHERE n.project_id <> t.project_id"
+        )
+        change = sa.text(
+            f"UPDATE {table} SET document = :document, network_owner = :owner "  # noqa: S608
+            "WHERE id = :id"
+        )
+        for identifier, document, owner in connection.execute(foreign).all():
+            entity = json.dumps({**json.loads(document), "network_owner": owner})
+            connection.execute(change, {"id": identifier, "document": entity, "owner": owner})
 
 
 _INSERT_POLICY = sa.text(

@@ -1,0 +1,361 @@
+"""Copies on real links: what reached the target, against what the source sent and received."""
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.support.builders import (
+    a_group,
+    a_mirror_filter,
+    a_mirror_rule,
+    a_mirror_session,
+    a_network,
+    a_port,
+    a_rule,
+    a_subnet,
+    a_topology,
+    an_instance,
+    group_id,
+    net,
+    ports,
+)
+from tests.support.captures import captured, checksum, decoded, inner, number_at, segments
+from tests.support.plan_host import PlanHost, plan_host
+from tests.support.programs import build_programs
+
+from portlight.core.mirror import MirrorAction
+from portlight.core.security_group import Direction, EtherType
+from portlight.core.topology import Entity, Topology
+from portlight.dataplane.bpf.abi import MirrorOutcome
+from portlight.values.verdict import DropReason
+
+SOURCE, PEER, TARGET, OTHER = 1, 2, 3, 4
+GUESTS = (SOURCE, PEER, TARGET, OTHER)
+MTU = 1500
+EVERYTHING = (
+    a_mirror_rule(1, direction=Direction.EGRESS),
+    a_mirror_rule(2, direction=Direction.INGRESS),
+    a_mirror_rule(3, direction=Direction.EGRESS, ethertype=EtherType.IPV6),
+    a_mirror_rule(4, direction=Direction.INGRESS, ethertype=EtherType.IPV6),
+)
+
+
+def addresses(number: int) -> tuple[str, str]:
+    return f"10.0.0.1{number}", f"fd00::1{number}"
+
+
+def a_cloud(*mirrors: Entity, mtu: int = MTU, target_rules: tuple[Entity, ...] = ()) -> Topology:
+    """Four guests that may talk to each other; the target has a group of its own."""
+    groups = {TARGET: (group_id(2),)}
+    return a_topology(
+        a_network(1, mtu=mtu),
+        a_subnet(1, "10.0.0.0/24"),
+        a_subnet(2, "fd00::/64"),
+        a_group(1),
+        a_group(2),
+        *(a_rule(n, n, direction=Direction.EGRESS) for n in (1, 2)),
+        *(a_rule(n + 2, n, direction=Direction.EGRESS, ethertype=EtherType.IPV6) for n in (1, 2)),
+        a_rule(5, 1),
+        a_rule(6, 1, ethertype=EtherType.IPV6),
+        *(target_rules or (a_rule(7, 2, protocol=17, ports=ports(4789)),)),
+        *(an_instance(number) for number in GUESTS),
+        *(a_port(n, *addresses(n), security_groups=groups.get(n, (group_id(1),))) for n in GUESTS),
+        *mirrors,
+    )
+
+
+def mirrors(*rules: Entity, **session: object) -> tuple[Entity, ...]:
+    return a_mirror_filter(), *rules, a_mirror_session(1, (SOURCE,), TARGET, **session)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanHost]:
+    with plan_host(build_programs(tmp_path_factory.mktemp("objects"))) as made:
+        made.show(a_cloud())
+        for number in GUESTS:
+            four, six = addresses(number)
+            made.address(number, f"{four}/24", f"{six}/64")
+        # A bound socket keeps the target's kernel from complaining about every copy.
+        listener = made.start(TARGET, "python3", "-c", LISTENER)
+        assert listener.stdout is not None
+        listener.stdout.readline()
+        for number in (PEER, OTHER):
+            made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[0])
+            made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[1])
+        yield made
+        listener.kill()
+        listener.communicate()
+
+
+LISTENER = """
+import socket
+bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+bound.bind(("", 4789))
+print("bound", flush=True)
+while True:
+    bound.recv(65535)
+"""
+
+
+@contextmanager
+def watched(host: PlanHost, what: str) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    """Collect what the source sent and received, and the outer frames at the target."""
+    with captured(host, SOURCE, what) as seen, captured(host, TARGET, "udp port 4789") as copies:
+        yield seen, copies
+
+
+def outcomes(host: PlanHost) -> dict[MirrorOutcome, int]:
+    counted: dict[MirrorOutcome, int] = {}
+    for one in host.tables.mirror_counters.read():
+        counted[one.outcome] = counted.get(one.outcome, 0) + one.packets
+    return counted
+
+
+def send(host: PlanHost, number: int, destination: str, port: int, payload: str = "hello") -> None:
+    """Send one UDP datagram from a guest."""
+    family = "AF_INET6" if ":" in destination else "AF_INET"
+    text = (
+        f"import socket; s = socket.socket(socket.{family}, socket.SOCK_DGRAM);"
+        f"s.bind(('', 10000)); s.sendto({payload!r}.encode(), ({destination!r}, {port}))"
+    )
+    host.inside(number, "python3", "-c", text)
+
+
+@pytest.mark.covers("H1", "H5", "H6", "H11", "H12", "H35", "P22")
+def test_requests_and_answers_are_copied_whole_with_the_session_s_vni(host: PlanHost) -> None:
+    host.show(a_cloud(*mirrors(*EVERYTHING, vni=4711, packet_length=0)))
+
+    with watched(host, "icmp or icmp6[0] == 128 or icmp6[0] == 129") as (seen, copies):
+        host.inside(SOURCE, "ping", "-c3", "-i0.05", "-s300", addresses(PEER)[0])
+        host.inside(SOURCE, "ping", "-c3", "-i0.05", "-s300", addresses(PEER)[1])
+        host.inside(PEER, "ping", "-c2", "-i0.05", addresses(SOURCE)[0])
+
+    echoes = [copy for copy in map(inner, copies) if is_echo(copy)]
+    assert sorted(echoes) == sorted(seen)
+    assert len(seen) == 16
+    for copy in copies:
+        assert copy[0:6] == a_port(TARGET).mac.packed
+        assert copy[6:12] == a_port(SOURCE).mac.packed
+        assert copy[26:34] == socket.inet_aton("10.0.0.11") + socket.inet_aton("10.0.0.13")
+        assert checksum(copy[14:34]) == 0
+        assert copy[36:38] == struct.pack("!H", 4789)
+        assert copy[42:50] == bytes((8, 0, 0, 0)) + (4711 << 8).to_bytes(4, "big")
+
+
+def is_echo(frame: bytes) -> bool:
+    return frame[12:14] == b"\x08\x00" or frame[54] in (128, 129)
+
+
+@pytest.mark.covers("H35", "H15")
+def test_an_independent_decoder_reads_the_copies_and_rules_hold_at_their_edges(
+    host: PlanHost,
+) -> None:
+    rule = a_mirror_rule(
+        1,
+        protocol=17,
+        source_prefix=net("10.0.0.0/24"),
+        destination_prefix=net("10.0.0.12/32"),
+        destination_ports=ports(8000, 8001),
+    )
+    host.show(a_cloud(*mirrors(rule, vni=7, packet_length=0)))
+
+    with captured(host, TARGET, "udp port 4789"):
+        for port in (7999, 8000, 8001, 8002):
+            send(host, SOURCE, addresses(PEER)[0], port)
+        send(host, SOURCE, addresses(OTHER)[0], 8000)
+        send(host, PEER, addresses(SOURCE)[0], 8000)
+
+    file = host.names.folder / f"capture-{TARGET}"
+    rows = decoded(file, "vxlan.vni", "ip.dst", "udp.dstport", "vxlan.flags")
+    assert rows == [
+        ["7", "10.0.0.13,10.0.0.12", "4789,8000", "0x0800"],
+        ["7", "10.0.0.13,10.0.0.12", "4789,8001", "0x0800"],
+    ]
+
+
+@pytest.mark.covers("H16", "H20", "H21", "H22", "H23", "H24", "H25", "H26", "H44", "X8")
+def test_the_first_match_among_sessions_decides_and_others_may_copy_regardless(
+    host: PlanHost,
+) -> None:
+    first = (
+        a_mirror_filter(1),
+        a_mirror_rule(1, 1, protocol=17, destination_ports=ports(8000), action=MirrorAction.REJECT),
+        a_mirror_rule(2, 1, protocol=17, destination_ports=ports(8000, 8001)),
+        a_mirror_session(1, (SOURCE,), TARGET, vni=1),
+    )
+    filters = (a_mirror_filter(2).id,)
+    second = (
+        a_mirror_filter(2),
+        a_mirror_rule(3, 2, protocol=17, destination_ports=ports(8000, 8002)),
+        a_mirror_session(2, (SOURCE,), TARGET, vni=2, mirror_filter_ids=filters),
+    )
+    regardless = a_mirror_session(
+        3, (SOURCE,), TARGET, vni=3, mirror_filter_ids=filters, copies_all=True
+    )
+
+    def vnis(*more: Entity) -> dict[int, list[int]]:
+        host.show(a_cloud(*first, *second, *more))
+        with captured(host, TARGET, "udp port 4789") as copies:
+            for port in (8000, 8001, 8002, 8003):
+                send(host, SOURCE, addresses(PEER)[0], port)
+        found: dict[int, list[int]] = {}
+        for copy in copies:
+            port = number_at(inner(copy), 36)
+            found.setdefault(port, []).append(int.from_bytes(copy[46:49], "big"))
+        return found
+
+    assert vnis() == {8001: [1], 8002: [2]}
+    assert vnis(regardless) == {8000: [3], 8001: [1, 3], 8002: [2, 3]}
+
+
+@pytest.mark.covers("H45", "X9")
+def test_what_the_port_drops_is_copied_only_for_those_who_ask_and_carries_the_reason(
+    host: PlanHost,
+) -> None:
+    drops = a_mirror_session(2, (SOURCE,), TARGET, vni=9, copies_drops=True)
+    host.show(a_cloud(*mirrors(*EVERYTHING), drops))
+
+    with captured(host, TARGET, "udp port 4789") as copies:
+        host.inside(SOURCE, "ip", "address", "add", "10.0.0.99/32", "dev", "lo")
+        host.inside(
+            SOURCE, "ping", "-c1", "-W1", "-I", "10.0.0.99", addresses(PEER)[0], check=False
+        )
+        host.inside(SOURCE, "ip", "address", "del", "10.0.0.99/32", "dev", "lo")
+
+    assert [(copy[46:49], copy[49]) for copy in copies if inner(copy)[12:14] == b"\x08\x00"] == [
+        (bytes((0, 0, 9)), DropReason.SPOOFED_IPV4)
+    ]
+
+
+@pytest.mark.covers("H46", "H47", "H48")
+def test_copies_pass_the_source_s_rules_and_meet_the_target_s(host: PlanHost) -> None:
+    host.show(a_cloud(*mirrors(*EVERYTHING), target_rules=(a_rule(7, 2, protocol=6),)))
+    before = outcomes(host)
+    with captured(host, TARGET, "udp port 4789") as copies:
+        send(host, SOURCE, addresses(PEER)[0], 8000)
+    after = outcomes(host)
+
+    assert copies == []
+    refused = MirrorOutcome.REFUSED
+    assert after.get(refused, 0) > before.get(refused, 0)
+
+    narrow = a_rule(7, 2, protocol=17, ports=ports(4789), remote_prefix=net("10.0.0.11/32"))
+    host.show(a_cloud(*mirrors(*EVERYTHING), target_rules=(narrow,)))
+    with captured(host, TARGET, "udp port 4789") as copies:
+        send(host, SOURCE, addresses(PEER)[0], 8000)
+    assert len(copies) >= 1
+
+
+@pytest.mark.covers("H36", "X6")
+@pytest.mark.parametrize("mtu", [1500, 9000])
+@pytest.mark.parametrize("length", [0, 1, 40, 96, 1460])
+def test_every_segment_of_a_bulk_transfer_is_in_the_copies(
+    host: PlanHost, mtu: int, length: int
+) -> None:
+    rule = a_mirror_rule(1, protocol=6)
+    host.show(a_cloud(*mirrors(rule, packet_length=length), mtu=mtu))
+    for number in (SOURCE, PEER):
+        host.inside(number, "ip", "link", "set", "eth0", "mtu", str(mtu))
+    before = outcomes(host)
+
+    with watched(host, "tcp and src host 10.0.0.11") as (seen, copies):
+        transfer(host)
+
+    keep = min(length or mtu, mtu - 36)
+    expected = sorted(cut for frame in seen for cut in segments(frame, keep, mtu))
+    assert sorted(map(inner, copies)) == expected
+    lost = outcomes(host)
+    assert lost.get(MirrorOutcome.FAILED) == before.get(MirrorOutcome.FAILED)
+
+
+def transfer(host: PlanHost, bytes_sent: int = 400_000) -> None:
+    server = host.start(PEER, "python3", "-c", SERVER)
+    assert server.stdout is not None
+    server.stdout.readline()
+    text = (
+        "import socket; s = socket.create_connection(('10.0.0.12', 9000));"
+        f"s.sendall(bytes(range(250)) * {bytes_sent // 250}); s.close()"
+    )
+    host.inside(SOURCE, "python3", "-c", text)
+    assert server.wait(20) == 0
+
+
+SERVER = """
+import socket
+with socket.create_server(("10.0.0.12", 9000)) as listening:
+    print("listening", flush=True)
+    connection, _ = listening.accept()
+    while connection.recv(1 << 20):
+        pass
+"""
+
+
+@pytest.mark.covers("H1", "X6")
+def test_fragments_and_extension_headers_are_copied_as_they_are(host: PlanHost) -> None:
+    host.show(a_cloud(*mirrors(*EVERYTHING, packet_length=0)))
+
+    with watched(host, "ip[6:2] & 0x3fff != 0 or ip6[6] == 44 or ip6[6] == 0") as (seen, copies):
+        send(host, SOURCE, addresses(PEER)[0], 8000, "x" * 4000)
+        send(host, SOURCE, addresses(PEER)[1], 8000, "x" * 4000)
+
+    keep = MTU - 36
+    pieces = [frame[:keep] for frame in seen if not is_multicast_listener(frame)]
+    parts = [one for one in map(inner, copies) if is_part(one)]
+    assert len(pieces) == 6
+    assert sorted(parts) == sorted(pieces)
+
+
+def is_part(frame: bytes) -> bool:
+    if frame[12:14] == b"\x08\x00":
+        return number_at(frame, 20) & 0x3FFF != 0
+    return frame[20] == 44
+
+
+def is_multicast_listener(frame: bytes) -> bool:
+    return frame[12:14] == b"\x86\xdd" and frame[20] == 0
+
+
+@pytest.mark.covers("H51", "H116", "X7")
+def test_a_running_flow_is_copied_from_the_next_packet_on_and_no_longer_than_enabled(
+    host: PlanHost,
+) -> None:
+    ping = ("ping", "-q", "-i0.01", "-c300", addresses(PEER)[0])
+    host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1), enabled=False)))
+    with captured(host, TARGET, "udp port 4789") as copies:
+        running = host.start(SOURCE, *ping)
+        time.sleep(0.7)
+        host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1))))
+        time.sleep(0.7)
+        host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1), enabled=False)))
+        assert running.wait(20) == 0
+
+    numbers = [number_at(inner(copy), 40) for copy in copies]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert 1 < numbers[0] < numbers[-1] < 300
+
+
+@pytest.mark.covers("H41")
+def test_a_budget_bounds_the_copies_and_counts_what_it_held_back(host: PlanHost) -> None:
+    host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1), bytes_per_second=20_000)))
+    before = outcomes(host)
+    host.inside(SOURCE, "ping", "-q", "-i0.001", "-c400", "-s1000", addresses(PEER)[0])
+    after = outcomes(host)
+
+    held = after[MirrorOutcome.OVER_BUDGET] - before.get(MirrorOutcome.OVER_BUDGET, 0)
+    copied = after[MirrorOutcome.COPIED] - before.get(MirrorOutcome.COPIED, 0)
+    assert held + copied == 400
+    assert held > 100
+    assert copied > 1
+
+
+@pytest.mark.covers("X34")
+def test_without_a_way_to_the_target_the_traffic_goes_on_and_the_copies_are_counted(
+    host: PlanHost,
+) -> None:
+    host.show(a_cloud(a_mirror_filter(), *EVERYTHING, a_mirror_session(1, (SOURCE,), 99)))
+    before = outcomes(host)
+    assert " 0% packet loss" in host.inside(SOURCE, "ping", "-i0.01", "-c20", addresses(PEER)[0])
+    assert outcomes(host)[MirrorOutcome.NO_TARGET] - before.get(MirrorOutcome.NO_TARGET, 0) == 40

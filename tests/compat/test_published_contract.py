@@ -47,6 +47,8 @@ RULES_OVER_SEVERAL_VALUES = {
     r"POST /portlight/v1/instances.*": "the address of an interface lies in its network",
     r"POST /v2.0/(default-)?security-group-rules": "ports go with the protocol, prefixes too",
     r"PUT /v2.0/address-groups/.*/add_addresses": "what is in the group is not added again",
+    r"(POST|PUT) .*mirror-filter-rules.*": "ports go with TCP and UDP, prefixes with the family",
+    r"(POST|PUT) .*mirror-sessions.*": "sources and targets are ports of guests",
     r"(POST|PUT) /v2.0/ports.*": "addresses lie in a subnet of the network",
 }
 """Where good values can be refused with 400 for what they say together, and why."""

@@ -15,10 +15,19 @@ _COLLECTIONS = {
     "security_group_id": "/v2.0/security-groups",
     "remote_group_id": "/v2.0/security-groups",
     "security_groups": "/v2.0/security-groups",
+    "mirror_filter_id": "/portlight/v1/mirror-filters",
+    "mirror_filter_ids": "/portlight/v1/mirror-filters",
+    "source_port_ids": "/v2.0/ports",
+    "traffic_mirror_filter_id": "/portlight/v1/mirror-filters",
+    "traffic_mirror_sources": "/v2.0/ports",
+    "traffic_mirror_target_id": "/v2.0/ports",
+    "target_port_id": "/v2.0/ports",
 }
 """Member of a body or path to where such things are listed."""
 _ONE_OF_TWO = (("project_id", "tenant_id"), ("network_id", "vpc_id"))
 """Two spellings of one attribute, which must not contradict each other."""
+_VPC = "/v3/"
+"""The project in these addresses is the caller's own."""
 _DIRECTORY = "/identity"
 """Its things are only looked at: the fuzzing user must not lock itself out."""
 
@@ -39,10 +48,19 @@ class KnownThings:
             return {}
         found: dict[str, str] = {}
         for match in re.finditer(r"\{(\w+)\}", path):
+            if path.startswith(_VPC) and match[1] == "project_id":
+                found["project_id"] = self.own_project
+                path = path.replace("{project_id}", self.own_project)
+                return found | self.path_variables(path, method)
             collection = _COLLECTIONS.get(match[1], path[: match.start()].rstrip("/"))
             if "{" not in collection and (ids := self.ids(collection)):
                 found[match[1]] = ids[0]
         return found
+
+    @property
+    def own_project(self) -> str:
+        token = self.server.http("admin").headers["X-Auth-Token"]
+        return str(self.server.cloud.authenticate_token(token).project_id)
 
     def ids(self, collection: str) -> list[str]:
         if collection not in self._ids:
@@ -81,3 +99,14 @@ def furnish(server: ApiServer) -> None:
     make("/v2.0/security-groups", "security_group", name="group")
     make("/portlight/v1/instances", "instance", name="guest")
     make("/portlight/v1/virtual-ips", "virtual_ip", subnet_id=made["subnet"])
+    make("/portlight/v1/mirror-filters", "mirror_filter", name="copies")
+    rule = {"direction": "ingress", "ethertype": "IPv4", "action": "accept", "protocol": "all"}
+    copies = made["mirror_filter"]
+    make(
+        "/portlight/v1/mirror-filter-rules",
+        "mirror_filter_rule",
+        mirror_filter_id=copies,
+        priority=1,
+        **rule,
+    )
+    make("/portlight/v1/mirror-sessions", "mirror_session", name="copies", priority=1)

@@ -23,6 +23,8 @@ from portlight.api.native.face import native_routes
 from portlight.api.neutron.face import neutron_routes
 from portlight.api.paths import WithoutFinalSlash
 from portlight.api.shell import Face, refuse
+from portlight.api.vpc_v3.face import PREFIX as VPC_V3
+from portlight.api.vpc_v3.face import vpc_v3_face, vpc_v3_routes
 from portlight.service.cloud import Cloud
 
 WORKER_THREADS = 8
@@ -73,6 +75,7 @@ def build_app(
         *neutron_routes(cloud, workers),
         *identity_routes(cloud, workers, logins),
         *native_routes(cloud, workers),
+        *vpc_v3_routes(cloud, workers),
         *channel.routes(NATIVE),
         *metrics_routes(cloud, workers),
     ]
@@ -92,6 +95,7 @@ def _unknown_path(
         prefix: Face(cloud=cloud, workers=workers, error_body=body)
         for prefix, body in (("/identity", identity_body), (NATIVE, native_body))
     }
+    faces[VPC_V3] = vpc_v3_face(cloud, workers)
     fallback = Face(cloud=cloud, workers=workers, error_body=neutron_body)
 
     async def answer(request: Request, _error: Exception) -> Response:

@@ -92,7 +92,7 @@ def _render_operation(method: str, path: str, entry: Json) -> str:
         _render_content(f"{status} {answer['description']}", answer, is_brief=status >= "400")
         for status, answer in cast("dict[str, Json]", entry["responses"]).items()
     )
-    token = "".join(name for scheme in cast("list[Json]", entry["security"]) for name in scheme)
+    token = " or ".join(name for scheme in cast("list[Json]", entry["security"]) for name in scheme)
     return (
         f"<details><summary><span class='verb {method}'>{method}</span> "
         f"<code>{escape(path)}</code> {escape(str(entry['summary']))}</summary>"

@@ -40,6 +40,9 @@ class Refusal:
     message: str
     blockers: tuple[errors.Blocker, ...] = ()
     """All that stands in the way, where the words may name only the first."""
+    kind: type[errors.DomainError] = errors.DomainError
+    resource: str = ""
+    """What there is no more room for, when a quota refuses."""
 
 
 class RequestError(errors.DomainError):
@@ -234,11 +237,18 @@ def refusal_of(error: errors.DomainError) -> Refusal:
     """Return status, wire name and message of an error."""
     if isinstance(error, RequestError):
         name = error.wire_name or _REQUEST_NAMES.get(error.status, "HTTPError")
-        return Refusal(status=error.status, wire_name=name, message=str(error))
+        return Refusal(status=error.status, wire_name=name, message=str(error), kind=type(error))
     row = row_of(type(error))
     name = _not_found_name(error) if isinstance(error, errors.NotFoundError) else row.wire_name
     blockers = error.blockers if isinstance(error, errors.InUseError) else ()
-    return Refusal(status=row.status, wire_name=name, message=str(error), blockers=blockers)
+    return Refusal(
+        status=row.status,
+        wire_name=name,
+        message=str(error),
+        blockers=blockers,
+        kind=type(error),
+        resource=error.resource if isinstance(error, errors.QuotaExceededError) else "",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

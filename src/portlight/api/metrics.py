@@ -1,6 +1,6 @@
 """The Prometheus text page, and whether we live. Neither asks for a token."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from portlight.api.shell import Call, Face, Reply, route
 from portlight.core.quotas import QuotaUse
 from portlight.core.virtual_ip import VirtualIpState
 from portlight.service.cloud import Cloud
-from portlight.service.report import PortCounters
+from portlight.service.report import Count, MirrorCounters, PortCounters
 
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -35,12 +35,14 @@ def metrics_routes(cloud: Cloud, workers: Executor) -> list[Route]:
 def render_metrics(
     counters: Sequence[PortCounters],
     virtual_ips: Sequence[VirtualIpState],
+    mirrors: Sequence[MirrorCounters],
     quotas: Sequence[QuotaUse],
 ) -> str:
     """Render the page."""
     return "".join(
         (
             *_render_quotas(quotas),
+            *_render_mirrors(mirrors),
             _render_family(
                 "portlight_port_packets_total",
                 "counter",
@@ -83,7 +85,10 @@ def _metrics(call: Call) -> Reply:
     """Show counters and alarms for a monitoring system."""
     cloud = call.cloud
     page = render_metrics(
-        cloud.all_counters(), cloud.all_virtual_ip_states(), cloud.all_quota_uses()
+        cloud.all_counters(),
+        cloud.all_virtual_ip_states(),
+        cloud.all_mirror_counters(),
+        cloud.all_quota_uses(),
     )
     return Reply(raw=page.encode(), media_type=TEXT_FORMAT)
 
@@ -112,6 +117,36 @@ def _render_quotas(quotas: Sequence[QuotaUse]) -> Iterable[str]:
             for use in quotas
         )
         yield _render_family(name, "gauge", words, samples)
+
+
+def _render_mirrors(mirrors: Sequence[MirrorCounters]) -> Iterable[str]:
+    families: tuple[tuple[str, str, Callable[[Count], int]], ...] = (
+        (
+            "portlight_mirror_packets_total",
+            "Packets that a mirror session chose, by what became of the copy.",
+            lambda count: count.packets,
+        ),
+        (
+            "portlight_mirror_bytes_total",
+            "Bytes of those copies; of truncated ones, the bytes that were cut.",
+            lambda count: count.bytes,
+        ),
+    )
+    for name, words, value in families:
+        samples = (
+            Sample(
+                labels=(
+                    ("session", one.session_id),
+                    ("port", one.port_id),
+                    ("direction", one.direction),
+                    ("outcome", outcome),
+                ),
+                value=value(count),
+            )
+            for one in mirrors
+            for outcome, count in one.outcomes.items()
+        )
+        yield _render_family(name, "counter", words, samples)
 
 
 def _hard_limit(use: QuotaUse) -> int:

@@ -17,15 +17,22 @@ from portlight.api.shell import Action, Endpoint, Face
 from portlight.api.wire import Json
 
 USER_TOKEN = "X-Auth-Token"  # noqa: S105 -- the header's name
+SIGNATURE = "Authorization"
 AGENT_TOKEN = "X-Agent-Token"  # noqa: S105 -- the header's name
 _SCHEMES: Json = {
     USER_TOKEN: {"type": "apiKey", "in": "header", "name": USER_TOKEN},
+    SIGNATURE: {
+        "type": "apiKey",
+        "in": "header",
+        "name": SIGNATURE,
+        "description": "A signature of the form SDK-HMAC-SHA256, by an access key",
+    },
     AGENT_TOKEN: {"type": "apiKey", "in": "header", "name": AGENT_TOKEN},
 }
 _WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _ABOUT = (
-    "Identity v3, networking v2.0 and the native interface. Made from the tables that validate "
-    "requests."
+    "Identity v3, networking v2.0, traffic mirroring in the VPC v3 dialect, and the native "
+    "interface. Made from the tables that validate requests."
 )
 
 
@@ -128,12 +135,20 @@ def _operation(one: Published) -> Json:
         "tags": [_tag(one.path)],
         "parameters": list(_parameters(one)),
         "responses": _responses(one),
-        "security": [] if one.scheme is None else [{one.scheme: []}],
+        "security": _security(one),
     }
     if description.body is not None:
         content = {JSON_TYPE: {"schema": description.body}}
         document["requestBody"] = {"required": True, "content": content}
     return document
+
+
+def _security(one: Published) -> list[Json]:
+    """Return the ways to authenticate, of which one is enough."""
+    if one.scheme is None:
+        return []
+    schemes = [one.scheme, SIGNATURE] if one.face.takes_signatures else [one.scheme]
+    return [{scheme: []} for scheme in schemes]
 
 
 def _identifier(one: Published) -> str:
@@ -146,7 +161,7 @@ def _identifier(one: Published) -> str:
 def _tag(path: str) -> str:
     """Return the heading under which an operation stands: the face, and the kind of thing."""
     parts = [part for part in path.split("/") if part and not part.startswith("{")]
-    depth = 3 if path.startswith(("/identity", "/portlight")) else 2
+    depth = 3 if path.startswith(("/identity", "/portlight", "/v3")) else 2
     return "/".join(parts[:depth]) or "versions"
 
 

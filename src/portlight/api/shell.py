@@ -29,6 +29,7 @@ BODY_LIMIT_BYTES = 1 << 20
 LARGE_BODY_LIMIT_BYTES = 8 << 20
 """Of a body that announces its length and comes with a valid token: 10,000 ports in one call."""
 RETRY_AFTER_SECONDS = "1"
+REQUEST_ID_HEADER = "X-Request-Id"
 
 _LOG = logging.getLogger(__name__)
 _NO_CONTENT = (HTTPStatus.NO_CONTENT,)
@@ -49,6 +50,9 @@ class Call:
     base_url: str
     """Scheme and authority that the client used, without a final slash."""
     token: str
+    method: str = "GET"
+    target: str = ""
+    """Path and query exactly as they were sent."""
     client_address: str = ""
     """From where the request came."""
     known_caller: Caller | None = None
@@ -87,6 +91,11 @@ NO_CONTENT = Reply(status=HTTPStatus.NO_CONTENT)
 Action = Callable[[Call], Reply]
 
 
+def by_token(call: Call) -> Caller:
+    """Return who calls by his token."""
+    return call.cloud.authenticate_token(call.token)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
     """What the routes of one API have in common."""
@@ -95,6 +104,11 @@ class Face:
     workers: Executor
     error_body: ErrorBody
     authenticated: bool = True
+    authenticate: Callable[[Call], Caller] = by_token
+    takes_signatures: bool = False
+    """Whether a signature over the request does as well as a token."""
+    request_id: Callable[[], str] | None = None
+    """Where there is one, each answer carries a new one: in a header, and in its object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +152,8 @@ def refuse(face: Face, error: DomainError, headers: Mapping[str, str]) -> Respon
         extra["Retry-After"] = str(error.retry_after_seconds)
     if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra["Retry-After"] = RETRY_AFTER_SECONDS
-    return response_of(
-        Reply(status=refusal.status, document=face.error_body(refusal), headers=extra)
-    )
+    refused = Reply(status=refusal.status, document=face.error_body(refusal), headers=extra)
+    return response_of(stamped(face, refused))
 
 
 def internal_error(face: Face, request: Request, error: Exception) -> Response:
@@ -148,6 +161,17 @@ def internal_error(face: Face, request: Request, error: Exception) -> Response:
     _LOG.error("request_failed method=%s path=%s", request.method, request.url.path, exc_info=error)
     trouble = RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error.")
     return refuse(face, trouble, {})
+
+
+def stamped(face: Face, reply: Reply) -> Reply:
+    """Return the reply with a number of its own, on the faces where answers have one."""
+    if face.request_id is None:
+        return reply
+    number = face.request_id()
+    document = reply.document
+    if isinstance(document, dict):
+        document = {**document, "request_id": number}
+    return replace(reply, document=document, headers={**reply.headers, REQUEST_ID_HEADER: number})
 
 
 def response_of(reply: Reply) -> Response:
@@ -203,7 +227,8 @@ async def _run(face: Face, action: Action, request: Request) -> Response:
     loop = asyncio.get_running_loop()
     token = request.headers.get("x-auth-token", "")
     limit_bytes = BODY_LIMIT_BYTES
-    if face.authenticated and _announced_bytes(request) > limit_bytes:
+    proves_itself_late = face.takes_signatures and not token
+    if face.authenticated and not proves_itself_late and _announced_bytes(request) > limit_bytes:
         await loop.run_in_executor(face.workers, face.cloud.authenticate_token, token)
         limit_bytes = LARGE_BODY_LIMIT_BYTES
     body = await read_body(request, limit_bytes)
@@ -217,6 +242,8 @@ async def _run(face: Face, action: Action, request: Request) -> Response:
         url=base + request.url.path,
         base_url=base,
         token=token,
+        method=request.method,
+        target=_target(request),
         client_address="" if request.client is None else request.client.host,
     )
     return await loop.run_in_executor(face.workers, _perform, face, action, call)
@@ -224,7 +251,12 @@ async def _run(face: Face, action: Action, request: Request) -> Response:
 
 def _perform(face: Face, action: Action, call: Call) -> Response:
     """Act, and encode the answer: a large one must not hold up the loop."""
-    if not face.authenticated:
-        return response_of(action(call))
-    caller = face.cloud.authenticate_token(call.token)
-    return response_of(action(replace(call, known_caller=caller)))
+    if face.authenticated:
+        call = replace(call, known_caller=face.authenticate(call))
+    return response_of(stamped(face, action(call)))
+
+
+def _target(request: Request) -> str:
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    return (path + b"?" + query if query else path).decode("latin-1")

@@ -12,6 +12,10 @@ from portlight.client.resources import (
     AddressGroup,
     Instance,
     Interface,
+    MirrorCounters,
+    MirrorFilter,
+    MirrorFilterRule,
+    MirrorSession,
     Network,
     Port,
     PortCounters,
@@ -76,6 +80,27 @@ class Client:
     def virtual_ips(self) -> Collection[VirtualIp]:
         """The virtual IPs."""
         return self._collection(VirtualIp, "virtual_ip", NATIVE)
+
+    @cached_property
+    def mirror_filters(self) -> Collection[MirrorFilter]:
+        """The filters of mirror sessions."""
+        return self._collection(MirrorFilter, "mirror_filter", NATIVE)
+
+    @cached_property
+    def mirror_filter_rules(self) -> Collection[MirrorFilterRule]:
+        """The rules of all those filters."""
+        return self._collection(MirrorFilterRule, "mirror_filter_rule", NATIVE)
+
+    @cached_property
+    def mirror_sessions(self) -> Collection[MirrorSession]:
+        """The mirror sessions."""
+        return self._collection(MirrorSession, "mirror_session", NATIVE)
+
+    def mirror_counters(self, session_id: str) -> MirrorCounters:
+        """Return what became of the copies of a mirror session."""
+        path = f"{NATIVE}/mirror-sessions/{session_id}/counters"
+        body = self.connection.get(_Envelope, path)
+        return msgspec.json.decode(body["mirror_counters"], type=MirrorCounters)
 
     def attach(self, instance_id: str, **request: object) -> Interface:
         """Give an instance one more interface; the fields are those of the native API."""

@@ -268,6 +268,75 @@ class PortCounters(msgspec.Struct, frozen=True, kw_only=True):
     counters: list[Count]
 
 
+class MirrorFilter(Described, frozen=True, kw_only=True):
+    """A set of rules by which mirror sessions choose packets."""
+
+
+class MirrorFilterRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of a mirror filter."""
+
+    id: str
+    project_id: str
+    revision_number: int
+    created_at: str
+    updated_at: str
+    description: str
+    mirror_filter_id: str
+    direction: str
+    ethertype: str
+    action: str
+    priority: int
+    protocol: str
+    source_ip_prefix: str | None
+    destination_ip_prefix: str | None
+    source_ports: str | None
+    destination_ports: str | None
+
+
+class MirrorSession(Described, frozen=True, kw_only=True):
+    """Copies of the packets of some ports, sent to another one."""
+
+    number: int
+    priority: int
+    mirror_filter_ids: list[str]
+    source_port_ids: list[str]
+    target_port_id: str | None
+    vni: int
+    packet_length: int
+    enabled: bool
+    copies_all: bool
+    copies_drops: bool
+    bytes_per_second: int | None
+
+
+class CopyCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Packets and bytes of copies that fared alike."""
+
+    packets: int
+    bytes: int
+
+
+class MirrorWay(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of what a session chose from one source in one direction."""
+
+    port_id: str
+    direction: str
+    matched: int
+    copied: CopyCount
+    truncated: CopyCount
+    over_budget: CopyCount
+    no_target: CopyCount
+    refused: CopyCount
+    failed: CopyCount
+
+
+class MirrorCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """What the data path has counted for a session since it was made."""
+
+    mirror_session_id: str
+    counters: list[MirrorWay]
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a host could not put in place (it goes on trying)."""
 

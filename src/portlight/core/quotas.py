@@ -15,6 +15,14 @@ MAX_LIMIT: Final = (1 << 31) - 1
 WARNING_PERCENT: Final = 80
 """Of the hard limit: the soft limit of a project that has no other."""
 
+LIMITS_OF_ONE: Mapping[str, int] = {
+    "mirror_session_sources": 10,
+    "mirror_source_sessions": 3,
+    "mirror_target_sessions": 10,
+    "mirror_filter_sessions": 1000,
+    "mirror_filter_rules": 10,
+}
+"""Limits of each single thing of a project, not of all together; rules for each direction."""
 DEFAULT_LIMITS: Mapping[str, int] = {
     "network": 10_000,
     "subnet": 10_000,
@@ -29,17 +37,9 @@ DEFAULT_LIMITS: Mapping[str, int] = {
     "instance": 10_000,
     "mirror_filter": 10_000,
     "mirror_session": 20_000,
-    # of one thing, not of the project
-    "mirror_session_sources": 10,
-    "mirror_source_sessions": 3,
-    "mirror_target_sessions": 10,
-    "mirror_filter_sessions": 1000,
-    "mirror_filter_rules": 10,
+    **LIMITS_OF_ONE,
 }
-"""Resource to hard limit: guards against a runaway script, out of the way of everyone else.
-
-`mirror_filter_rules` counts each direction by itself.
-"""
+"""Resource to hard limit: guards against a runaway script, out of the way of everyone else."""
 
 DEFAULTS_ID: Final = ProjectId("default")
 """The `project_id` under which an operator's own defaults are kept."""

@@ -28,6 +28,7 @@ from portlight.core.drafts import (
 )
 from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
 from portlight.core.drafts_groups import AddressGroupDraft
+from portlight.core.drafts_mirror import MirrorFilterDraft, MirrorSessionDraft
 from portlight.core.drafts_sharing import QuotaDraft, RbacPolicyDraft
 from portlight.core.errors import (
     ForbiddenError,
@@ -36,7 +37,7 @@ from portlight.core.errors import (
     QuotaBelowUsageError,
     QuotaExceededError,
 )
-from portlight.core.quotas import DEFAULT_LIMITS, DEFAULTS_ID, UNLIMITED, QuotaUse
+from portlight.core.quotas import DEFAULT_LIMITS, DEFAULTS_ID, LIMITS_OF_ONE, UNLIMITED, QuotaUse
 from portlight.core.rbac import RbacAction
 from portlight.core.security_group import Direction
 from portlight.service.caller import Caller
@@ -99,12 +100,18 @@ MAKERS: dict[str, Callable[[World], object]] = {
     ),
     "rbac_policy": a_policy,
     "virtual_ip": a_virtual_ip,
+    "mirror_filter": lambda world: world.cloud.mirror_filters.create(
+        MEMBER, MirrorFilterDraft(name="web")
+    ),
+    "mirror_session": lambda world: world.cloud.mirror_sessions.create(
+        MEMBER, MirrorSessionDraft(name="web", priority=1)
+    ),
     "instance": lambda world: world.cloud.instances.create(MEMBER, InstanceDraft(name="one")),
 }
 
 
 @pytest.mark.covers("H128")
-@pytest.mark.parametrize("resource", sorted(DEFAULT_LIMITS))
+@pytest.mark.parametrize("resource", sorted(DEFAULT_LIMITS.keys() - LIMITS_OF_ONE.keys()))
 def test_each_resource_has_a_limit_that_refuses_one_more_and_lets_again_after_one_less(
     resource: str,
 ) -> None:
@@ -129,7 +136,7 @@ def test_every_kind_with_a_quota_is_counted_by_the_store_and_the_other_way_round
     counted = {kind for kind, shape in SHAPES.items() if shape.is_counted}
 
     assert counted == set(RESOURCE_OF)
-    assert set(RESOURCE_OF.values()) == set(DEFAULT_LIMITS)
+    assert set(RESOURCE_OF.values()) == DEFAULT_LIMITS.keys() - LIMITS_OF_ONE.keys()
 
 
 def test_a_bulk_is_counted_as_a_whole() -> None:

@@ -8,6 +8,12 @@ from portlight.api.errors import native_body
 from portlight.api.native.audit import AUDIT, POSTURE
 from portlight.api.native.counters import show_counters
 from portlight.api.native.instances import INSTANCES, instance_verb_routes
+from portlight.api.native.mirrors import (
+    MIRROR_FILTER_RULES,
+    MIRROR_FILTERS,
+    MIRROR_SESSIONS,
+    mirror_verb_routes,
+)
 from portlight.api.native.protection import show_protection
 from portlight.api.native.quotas import quota_routes
 from portlight.api.native.status import show_status
@@ -21,13 +27,17 @@ BASE = "/portlight/v1"
 
 
 def native_routes(cloud: Cloud, workers: Executor) -> list[Route]:
-    """Return the routes of instances, virtual IPs, quotas, counters and status."""
+    """Return the routes of instances, virtual IPs, mirroring, quotas, counters and status."""
     face = Face(cloud=cloud, workers=workers, error_body=native_body)
     return [
         *routes_of(face, INSTANCES, BASE),
         *instance_verb_routes(face, BASE),
         *routes_of(face, VIRTUAL_IPS, BASE),
         *virtual_ip_verb_routes(face, BASE),
+        *routes_of(face, MIRROR_FILTERS, BASE),
+        *routes_of(face, MIRROR_FILTER_RULES, BASE),
+        *routes_of(face, MIRROR_SESSIONS, BASE),
+        *mirror_verb_routes(face, BASE),
         *quota_routes(face, BASE),
         *report_routes(face, AUDIT, BASE),
         *report_routes(face, POSTURE, BASE),

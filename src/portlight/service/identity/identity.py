@@ -37,10 +37,15 @@ from portlight.service.identity.logins import (
     TokenLogin,
 )
 from portlight.service.identity.lookup import Reference
-from portlight.service.identity.passwords import REFUSED, Passwords
+from portlight.service.identity.passwords import (
+    FREE_FAILURES_PER_ADDRESS,
+    REFUSED,
+    Passwords,
+)
 from portlight.service.identity.projects import PROJECTS, Tags, of_user, retag
 from portlight.service.identity.roles import ROLES
 from portlight.service.identity.sealing import Sealer
+from portlight.service.identity.throttle import Throttle
 from portlight.service.identity.token import Token, caller_of
 from portlight.service.identity.tokens import Proof, Tokens, digest
 from portlight.service.identity.work import Where, end_tokens
@@ -69,6 +74,7 @@ class Identity:
         self._registry = Registry(store=store, ids=ids, clock=clock)
         self._tokens = Tokens(store=store, ids=ids, clock=clock, registry=self._registry)
         self._ids = ids
+        self._signatures = Throttle(FREE_FAILURES_PER_ADDRESS)
         self.domains: Directory[Domain, DomainDraft] = Directory(self._registry, DOMAINS)
         self.projects: Directory[Project, ProjectDraft] = Directory(self._registry, PROJECTS)
         self.roles: Directory[Role, RoleDraft] = Directory(self._registry, ROLES)
@@ -216,6 +222,25 @@ class Identity:
             raise UnauthenticatedError(REFUSED)
         token = self._tokens.standing_for(key.user_id, key.project_id)
         return self._sealer.unseal(key.sealed_secret), caller_of(token)
+
+    def prove_signature(
+        self, access: str, check: Callable[[str, float], None], *, address: str
+    ) -> Caller:
+        """Return who signed a request; `check` gets the secret and the time, and raises.
+
+        Raise UnauthenticatedError when the access is unknown or its user may not act any more,
+        TooManyAttemptsError when this address has failed too often with it.
+        """
+        now, attempt = self._clock(), f"{access} {address}"
+        self._signatures.check(attempt, now)
+        try:
+            secret, caller = self.secret_of_access_key(access)
+            check(secret, now)
+        except UnauthenticatedError:
+            self._signatures.fail(attempt, now)
+            raise
+        self._signatures.succeed(attempt)
+        return caller
 
     def _prove(self, login: Login, address: str) -> Proof:
         match login:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MEASUREMENTS = ("stream", "rules", "classifier", "compiler", "programs", "control_plane")
+MEASUREMENTS = ("stream", "rules", "classifier", "compiler", "programs", "mirror", "control_plane")
 
 
 def main() -> int:

@@ -25,6 +25,8 @@ class Pair:
     client: str
     server: str
     server_address: str = SERVER_ADDRESS
+    collector: str | None = None
+    """Where copies of what the client sends and receives go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,8 @@ def wired(name: str, prefix: str) -> Iterator[Wiring]:
     """Yield two guests with addresses, each with a veth whose other end is in the fabric."""
     fabric, client, server = (f"{prefix}-{part}" for part in ("fabric", "client", "server"))
     with namespaces((fabric, client, server)):
-        _attach(fabric, "client", client, f"{CLIENT_ADDRESS}/{PREFIX_LENGTH}", CLIENT_MAC)
-        _attach(fabric, "server", server, f"{SERVER_ADDRESS}/{PREFIX_LENGTH}", SERVER_MAC)
+        attach(fabric, "client", client, f"{CLIENT_ADDRESS}/{PREFIX_LENGTH}", CLIENT_MAC)
+        attach(fabric, "server", server, f"{SERVER_ADDRESS}/{PREFIX_LENGTH}", SERVER_MAC)
         yield Wiring(pair=Pair(name=name, client=client, server=server), fabric=fabric)
 
 
@@ -70,7 +72,8 @@ def add_bridge(wiring: Wiring) -> None:
         inside(wiring.fabric, "ip", "link", "set", link, "master", "bridge")
 
 
-def _attach(fabric: str, link: str, guest: str, address: str, mac: str) -> None:
+def attach(fabric: str, link: str, guest: str, address: str, mac: str) -> None:
+    """Give a guest an eth0 with this address; the other end is in the fabric."""
     inside(
         fabric,
         *("ip", "link", "add", link, "type", "veth"),

@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--peer-url", help="of a Neutron without Keystone, up to its port")
     parser.add_argument("--peer-token", help="X-Auth-Token for the peer")
     parser.add_argument("--listen", default="127.0.0.1:9797", help="where ours listens")
+    parser.add_argument("--workers", type=int, default=1, help="processes of our server")
     parser.add_argument("--lists", type=int, nargs="*", default=[1_000, 5_000], metavar="PORTS")
     parser.add_argument("--rounds", type=int, default=1, help="fresh servers of ours, one by one")
     parser.add_argument("--large", type=int, default=0, help="ports for the comparison of sizes")
@@ -54,7 +55,7 @@ def main() -> None:
     peer = measured(peer_of(asked.peer_url, asked.peer_token), few) if asked.peer_url else {}
     ours = []
     for number in range(asked.rounds):
-        with our_server(asked.listen) as (server, process):
+        with our_server(asked.listen, asked.workers) as (server, process):
             ours.append(measured(server, many))
             print(f"  memory of ours: {resident_megabytes(process):.0f} MB", flush=True)
             if asked.large and number == asked.rounds - 1:
@@ -78,11 +79,11 @@ def peer_of(url: str, token: str | None) -> Server:
 
 
 @contextmanager
-def our_server(listen: str) -> Iterator[tuple[Server, int]]:
+def our_server(listen: str, workers: int = 1) -> Iterator[tuple[Server, int]]:
     """Start ours with nothing in it; give it and its process id."""
     with tempfile.TemporaryDirectory(prefix="portlight-bench-") as folder:
         command = (sys.executable, "-m", "portlight.main.entry", "serve")
-        options = ("--state", folder, "--listen", listen)
+        options = ("--state", folder, "--listen", listen, "--workers", str(workers))
         with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as process:
             try:
                 wait_for_answer(f"http://{listen}/healthz")

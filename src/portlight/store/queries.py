@@ -155,8 +155,9 @@ def documents(name: str, keys: Keys, any_of: tuple[Form, ...] = (), cut: Cut = N
     if cut.has_after:
         after = bindparam("after_id", type_=String)
         query = query.where(table.c.id < after if cut.descending else table.c.id > after)
-    alternatives = [_alternative(name, form) for form in any_of]
-    if len(alternatives) > 1 and cut.has_limit:
+    looked_up = any(key in SHAPE_OF_TABLE[name].lookups for key, _ in keys)
+    alternatives = [_alternative(name, form, is_shielded=looked_up) for form in any_of]
+    if len(alternatives) > 1 and cut.has_limit and not looked_up:
         return Statement(_first_of_each(query, alternatives, cut))
     if alternatives:
         query = query.where(or_(*alternatives))
@@ -195,8 +196,16 @@ def _values(name: str, count: int) -> list[BindParameter[str]]:
     return [bindparam(parameter) for parameter in parameter_names(name, count)]
 
 
-def _alternative(name: str, form: Form) -> ColumnElement[bool]:
-    return and_(*(_condition(name, test.key, _wanted(test)) for test in form))
+def _alternative(name: str, form: Form, *, is_shielded: bool = False) -> ColumnElement[bool]:
+    """Return what an alternative demands; shielded from indexes, it only tests what was found.
+
+    A project may own nearly everything, an address has one port: of the two indexes SQLite, which
+    keeps no statistics for us, would take the wrong one.
+    """
+    conditions = (
+        _condition(name, test.key, _wanted(test), is_shielded=is_shielded) for test in form
+    )
+    return and_(*conditions)
 
 
 def _wanted(test: Test) -> list[BindParameter[str]] | Select[tuple[str]]:
@@ -210,10 +219,15 @@ def _wanted(test: Test) -> list[BindParameter[str]] | Select[tuple[str]]:
 
 
 def _condition(
-    name: str, key: str, values: list[BindParameter[str]] | Select[tuple[str]]
+    name: str,
+    key: str,
+    values: list[BindParameter[str]] | Select[tuple[str]],
+    *,
+    is_shielded: bool = False,
 ) -> ColumnElement[bool]:
     shape, table = SHAPE_OF_TABLE[name], schema.metadata.tables[name]
     if key == "id" or key in shape.columns:
-        return table.c[key].in_(values)
+        column = table.c[key]
+        return (func.coalesce(column, "") if is_shielded else column).in_(values)
     found = and_(_lookups.c.kind == name, _lookups.c.key == key, _lookups.c.value.in_(values))
     return table.c.id.in_(select(_lookups.c.id).where(found))

@@ -59,15 +59,16 @@ static __always_inline __u32 kept_bytes(const struct mirror_way *way)
 	return way->packet_length && way->packet_length < room ? way->packet_length : room;
 }
 
-/* Pieces of payload that are read at once, for copies of this length. */
-#define SMALL_PIECE 2048
-#define SMALL_PIECES 16
-#define LARGE_PIECE 16384
-#define LARGE_PIECES 2
+/* Copies that are written down at once: many small ones, or few of jumbo frames. */
+#define SMALL_SLOT 2048
+#define SMALL_SLOTS 16
+#define LARGE_SLOT 16384
+#define LARGE_SLOTS 2
+#define SMALL_COPY 1536
 
 static __always_inline __u32 segments_at_once(__u32 kept)
 {
-	return kept < SMALL_PIECE ? SMALL_PIECES : LARGE_PIECES;
+	return kept < SMALL_COPY ? SMALL_SLOTS : LARGE_SLOTS;
 }
 
 static __always_inline bool in_copy(void)

@@ -180,7 +180,7 @@ POOL: dict[str, Any] = {"name": "pool", "prefixes": ["10.40.0.0/16"]}
         ),
         ("address-scopes", {"address_scope": {"ip_version": 5}}, 400, "HTTPBadRequest"),
         ("address-scopes", {"address_scope": {"name": "no version"}}, 400, "HTTPBadRequest"),
-        ("agents", {"agent": {"description": "mine"}}, 400, "HTTPBadRequest"),
+        ("agents", {"agent": {"description": "mine"}}, 400, "InvalidInput"),
         (
             "networks",
             {"network": {"availability_zone_hints": ["moon"]}},

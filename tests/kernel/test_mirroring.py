@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -271,6 +272,11 @@ def test_every_segment_of_a_bulk_transfer_is_in_the_copies(
     assert lost.get(MirrorOutcome.FAILED) == before.get(MirrorOutcome.FAILED)
 
 
+def finish(process: subprocess.Popen[str]) -> None:
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
 def transfer(host: PlanHost, bytes_sent: int = 400_000) -> None:
     server = host.start(PEER, "python3", "-c", SERVER)
     assert server.stdout is not None
@@ -280,7 +286,7 @@ def transfer(host: PlanHost, bytes_sent: int = 400_000) -> None:
         f"s.sendall(bytes(range(250)) * {bytes_sent // 250}); s.close()"
     )
     host.inside(SOURCE, "python3", "-c", text)
-    assert server.wait(20) == 0
+    finish(server)
 
 
 SERVER = """
@@ -330,7 +336,7 @@ def test_a_running_flow_is_copied_from_the_next_packet_on_and_no_longer_than_ena
         host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1))))
         time.sleep(0.7)
         host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1), enabled=False)))
-        assert running.wait(20) == 0
+        finish(running)
 
     numbers = [number_at(inner(copy), 40) for copy in copies]
     assert numbers == list(range(numbers[0], numbers[-1] + 1))

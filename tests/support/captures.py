@@ -33,7 +33,8 @@ def captured(host: PlanHost, number: int, what: str) -> Iterator[list[bytes]]:
     finally:
         process.terminate()
         process.communicate()
-    frames += [bytes(raw) for raw, _ in RawPcapReader(str(file))]
+    with RawPcapReader(str(file)) as reader:
+        frames += [bytes(raw) for raw, _ in reader]
 
 
 def number_at(frame: bytes, offset: int) -> int:

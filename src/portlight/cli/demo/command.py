@@ -15,6 +15,7 @@ from portlight.cli.demo.acts import (
     spoofing_is_dropped,
     virtual_ip_fails_over,
 )
+from portlight.cli.demo.mirroring import web_traffic_is_mirrored
 from portlight.cli.demo.scene import clear, make_network
 from portlight.cli.demo.stage import PREFIX, DemoError, Stage
 from portlight.client.client import Client
@@ -28,6 +29,7 @@ async def play(stage: Stage) -> None:
         await servers_and_client(stage, network)
         await group_filters(stage)
         await spoofing_is_dropped(stage)
+        await web_traffic_is_mirrored(stage, network)
         await virtual_ip_fails_over(stage, network)
         await interface_outlives_instance(stage, network)
     except DemoError as error:
@@ -52,6 +54,7 @@ def show(stage: Stage, state: Path) -> None:
     for line in (
         f"{folder}/portlight exec --state {state} {PREFIX}client -- ip addr",
         f"{folder}/portlight nic drops --state {state} {PREFIX}client",
+        f"{folder}/portlight mirror session counters --state {state} {PREFIX}web",
         (
             f"OS_CLIENT_CONFIG_FILE={state}/clouds.yaml {folder}/openstack --os-cloud portlight"
             " port list"

@@ -14,7 +14,14 @@ def clear(stage: Stage) -> None:
         if vip.name.startswith(PREFIX):
             for member in vip.members:
                 client.remove_member(vip.id, member.port_id)
-    for kind in (client.instances, client.virtual_ips, client.ports, client.networks):
+    for kind in (
+        client.mirror_sessions,
+        client.mirror_filters,
+        client.instances,
+        client.virtual_ips,
+        client.ports,
+        client.networks,
+    ):
         for one in kind.list():
             if one.name.startswith(PREFIX):
                 kind.delete(one.id)

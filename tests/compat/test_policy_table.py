@@ -9,6 +9,7 @@ with which network, group, pool and scope are shared.
 from collections.abc import Iterator
 
 import pytest
+from tests.support.policy_mirrors import MIRROR_ROWS
 from tests.support.policy_stage import (
     Json,
     Row,
@@ -437,6 +438,7 @@ ROWS = (
         expect="204 204 204 403 404 404",
         before=attached_port,
     ),
+    *MIRROR_ROWS,
     Row(
         action="any_project",
         call="POST /v2.0/networks",

@@ -13,6 +13,14 @@ from portlight.core.errors import DomainError
 
 BEYOND_A_SCHEMA = {
     "identity.credentials.expiry": "the day is one of the calendar",
+    **dict.fromkeys(
+        (
+            "mirror_values.port_range",
+            "mirror_filter_rules.destination_ports",
+            "vpc_v3.rules._PORTS",
+        ),
+        "a range of ports does not end before it begins",
+    ),
     "neutron.subnets._POOLS": "the end of a pool is not before its start",
     "neutron.subnets._ROUTES": "destination and next hop are of one IP version",
 }

@@ -28,8 +28,8 @@ SESSION: Kind[MirrorSession] = Kind(
         "Enabled": lambda one: "yes" if one.enabled else "no",
     },
     filters={
-        "filter": ("mirror_filter_ids", FILTER.id_of),
-        "source": ("source_port_ids", NIC.id_of),
+        "filter": ("mirror_filter_id", FILTER.id_of),
+        "source": ("source_port_id", NIC.id_of),
         "target": ("target_port_id", NIC.id_of),
     },
 )

@@ -1,6 +1,7 @@
 """Traffic mirroring on the native API: all that a session can do, and what became of its copies."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from starlette.routing import Route
 
@@ -27,6 +28,7 @@ from portlight.api.mirror_values import (
     spell_protocol,
 )
 from portlight.api.operation import Operation, operation
+from portlight.api.query import Matcher
 from portlight.api.resource import Resource
 from portlight.api.resource_schema import entity_schema
 from portlight.api.schema import TEXT, WHOLE, array, one_word, or_null, shape
@@ -149,6 +151,11 @@ def _render_sessions(_cloud: Cloud, _caller: Caller, found: Sequence[MirrorSessi
     ]
 
 
+def _among(name: str) -> Matcher:
+    """Return the filter for things that have one of some ids in a list."""
+    return lambda item, ids: not set(ids).isdisjoint(cast("list[str]", item[name]))
+
+
 MIRROR_FILTERS: Resource[MirrorFilter, MirrorFilterId, MirrorFilterDraft, MirrorFilterDraft] = (
     Resource(
         name="mirror_filter",
@@ -188,10 +195,14 @@ MIRROR_SESSIONS: Resource[
     use=lambda cloud: cloud.mirror_sessions,
     render=_render_sessions,
     renders_alone=True,
-    where={
-        "mirror_filter_ids": "mirror_filter_id",
-        "source_port_ids": "source_port_id",
-        "target_port_id": "target_port_id",
+    where={"target_port_id": "target_port_id"},
+    matchers={
+        "mirror_filter_id": _among("mirror_filter_ids"),
+        "source_port_id": _among("source_port_ids"),
+    },
+    narrow={
+        "mirror_filter_id": lambda ids: {"mirror_filter_id": list(ids)},
+        "source_port_id": lambda ids: {"source_port_id": list(ids)},
     },
 )
 

@@ -142,7 +142,7 @@ class Interpreter:
         """Return the numbers of the sessions that want a copy (docs/design/mirroring.md)."""
         entry, source = self.plan.ports.get(port), self.plan.mirror_sources.get(port)
         packet = parse_packet(frame.data, vlan_tagged=frame.vlan_tagged)
-        if entry is None or source is None or not entry.mirrored:
+        if entry is None or source is None or not (entry.mirrored and entry.up):
             return []
         if isinstance(packet, DropReason) or not isinstance(packet.content, Ip):
             return []

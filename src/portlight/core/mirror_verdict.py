@@ -24,6 +24,7 @@ _DHCP_PORTS = ({67, 68}, {546, 547})
 _FAMILY = {EtherType.IPV4: wire.IPV4, EtherType.IPV6: wire.IPV6}
 _DESTINATION_UNREACHABLE = 3
 _IPV4_HEADER_BYTES = 20
+_NOBODY_ASKS = (Drop(DropReason.PORT_UNKNOWN), Drop(DropReason.PORT_DOWN))
 _QUOTE = 8
 """Bytes of an ICMP error before the packet that it quotes."""
 
@@ -32,6 +33,8 @@ def copies(
     topology: Topology, port_id: PortId, direction: Direction, frame: Frame, verdict: Verdict
 ) -> tuple[MirrorSessionId, ...]:
     """Return the sessions that want a copy of a frame which the port judged so, by priority."""
+    if verdict in _NOBODY_ASKS:
+        return ()
     packet = parse_packet(frame.data, vlan_tagged=frame.vlan_tagged)
     content = None if isinstance(packet, DropReason) else packet.content
     if not isinstance(content, Ip) or not _may_be_mirrored(content):

@@ -2,10 +2,11 @@
 
 import json
 import uuid
-from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+
+from portlight.store.migrations.tables import entity_table
 
 revision = "0002"
 down_revision = "0001"
@@ -50,13 +51,13 @@ def _identity() -> None:
     # tokens are for hours only: their holders log in again
     op.execute(sa.text("DELETE FROM tokens"))
     _add_keys("tokens", "project_id", "domain_id", "application_credential_id")
-    _entity_table("domains", ("name",), (("name",),))
-    _entity_table("roles", ("name",), (("name",),))
-    _entity_table(
+    entity_table("domains", ("name",), (("name",),))
+    entity_table("roles", ("name",), (("name",),))
+    entity_table(
         "application_credentials", ("user_id", "project_id", "name"), (("user_id", "name"),)
     )
-    _entity_table("access_keys", ("user_id", "project_id", "access"), (("access",),))
-    _entity_table("identity_epochs", ())
+    entity_table("access_keys", ("user_id", "project_id", "access"), (("access",),))
+    entity_table("identity_epochs", ())
 
 
 def _add_keys(table: str, *keys: str) -> None:
@@ -67,7 +68,7 @@ def _add_keys(table: str, *keys: str) -> None:
 
 
 def _address_groups() -> None:
-    _entity_table("address_groups", ("project_id", "name"))
+    entity_table("address_groups", ("project_id", "name"))
     for key in ("remote_address_group_id", "by_addresses_in"):
         op.add_column("security_group_rules", sa.Column(key, sa.Text))
         op.create_index(f"security_group_rules_{key}", "security_group_rules", [key])
@@ -75,7 +76,7 @@ def _address_groups() -> None:
 
 def _default_rules() -> None:
     """Make the table, with the rules that every group has started with so far."""
-    _entity_table("default_rules", ("remote_group_id", "remote_address_group_id"))
+    entity_table("default_rules", ("remote_group_id", "remote_address_group_id"))
     rules = (
         ("egress", 4, None),
         ("egress", 6, None),
@@ -103,20 +104,20 @@ def _default_rules() -> None:
 def _addressing() -> None:
     op.add_column("subnets", sa.Column("subnetpool_id", sa.Text))
     op.create_index("subnets_subnetpool_id", "subnets", ["subnetpool_id"])
-    _entity_table(
+    entity_table(
         "subnetpools",
         ("project_id", "name", "default_of", "address_scope_id"),
         (("default_of",),),
     )
-    _entity_table("address_scopes", ("project_id", "name"))
-    _entity_table("prefix_uses", ())
-    _entity_table("agents", ("project_id", "name"), (("name",),))
+    entity_table("address_scopes", ("project_id", "name"))
+    entity_table("prefix_uses", ())
+    entity_table("agents", ("project_id", "name"), (("name",),))
 
 
 def _sharing() -> None:
     """`shared` of a network becomes an RBAC policy for everyone."""
     keys = ("project_id", "object_id", "target", "reach", "meaning")
-    _entity_table("rbac_policies", keys, (("meaning",),))
+    entity_table("rbac_policies", keys, (("meaning",),))
     connection = op.get_bind()
     shared = sa.text("SELECT id, project_id FROM networks WHERE shared = 'yes'")
     for network_id, project_id in connection.execute(shared).all():
@@ -174,7 +175,7 @@ def _public_network(network_id: str, project_id: str) -> dict[str, str]:
 
 def _quotas() -> None:
     """Begin to count what each project has."""
-    _entity_table("quotas", ())
+    entity_table("quotas", ())
     op.create_table(
         "usages",
         sa.Column("kind", sa.String(64), primary_key=True),
@@ -201,21 +202,6 @@ _COUNTED = (
 )
 
 
-def _entity_table(table: str, keys: Sequence[str], unique: Sequence[tuple[str, ...]] = ()) -> None:
-    """Make the table of a kind, as `store/schema.py` derives it from the kind's shape."""
-    op.create_table(
-        table,
-        sa.Column("id", sa.String(255), primary_key=True),
-        sa.Column("document", sa.Text, nullable=False),
-        *(sa.Column(key, sa.Text) for key in keys),
-    )
-    for key in keys:
-        if (key,) not in unique:
-            op.create_index(f"{table}_{key}", table, [key, "id"])
-    for columns in unique:
-        op.create_index(f"{table}_unique_{'_'.join(columns)}", table, list(columns), unique=True)
-
-
 def _pages() -> None:
     """Let every index on a key give its entities in the order of their ids."""
     inspector = sa.inspect(op.get_bind())
@@ -230,9 +216,9 @@ def _pages() -> None:
 
 
 def _audit() -> None:
-    _entity_table("audit_entries", ("project_id",))
+    entity_table("audit_entries", ("project_id",))
 
 
 def _observations() -> None:
-    _entity_table("hosts", ())
-    _entity_table("counter_blocks", ())
+    entity_table("hosts", ())
+    entity_table("counter_blocks", ())

@@ -251,19 +251,26 @@ def test_copies_pass_the_source_s_rules_and_meet_the_target_s(host: PlanHost) ->
 
 
 @pytest.mark.covers("H36", "X6")
-@pytest.mark.parametrize("mtu", [1500, 9000])
-@pytest.mark.parametrize("length", [0, 1, 40, 96, 1460])
+@pytest.mark.parametrize(
+    ("family", "mtu", "length"),
+    [
+        *((4, mtu, length) for mtu in (1500, 9000) for length in (0, 1, 40, 96, 1460)),
+        *((6, 1500, length) for length in (0, 60, 96)),
+    ],
+)
 def test_every_segment_of_a_bulk_transfer_is_in_the_copies(
-    host: PlanHost, mtu: int, length: int
+    host: PlanHost, family: int, mtu: int, length: int
 ) -> None:
-    rule = a_mirror_rule(1, protocol=6)
+    ethertype = EtherType.IPV4 if family == 4 else EtherType.IPV6
+    rule = a_mirror_rule(1, protocol=6, ethertype=ethertype)
     host.show(a_cloud(*mirrors(rule, packet_length=length), mtu=mtu))
     for number in (SOURCE, PEER):
         host.inside(number, "ip", "link", "set", "eth0", "mtu", str(mtu))
     before = outcomes(host)
 
-    with watched(host, "tcp and src host 10.0.0.11") as (seen, copies):
-        transfer(host)
+    source, peer = (addresses(number)[family == 6] for number in (SOURCE, PEER))
+    with watched(host, f"tcp and src host {source}") as (seen, copies):
+        transfer(host, peer)
 
     keep = min(length or mtu, mtu - 36)
     expected = sorted(cut for frame in seen for cut in segments(frame, keep, mtu))
@@ -277,12 +284,12 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0
 
 
-def transfer(host: PlanHost, bytes_sent: int = 400_000) -> None:
-    server = host.start(PEER, "python3", "-c", SERVER)
+def transfer(host: PlanHost, peer: str, bytes_sent: int = 400_000) -> None:
+    server = host.start(PEER, "python3", "-c", SERVER, peer)
     assert server.stdout is not None
     server.stdout.readline()
     text = (
-        "import socket; s = socket.create_connection(('10.0.0.12', 9000));"
+        f"import socket; s = socket.create_connection(('{peer}', 9000));"
         f"s.sendall(bytes(range(250)) * {bytes_sent // 250}); s.close()"
     )
     host.inside(SOURCE, "python3", "-c", text)
@@ -290,8 +297,9 @@ def transfer(host: PlanHost, bytes_sent: int = 400_000) -> None:
 
 
 SERVER = """
-import socket
-with socket.create_server(("10.0.0.12", 9000)) as listening:
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.create_server((sys.argv[1], 9000), family=family) as listening:
     print("listening", flush=True)
     connection, _ = listening.accept()
     while connection.recv(1 << 20):

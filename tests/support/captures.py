@@ -71,7 +71,8 @@ def segments(frame: bytes, keep: int, mtu: int) -> Iterator[bytes]:
 
     A super-packet of which no segment needs a cut travels whole.
     """
-    header = 14 + (frame[14] & 15) * 4
+    is_ipv4 = frame[12:14] == b"\x08\x00"
+    header = 14 + (frame[14] & 15) * 4 if is_ipv4 else 54
     headers = header + (frame[header + 12] >> 4) * 4
     size = mtu + 14 - headers
     payload = frame[headers:]
@@ -86,10 +87,13 @@ def segments(frame: bytes, keep: int, mtu: int) -> Iterator[bytes]:
         piece = payload[start : start + size]
         last = start + size >= len(payload)
         raw = bytearray(frame[:headers])
-        raw[16:18] = struct.pack("!H", headers - 14 + len(piece))
-        raw[18:20] = struct.pack("!H", (int.from_bytes(identification, "big") + number) & 0xFFFF)
-        raw[24:26] = bytes(2)
-        raw[24:26] = struct.pack("!H", checksum(bytes(raw[14:header])))
+        if is_ipv4:
+            fresh = (int.from_bytes(identification, "big") + number) & 0xFFFF
+            raw[16:20] = struct.pack("!HH", headers - 14 + len(piece), fresh)
+            raw[24:26] = bytes(2)
+            raw[24:26] = struct.pack("!H", checksum(bytes(raw[14:header])))
+        else:
+            raw[18:20] = struct.pack("!H", headers - 54 + len(piece))
         value = (int.from_bytes(sequence, "big") + start) & 0xFFFFFFFF
         raw[header + 4 : header + 8] = value.to_bytes(4, "big")
         raw[header + 13] = frame[header + 13] & (0xFF if last else ~0x09 & 0xFF)

@@ -24,7 +24,7 @@ from tests.support.builders import (
     ports,
 )
 from tests.support.captures import captured, checksum, decoded, inner, number_at, segments
-from tests.support.plan_host import PlanHost, plan_host
+from tests.support.plan_host import PlanHost, plan_host, run
 from tests.support.programs import build_programs
 
 from portlight.core.mirror import MirrorAction
@@ -373,3 +373,18 @@ def test_without_a_way_to_the_target_the_traffic_goes_on_and_the_copies_are_coun
     before = outcomes(host)
     assert " 0% packet loss" in host.inside(SOURCE, "ping", "-i0.01", "-c20", addresses(PEER)[0])
     assert outcomes(host)[MirrorOutcome.NO_TARGET] - before.get(MirrorOutcome.NO_TARGET, 0) == 40
+
+
+@pytest.mark.covers("X14")
+def test_a_helper_device_that_somebody_removed_is_made_again(host: PlanHost) -> None:
+    host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=17))))
+    run(
+        *("nsenter", f"--net=/run/netns/{host.names.fabric}"),
+        *("ip", "link", "delete", host.names.mirror_device[0]),
+    )
+    host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=17))))
+
+    with captured(host, TARGET, "udp port 4789") as copies:
+        send(host, SOURCE, addresses(PEER)[0], 8000)
+
+    assert len(copies) == 1

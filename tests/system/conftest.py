@@ -29,6 +29,8 @@ def cloud(running: Deployment) -> Iterator[Deployment]:
 
 
 KINDS = (
+    "/portlight/v1/mirror-sessions",
+    "/portlight/v1/mirror-filters",
     "/portlight/v1/instances",
     "/portlight/v1/virtual-ips",
     "/v2.0/ports",

@@ -184,6 +184,16 @@ class BpfMap:
 
     def _items_in_batches(self) -> Iterator[tuple[bytes, bytes]]:
         key_size, value_size = self.shape.key_size, self.value_bytes
+        for raw_keys, raw_values, count in self.batches():
+            for index in range(count):
+                yield (
+                    raw_keys[index * key_size : (index + 1) * key_size],
+                    raw_values[index * value_size : (index + 1) * value_size],
+                )
+
+    def batches(self) -> Iterator[tuple[bytes, bytes, int]]:
+        """Walk a map that has batches: joined keys, joined values, and how many there are."""
+        key_size, value_size = self.shape.key_size, self.value_bytes
         room = min(max(self.shape.max_entries, 1), BATCH)
         token = ctypes.create_string_buffer(max(key_size, 8))
         first = True
@@ -197,12 +207,11 @@ class BpfMap:
                 room *= 2
                 continue
             first = False
-            raw_keys, raw_values = keys.raw, values.raw
-            for index in range(count):
-                yield (
-                    raw_keys[index * key_size : (index + 1) * key_size],
-                    raw_values[index * value_size : (index + 1) * value_size],
-                )
+            yield (
+                memoryview(keys)[: count * key_size].tobytes(),
+                memoryview(values)[: count * value_size].tobytes(),
+                count,
+            )
             if ended:
                 return
 

@@ -9,6 +9,7 @@ from ipaddress import IPv6Address
 
 from portlight.dataplane.attempts import attempt_each
 from portlight.dataplane.bpf.abi import decode_address, encode_address
+from portlight.dataplane.bpf.digest import ContentDigest
 from portlight.dataplane.bpf.maps import BpfMap
 from portlight.plan.delta import Delta
 from portlight.values.addresses import IpAddress
@@ -44,12 +45,16 @@ class MemberTable:
         self._members = members
         self._entries: dict[bytes, bytes] = {}
         """What is there, as far as this table read or wrote it."""
+        self._digest = ContentDigest(members.shape.key_size, members.value_bytes)
+        self._known = 0
+        """The digest of the entries."""
         self._keys: dict[bytes, MemberKey] = {}
         self._groups: dict[bytes, tuple[int, ...]] = {}
 
     def read(self) -> Mapping[MemberKey, tuple[int, ...]]:
         """Return every entry. What was decoded once is not decoded again."""
         self._entries = raw = dict(self._members.items())
+        self._known = self._digest.of(raw)
         self._keys = {key: self._keys.get(key) or _decode_key(key) for key in raw}
         seen = set(raw.values())
         self._groups = {value: self._groups.get(value) or _decode_groups(value) for value in seen}
@@ -57,7 +62,8 @@ class MemberTable:
 
     def is_intact(self) -> bool:
         """Whether the map holds exactly what this table last read or wrote."""
-        return dict(self._members.items()) == self._entries
+        parts = [self._digest.of_joined(*batch) for batch in self._members.batches()]
+        return self._digest.total(*parts) == self._known
 
     def apply(self, delta: Delta[MemberKey, tuple[int, ...]]) -> Mapping[MemberKey, Exception]:
         """Put in batches and remove; an address that fails does not stop the others."""
@@ -70,7 +76,7 @@ class MemberTable:
                 failures[key] = error
         try:
             self._members.update_many(entries)
-            self._entries |= entries
+            self._note(entries)
         except OSError:
             failures |= self._put_singly(entries)
         return failures | attempt_each(self._remove, delta.remove)
@@ -78,7 +84,7 @@ class MemberTable:
     def _put_singly(self, entries: Mapping[bytes, bytes]) -> dict[MemberKey, Exception]:
         def put(key: bytes) -> None:
             self._members.update(key, entries[key])
-            self._entries[key] = entries[key]
+            self._note({key: entries[key]})
 
         failures = attempt_each(put, entries)
         return {_decode_key(key): error for key, error in failures.items()}
@@ -86,7 +92,16 @@ class MemberTable:
     def _remove(self, key: MemberKey) -> None:
         raw = _encode_key(key)
         self._members.delete(raw)
-        self._entries.pop(raw, None)
+        if raw in self._entries:
+            gone = self._digest.of({raw: self._entries.pop(raw)})
+            self._known = self._digest.total(self._known, -gone)
+
+    def _note(self, entries: Mapping[bytes, bytes]) -> None:
+        """Remember what was written."""
+        replaced = {key: self._entries[key] for key in entries if key in self._entries}
+        self._entries |= entries
+        fresh, old = self._digest.of(entries), self._digest.of(replaced)
+        self._known = self._digest.total(self._known, fresh, -old)
 
 
 _KEY = struct.Struct("=I16s")

@@ -24,8 +24,10 @@ async def web_traffic_is_mirrored(stage: Stage, network: Network) -> None:
     collector = make_port(stage, network, "collector", "front", "collectors")
     await make_guest(stage, "collector", collector)
     session = make_session(stage, client, collector)
+    # As another user it would outlive the command that started it.
     capture = await stage.start(
-        "collector", ["tcpdump", "-n", "-l", "-i", "eth0", f"udp port {VXLAN_PORT}"]
+        "collector",
+        ["tcpdump", "-Z", "root", "-n", "-l", "-i", "eth0", f"udp port {VXLAN_PORT}"],
     )
     await asyncio.sleep(1)
     await stage.run("client", "nc", "-z", "-w", "1", address_of(web), "22")

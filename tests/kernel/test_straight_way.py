@@ -140,8 +140,9 @@ def test_a_ping_that_a_rule_allows_is_answered_and_the_other_way_round_is_not(tw
 def test_unicast_goes_past_the_bridge(two: Wire) -> None:
     two.inside("1", "ping", "-c", "1", "-W", "2", "10.0.0.2")
     before = _sent_by(two, "p2")
-    two.inside("1", "ping", "-c", "5", "-i", "0.05", "-W", "2", "10.0.0.2")
-    assert _sent_by(two, "p2") - before < 5
+    two.inside("1", "ping", "-c", "60", "-i", "0.01", "-W", "2", "10.0.0.2")
+    # The host end sends some multicasts of its own, at times of its own.
+    assert _sent_by(two, "p2") - before < 30
 
 
 def _sent_by(two: Wire, link: str) -> int:

@@ -1,4 +1,4 @@
-"""The difference between what is wanted and what is there, and the order of applying it."""
+"""The difference between what is wanted and what is there."""
 
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -134,17 +134,3 @@ def _changed_in_step(wanted: _Side[K, V], present: _Side[K, V]) -> Iterator[tupl
     for index in compress(range(steps), map(is_not, values, others)):
         if values[index] != others[index]:
             yield keys[index], values[index]
-
-
-APPLY_ORDER = (
-    "classifiers",
-    "members",
-    "bindings",
-    "ports",
-    "virtual_ips",
-    "bridges",
-    "links",
-    "dhcp",
-    "instances",
-)
-"""Policy first, links last: a link that comes up finds its rules. Removal goes backwards."""

@@ -1,0 +1,32 @@
+"""The command `portlight-guest`: tools that run inside a server, for the server itself.
+
+Standard library only: the same files make up the zipapp that a person copies to a bare server.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 -- argparse names it no other way
+Area = Callable[[Commands], None]
+"""Adds the commands of one area; each sets `run`, a function from arguments to exit status."""
+
+AREAS: Final[tuple[Area, ...]] = ()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="portlight-guest", description="Routes and firewall of this server, without lock-outs."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in AREAS:
+        add(commands)
+    arguments = parser.parse_args(argv)
+    status: int = arguments.run(arguments)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

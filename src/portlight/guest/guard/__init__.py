@@ -1,0 +1,1 @@
+"""Changes that cannot lock anybody out: checked before, taken back unless confirmed."""

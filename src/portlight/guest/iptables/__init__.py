@@ -1,0 +1,1 @@
+"""Rule sets of iptables: text, commands, verdicts. Pure, but for the door to the tool itself."""

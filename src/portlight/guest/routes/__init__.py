@@ -1,0 +1,1 @@
+"""A server's interfaces and routes: what is there, what is wrong, and the remedies."""

@@ -10,6 +10,8 @@ from typing import Any
 from portlight.core.address_group import AddressGroup
 from portlight.core.audit import AuditEntry
 from portlight.core.default_rule import DefaultRule
+from portlight.core.floating_ip import AddressUse, FloatingIp, PortForwarding
+from portlight.core.gateways import InternetGateway, NatGateway, Peering
 from portlight.core.host import Host
 from portlight.core.identity import (
     AccessKey,
@@ -29,6 +31,8 @@ from portlight.core.observation import CounterBlock, HostState, MirrorCounterBlo
 from portlight.core.port import Port
 from portlight.core.quotas import QuotaLimits
 from portlight.core.rbac import RbacPolicy, reach
+from portlight.core.route_table import Route, RouteTable
+from portlight.core.router import Router
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.security_groups import meaning
 from portlight.core.subnet_pool import AddressScope, PrefixUse, SubnetPool
@@ -66,6 +70,11 @@ def _retiring(port: Port) -> str | None:
     """Tell whether time will end something of the port: a former address, an opening."""
     opens = port.opening is not None and port.opening.until is not None
     return "yes" if port.retired_ips or opens else None
+
+
+def _hop(route: Route) -> str:
+    """Tell the several addresses of one equal-cost route apart, and nothing else."""
+    return str(route.address or "")
 
 
 _OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
@@ -211,6 +220,100 @@ SHAPES: Mapping[type, Shape] = {
             "source_port_id": lambda session: session.source_port_ids,
         },
         unique=(("number",), ("place",)),
+    ),
+    Router: Shape(
+        table="routers",
+        is_counted=True,
+        columns={
+            **_OWNED,
+            "number": lambda router: str(router.number),
+            "gateway_network_id": lambda router: router.gateway and router.gateway.network_id,
+        },
+        unique=(("number",),),
+    ),
+    RouteTable: Shape(
+        table="route_tables",
+        columns={
+            **_OWNED,
+            "number": lambda table: str(table.number),
+            "router_id": lambda table: table.router_id,
+            "default_of": lambda table: table.router_id if table.is_default else None,
+            "internet_gateway_id": lambda table: table.internet_gateway_id,
+        },
+        lookups={"subnet_id": lambda table: table.subnet_ids},
+        unique=(("number",), ("default_of",)),
+    ),
+    Route: Shape(
+        table="routes",
+        columns={
+            "project_id": _project,
+            "route_table_id": lambda route: route.route_table_id,
+            "target": lambda route: route.target or None,
+            "place": lambda route: f"{route.route_table_id} {route.destination} {_hop(route)}",
+        },
+        unique=(("place",),),
+    ),
+    InternetGateway: Shape(
+        table="internet_gateways",
+        is_counted=True,
+        columns={
+            **_OWNED,
+            "external_network_id": lambda gateway: gateway.external_network_id,
+            "route_table_id": lambda gateway: gateway.route_table_id,
+        },
+        unique=(("route_table_id",),),
+    ),
+    NatGateway: Shape(
+        table="nat_gateways",
+        is_counted=True,
+        columns={
+            **_OWNED,
+            "router_id": lambda gateway: gateway.router_id,
+            "subnet_id": lambda gateway: gateway.subnet_id,
+            "port_id": lambda gateway: gateway.port_id,
+            "floating_ip_id": lambda gateway: gateway.floating_ip_id,
+        },
+        unique=(("floating_ip_id",),),
+    ),
+    Peering: Shape(
+        table="peerings",
+        is_counted=True,
+        columns={
+            **_OWNED,
+            "peer_project_id": lambda peering: peering.peer_project_id,
+            "router_id": lambda peering: peering.router_id,
+            "peer_router_id": lambda peering: peering.peer_router_id,
+        },
+    ),
+    FloatingIp: Shape(
+        table="floating_ips",
+        is_counted=True,
+        columns={
+            **_OWNED,
+            "number": lambda one: str(one.number),
+            "floating_network_id": lambda one: one.floating_network_id,
+            "address": lambda one: str(one.address),
+            "port_id": lambda one: one.port_id,
+            "router_id": lambda one: one.router_id,
+            "stands_for": lambda one: one.port_id and f"{one.port_id} {one.fixed_ip_address}",
+        },
+        unique=(("number",), ("floating_network_id", "address"), ("stands_for",)),
+    ),
+    PortForwarding: Shape(
+        table="port_forwardings",
+        columns={
+            "project_id": _project,
+            "floating_ip_id": lambda one: one.floating_ip_id,
+            "internal_port_id": lambda one: one.internal_port_id,
+        },
+    ),
+    AddressUse: Shape(
+        table="address_uses",
+        columns={
+            "project_id": lambda use: use.project_id,
+            "held": lambda use: use.floating_ip_id if use.allocated_to is None else None,
+        },
+        unique=(("held",),),
     ),
     RbacPolicy: Shape(
         table="rbac_policies",

@@ -3,8 +3,7 @@
 Pure data over core; both stores read it, so that a query means the same in each.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from portlight.core.address_group import AddressGroup
@@ -13,17 +12,6 @@ from portlight.core.default_rule import DefaultRule
 from portlight.core.floating_ip import AddressUse, FloatingIp, PortForwarding
 from portlight.core.gateways import InternetGateway, NatGateway, Peering
 from portlight.core.host import Host
-from portlight.core.identity import (
-    AccessKey,
-    ApplicationCredential,
-    Domain,
-    IdentityEpoch,
-    Project,
-    Role,
-    RoleAssignment,
-    TokenRecord,
-    User,
-)
 from portlight.core.instance import Instance
 from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
@@ -37,25 +25,8 @@ from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.security_groups import meaning
 from portlight.core.subnet_pool import AddressScope, PrefixUse, SubnetPool
 from portlight.core.virtual_ip import VirtualIp, VirtualIpState
-
-Key = Callable[[Any], str | None]
-Keys = Callable[[Any], tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """How one kind of entity is kept."""
-
-    table: str
-    identifier: Callable[[Any], str] = lambda entity: entity.id
-    columns: Mapping[str, Key] = field(default_factory=dict)
-    """Keys with at most one value: indexed columns."""
-    lookups: Mapping[str, Keys] = field(default_factory=dict)
-    """Keys with several values: rows of the table `lookups`."""
-    unique: tuple[tuple[str, ...], ...] = ()
-    """Columns that no two entities share (those with a missing value do)."""
-    is_counted: bool = False
-    """Whether the store keeps count of what each project has of it (key `project_id`)."""
+from portlight.store.identity_shapes import IDENTITY_SHAPES
+from portlight.store.shape import Key, Shape
 
 
 def _project(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
@@ -78,11 +49,6 @@ def _hop(route: Route) -> str:
 
 
 _OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
-
-_IN_DOMAIN: Mapping[str, Key] = {
-    "domain_id": lambda entity: entity.domain_id,
-    "name": lambda entity: entity.name,
-}
 
 SHAPES: Mapping[type, Shape] = {
     Network: Shape(
@@ -223,7 +189,6 @@ SHAPES: Mapping[type, Shape] = {
     ),
     Router: Shape(
         table="routers",
-        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda router: str(router.number),
@@ -255,7 +220,6 @@ SHAPES: Mapping[type, Shape] = {
     ),
     InternetGateway: Shape(
         table="internet_gateways",
-        is_counted=True,
         columns={
             **_OWNED,
             "external_network_id": lambda gateway: gateway.external_network_id,
@@ -265,7 +229,6 @@ SHAPES: Mapping[type, Shape] = {
     ),
     NatGateway: Shape(
         table="nat_gateways",
-        is_counted=True,
         columns={
             **_OWNED,
             "router_id": lambda gateway: gateway.router_id,
@@ -277,7 +240,6 @@ SHAPES: Mapping[type, Shape] = {
     ),
     Peering: Shape(
         table="peerings",
-        is_counted=True,
         columns={
             **_OWNED,
             "peer_project_id": lambda peering: peering.peer_project_id,
@@ -287,7 +249,6 @@ SHAPES: Mapping[type, Shape] = {
     ),
     FloatingIp: Shape(
         table="floating_ips",
-        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda one: str(one.number),
@@ -332,50 +293,7 @@ SHAPES: Mapping[type, Shape] = {
         columns={"project_id": lambda entry: entry.project_id},
     ),
     QuotaLimits: Shape(table="quotas", identifier=lambda limits: limits.project_id),
-    Domain: Shape(
-        table="domains", columns={"name": lambda domain: domain.name}, unique=(("name",),)
-    ),
-    Project: Shape(table="projects", columns=_IN_DOMAIN, unique=(("domain_id", "name"),)),
-    User: Shape(table="users", columns=_IN_DOMAIN, unique=(("domain_id", "name"),)),
-    Role: Shape(table="roles", columns={"name": lambda role: role.name}, unique=(("name",),)),
-    RoleAssignment: Shape(
-        table="role_assignments",
-        columns={
-            "user_id": lambda assignment: assignment.user_id,
-            "target_id": lambda assignment: assignment.project_id or assignment.domain_id,
-            "role": lambda assignment: assignment.role,
-        },
-    ),
-    TokenRecord: Shape(
-        table="tokens",
-        columns={
-            "user_id": lambda token: token.user_id,
-            "project_id": lambda token: token.project_id,
-            "domain_id": lambda token: token.domain_id,
-            "application_credential_id": lambda token: token.application_credential_id,
-            # Fixed width, so that text compares like the number.
-            "expires": lambda token: f"{token.expires_at:017.3f}",
-        },
-    ),
-    ApplicationCredential: Shape(
-        table="application_credentials",
-        columns={
-            "user_id": lambda credential: credential.user_id,
-            "project_id": lambda credential: credential.project_id,
-            "name": lambda credential: credential.name,
-        },
-        unique=(("user_id", "name"),),
-    ),
-    AccessKey: Shape(
-        table="access_keys",
-        columns={
-            "user_id": lambda key: key.user_id,
-            "project_id": lambda key: key.project_id,
-            "access": lambda key: key.access,
-        },
-        unique=(("access",),),
-    ),
-    IdentityEpoch: Shape(table="identity_epochs"),
+    **IDENTITY_SHAPES,
 }
 
 

@@ -40,31 +40,41 @@ class PortAttachment:
 
 
 def port_attachments(plan: HostPlan, indexes: Mapping[int, int]) -> Mapping[int, PortAttachment]:
-    """Return every port and DHCP server of a plan that has a link, by port number."""
+    """Return every port, DHCP server and router's leg that has a link, by port number."""
     guests = {
         number: PortAttachment(plan=port, ifindex=indexes[number])
         for number, port in plan.ports.items()
         if number in indexes
     }
-    servers = {
-        server.port_number: PortAttachment(
-            plan=PortPlan(
-                network=network,
-                scope=network,
-                mac=server.mac,
-                mtu=server.mtu,
-                up=True,
-                secured=False,
-                egress=0,
-                ingress=0,
-            ),
-            ifindex=indexes[server.port_number],
-            is_service=True,
-        )
+    services = [
+        (server.port_number, _service(network, server.mac, server.mtu))
         for network, server in plan.dhcp.items()
-        if server.port_number in indexes
+    ]
+    services += [
+        (leg.port_number, _service(leg.network, leg.mac, leg.mtu, up=leg.up))
+        for router in plan.routers.values()
+        for leg in router.legs
+    ]
+    servers = {
+        number: PortAttachment(plan=service, ifindex=indexes[number], is_service=True)
+        for number, service in services
+        if number in indexes
     }
     return guests | servers
+
+
+def _service(network: int, mac: MacAddress, mtu: int, *, up: bool = True) -> PortPlan:
+    """Return a port of the network itself: nothing of it is judged."""
+    return PortPlan(
+        network=network,
+        scope=network,
+        mac=mac,
+        mtu=mtu,
+        up=up,
+        secured=False,
+        egress=0,
+        ingress=0,
+    )
 
 
 NOWHERE = ForwardingEntry(ifindex=0, flags=0)

@@ -88,9 +88,19 @@ class GuestPair:
         )
         return ("-F", "none", *(word for one in chosen for word in ("-o", one)))
 
-    def guess(self, user: str, source: str = ATTACKER) -> None:
-        """Try to log in as somebody who does not exist."""
-        self.ssh("true", options=("-b", source, "-o", "ConnectTimeout=2"), user=user)
+    def fail_to_log_in(self, times: int, source: str) -> None:
+        """Fail so many times, all at once, and go away; one more tries and may be cut off."""
+        known = self.auth_log.read_text().count("Invalid user")
+        options = (*self.ssh_options(), "-b", source)
+        attempts = [
+            self.start(self.client, "ssh", *options, f"nobody{number}@{SERVER}", "true")
+            for number in range(times + 1)
+        ]
+        wait_until(lambda: self.auth_log.read_text().count("Invalid user") >= known + times)
+        for attempt in attempts:
+            attempt.kill()
+            attempt.communicate()
+            self._running.remove(attempt)
 
     def start(self, namespace: str, *command: str) -> subprocess.Popen[bytes]:
         """Start a program that ends with the pair."""
@@ -137,7 +147,7 @@ class GuestPair:
         config.write_text(_SSHD.format(folder=self.folder))
         self.start(self.server, "unshare", "--mount", "sh", "-c", _START_SSHD, str(config),
                    str(self.auth_log))  # fmt: skip
-        wait_until(lambda: self.reaches(), self.auth_log.read_text)
+        wait_until(self.reaches, self.auth_log.read_text)
 
     def remove(self) -> None:
         for process in self._running:

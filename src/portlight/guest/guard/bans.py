@@ -6,11 +6,12 @@ firewall gets its bans back, and none that ended.
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
+from portlight.guest.guard.clock import boot_mark
 from portlight.guest.guard.firewall import FAMILIES, Firewall
 from portlight.guest.guard.flows import Network
 from portlight.guest.guard.journal import write_durably
@@ -28,6 +29,8 @@ class Ban:
     network: str
     reason: str
     at: str
+    until: float
+    """On the clock `boottime` of the start that the bans are of."""
 
     @property
     def family(self) -> int:
@@ -48,10 +51,16 @@ class Bans:
         others = tuple(one for one in self.banned if one.network != ban.network)
         return Bans(banned=(*others, ban), spared=self.spared)
 
-    def with_spared(self, ban: Ban) -> "Bans":
+    def with_spared(self, ban: Ban, why: str) -> "Bans":
         """Return the bans with one more that was refused."""
         others = tuple(one for one in self.spared if one.network != ban.network)
-        return Bans(banned=self.banned, spared=(*others, ban)[-_MOST_SPARED:])
+        spared = replace(ban, reason=f"{why}; {ban.reason}")
+        return Bans(banned=self.banned, spared=(*others, spared)[-_MOST_SPARED:])
+
+    def current(self, now: float) -> "Bans":
+        """Return the bans without those whose time is over."""
+        banned = tuple(one for one in self.banned if one.until > now)
+        return Bans(banned=banned, spared=self.spared)
 
     def without(self, network: Network) -> "Bans":
         """Return the bans without those inside a network."""
@@ -62,20 +71,20 @@ class Bans:
 
 
 def load_bans(folder: Path) -> Bans:
-    """Return what is remembered."""
+    """Return what is remembered; bans end with the start of the server that they are of."""
     path = folder / "bans.json"
     if not path.exists():
         return Bans()
     raw = json.loads(path.read_text())
     return Bans(
-        banned=tuple(Ban(**one) for one in raw["banned"]),
+        banned=tuple(Ban(**one) for one in raw["banned"] if raw["boot"] == boot_mark()),
         spared=tuple(Ban(**one) for one in raw["spared"]),
     )
 
 
 def save_bans(folder: Path, bans: Bans) -> None:
     """Write what is remembered."""
-    write_durably(folder / "bans.json", json.dumps(asdict(bans)))
+    write_durably(folder / "bans.json", json.dumps(asdict(bans) | {"boot": boot_mark()}))
 
 
 def protector(network: Network, protected: Iterable[tuple[Address | Network, str]]) -> str:

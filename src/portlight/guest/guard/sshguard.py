@@ -1,56 +1,44 @@
-"""The real SSHGUARD at work: its log reader, parser and blocker, with us as its firewall.
+"""The real SSHGUARD at work, with us as its firewall.
 
-A process of its own holds the three together, decides whom a ban may meet, and keeps the chain as
-it should be. It ends with SIGTERM and takes the three with it.
+A process of its own holds its programs together, decides whom a ban may meet, and keeps the chain
+as it should be. It ends with SIGTERM and takes the programs with it.
 """
 
 import fcntl
 import os
 import re
 import select
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from portlight.guest.guard.bans import Ban, load_bans, protector, save_bans, sync_chain
-from portlight.guest.guard.clock import wall_clock
+from portlight.guest.guard.clock import boottime, wall_clock
 from portlight.guest.guard.daemon import start_daemon
 from portlight.guest.guard.firewall import Firewall, FirewallError
 from portlight.guest.guard.flows import Network
 from portlight.guest.guard.journal import Journal
+from portlight.guest.guard.pipeline import Pipeline, Policy, SshguardError, programs_folder
 from portlight.guest.guard.protected import load_protected
 from portlight.guest.guard.sessions import ssh_sessions
 from portlight.guest.guard.sockets import Address
 
-_FOLDERS: Final = ("/usr/libexec/sshguard", "/usr/lib/sshguard", "/usr/local/libexec/sshguard")
 _LOGS: Final = ("/var/log/auth.log", "/var/log/secure")
 _LOOK_SECONDS: Final = 1.0
-_BLOCKING: Final = re.compile(r'Blocking "(?P<network>[^"]+)" (?P<why>.*)')
-
-
-class SshguardError(Exception):
-    """SSHGUARD cannot be started; the text says what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """When SSHGUARD bans (sshguard(8)); most attacks have a score of 10."""
-
-    threshold: int = 30
-    block_seconds: int = 120
-    detection_seconds: int = 1800
+_STOP_SECONDS: Final = 10.0
+_ATTACK: Final = re.compile(r"on service (?P<service>.+) with danger")
+_BLOCKING: Final = re.compile(r'Blocking "[^"]+" (?P<why>for (?P<seconds>\d+) secs .*)')
 
 
 def start(
     journal: Journal,
     firewall: Firewall,
     *,
-    log: Path | None = None,
+    log: Path | None,
     policy: Policy,
     spare: Sequence[Network] = (),
 ) -> None:
@@ -58,13 +46,24 @@ def start(
     chosen = log or next((Path(path) for path in _LOGS if Path(path).exists()), None)
     if chosen is None:
         raise SshguardError("this server writes no auth.log: name the file with --log")
+    if not chosen.exists():
+        raise SshguardError(f"there is no file {chosen}")
     if running(journal):
         raise SshguardError("it runs already; `sshguard stop` ends it")
-    commands = _commands(_programs(), chosen.absolute(), policy)
-    journal.folder.mkdir(parents=True, exist_ok=True)
+    programs = programs_folder()
     with journal.locked():
         sync_chain(firewall, load_bans(journal.folder).banned)
-    start_daemon(lambda ready: _guard(journal, firewall, commands, spare, ready))
+
+    def guard(ready: Callable[[], None]) -> None:
+        backend = _Backend(journal=journal, firewall=firewall, spare=tuple(spare))
+        with _pid_file(journal).open("a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            backend.serve(Pipeline(programs, chosen.absolute(), policy), ready)
+
+    start_daemon(guard)
 
 
 def stop(journal: Journal) -> bool:
@@ -73,7 +72,7 @@ def stop(journal: Journal) -> bool:
     if pid:
         descriptor = os.pidfd_open(pid)
         signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-        select.select([descriptor], [], [], 10)
+        select.select([descriptor], [], [], _STOP_SECONDS)
         os.close(descriptor)
     return bool(pid)
 
@@ -101,95 +100,14 @@ def unban(journal: Journal, firewall: Firewall, network: Network) -> int:
     return len(before.banned) - len(after.banned)
 
 
+def origin_networks(ssh_connection: str) -> tuple[Network, ...]:
+    """Return the address that an SSH session comes from, from SSH_CONNECTION."""
+    words = ssh_connection.split()
+    return (ip_network(ip_address(words[0])),) if words else ()
+
+
 def _pid_file(journal: Journal) -> Path:
     return journal.folder / "sshguard.pid"
-
-
-def _programs() -> Path:
-    found = next((Path(path) for path in _FOLDERS if (Path(path) / "sshg-blocker").exists()), None)
-    if found is None:
-        raise SshguardError("SSHGUARD is not installed; on Debian: apt-get install sshguard")
-    return found
-
-
-def _commands(programs: Path, log: Path, policy: Policy) -> tuple[tuple[str, ...], ...]:
-    blocker = (
-        *(str(programs / "sshg-blocker"), "-a", str(policy.threshold)),
-        *("-p", str(policy.block_seconds), "-s", str(policy.detection_seconds)),
-    )
-    return (
-        # Not sshg-logtail: that passes the name through a shell.
-        ("tail", "-F", "-n", "0", str(log)),
-        (str(programs / "sshg-parser"),),
-        blocker,
-    )
-
-
-def _guard(
-    journal: Journal,
-    firewall: Firewall,
-    commands: Sequence[tuple[str, ...]],
-    spare: Sequence[Network],
-    ready: Callable[[], None],
-) -> None:
-    """Hold SSHGUARD together until it or we are ended."""
-    with _pid_file(journal).open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        pipeline = _start_pipeline(commands)
-        signal.signal(signal.SIGTERM, lambda *_: _end(pipeline))
-        ready()
-        backend = _Backend(journal=journal, firewall=firewall, spare=tuple(spare))
-        try:
-            _serve(pipeline[-1], backend)
-        finally:
-            _end(pipeline)
-
-
-def _start_pipeline(commands: Sequence[tuple[str, ...]]) -> list[subprocess.Popen[bytes]]:
-    """Start the programs, each reading what the one before it writes."""
-    tie = ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") else ()
-    running: list[subprocess.Popen[bytes]] = []
-    source: IO[bytes] | int | None = subprocess.DEVNULL
-    for command in commands:
-        process = subprocess.Popen(
-            (*tie, *command),
-            stdin=source,
-            stdout=subprocess.PIPE,
-            # Reasons of a ban are told to people only.
-            stderr=subprocess.PIPE if command is commands[-1] else subprocess.DEVNULL,
-            env={**os.environ, "SSHGUARD_DEBUG": "1", "LANG": "C"},
-        )
-        source = process.stdout
-        running.append(process)
-    for process in running[:-1]:
-        if process.stdout is not None:
-            process.stdout.close()
-    return running
-
-
-def _end(pipeline: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in pipeline:
-        process.terminate()
-
-
-def _serve(blocker: subprocess.Popen[bytes], backend: "_Backend") -> None:
-    """Do what the blocker says until it ends; look after the chain meanwhile."""
-    # Reasons come before the command they belong to: in this order they are read.
-    order = [stream.fileno() for stream in (blocker.stderr, blocker.stdout) if stream]
-    rests = dict.fromkeys(order, b"")
-    while rests:
-        waiting = select.select(list(rests), [], [], _LOOK_SECONDS)[0]
-        for descriptor in [one for one in order if one in waiting]:
-            data = os.read(descriptor, 65536)
-            *lines, rests[descriptor] = (rests[descriptor] + data).split(b"\n")
-            if not data:
-                del rests[descriptor]
-            for line in lines:
-                backend.hear(line.decode(errors="replace"))
-        backend.settle()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -199,51 +117,76 @@ class _Backend:
     journal: Journal
     firewall: Firewall
     spare: tuple[Network, ...]
-    reason: str = ""
+    service: str = ""
+    reason: str = "attack"
+    seconds: int = 0
+    """Of the ban that is about to come."""
+    believed: set[str] = field(default_factory=set)
+    """The networks that the blocker takes for banned, and that should be."""
 
-    def hear(self, line: str) -> None:
+    def serve(self, pipeline: Pipeline, ready: Callable[[], None]) -> None:
+        """Do what the blocker says until it ends; look after the chain meanwhile."""
+        signal.signal(signal.SIGTERM, lambda *_: pipeline.end())
+        ready()
+        try:
+            while (lines := pipeline.lines(_LOOK_SECONDS)) is not None:
+                for line in lines:
+                    self._hear(line)
+                if self._settle():
+                    pipeline.replace_blocker()
+                    self.believed.clear()
+        finally:
+            pipeline.end()
+
+    def _hear(self, line: str) -> None:
         """Take one line of the blocker: a reason, or a command."""
         words = line.split()
-        if found := _BLOCKING.search(line):
-            self.reason = found["why"]
+        if found := _ATTACK.search(line):
+            self.service = found["service"]
+        elif found := _BLOCKING.search(line):
+            self.reason, self.seconds = f"{self.service}: {found['why']}", int(found["seconds"])
         elif words[:1] == ["block"]:
             self._block(ip_network(f"{words[1]}/{words[3]}", strict=False))
-        elif words[:1] == ["release"]:
-            unban(self.journal, self.firewall, ip_network(f"{words[1]}/{words[3]}", strict=False))
-
-    def settle(self) -> None:
-        """Bring the chain to what should be banned; a failure is tried again next time."""
-        try:
-            with self.journal.locked():
-                self._lift_wrong_bans()
-                sync_chain(self.firewall, load_bans(self.journal.folder).banned)
-        except (FirewallError, OSError, subprocess.SubprocessError):
-            return
 
     def _block(self, network: Network) -> None:
-        ban = Ban(network=str(network), reason=self.reason or "attack", at=wall_clock())
+        ban = Ban(
+            network=str(network),
+            reason=self.reason,
+            at=wall_clock(),
+            until=boottime() + self.seconds,
+        )
         with self.journal.locked():
             bans = load_bans(self.journal.folder)
-            why = protector(network, self._protected())
-            if why:
-                spared = Ban(network=ban.network, reason=f"{why}; {ban.reason}", at=ban.at)
-                save_bans(self.journal.folder, bans.with_spared(spared))
+            if why := protector(network, self._protected()):
+                bans = bans.with_spared(ban, why)
             else:
-                save_bans(self.journal.folder, bans.with_ban(ban))
-                sync_chain(self.firewall, load_bans(self.journal.folder).banned)
-
-    def _lift_wrong_bans(self) -> None:
-        """End bans of what was declared protected after they were made."""
-        bans = load_bans(self.journal.folder)
-        wrong = [one for one in bans.banned if protector(ip_network(one.network), self._declared())]
-        for one in wrong:
-            bans = bans.without(ip_network(one.network))
-        if wrong:
+                bans = bans.with_ban(ban)
+                self.believed.add(ban.network)
             save_bans(self.journal.folder, bans)
+
+    def _settle(self) -> bool:
+        """Bring the chain to what should be banned; say whether somebody lifted a ban.
+
+        A failure is tried again the next time.
+        """
+        try:
+            with self.journal.locked():
+                before = load_bans(self.journal.folder)
+                bans = before.current(boottime())
+                self.believed -= {one.network for one in {*before.banned} - {*bans.banned}}
+                for one in bans.banned:
+                    if protector(ip_network(one.network), self._declared()):
+                        bans = bans.without(ip_network(one.network))
+                if bans != before:
+                    save_bans(self.journal.folder, bans)
+                sync_chain(self.firewall, bans.banned)
+        except (FirewallError, OSError, subprocess.SubprocessError):
+            return False
+        return not self.believed <= {one.network for one in bans.banned}
 
     def _declared(self) -> Iterator[tuple[Address | Network, str]]:
         for network in self.spare:
-            yield network, "spared by its start"
+            yield network, "the address sshguard was started from"
         for one in load_protected(self.journal.folder):
             yield one.network, f"protected: {one}"
 
@@ -251,9 +194,3 @@ class _Backend:
         yield from self._declared()
         for session in ssh_sessions():
             yield session.socket.remote, f"SSH session of {session.user}"
-
-
-def origin_networks(environment: str) -> tuple[Network, ...]:
-    """Return the address that an SSH session comes from, from SSH_CONNECTION."""
-    words = environment.split()
-    return (ip_network(ip_address(words[0])),) if words else ()

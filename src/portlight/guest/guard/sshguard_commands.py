@@ -13,21 +13,14 @@ from portlight.guest.arguments import Commands
 from portlight.guest.guard.bans import Ban, load_bans
 from portlight.guest.guard.firewall import Firewall
 from portlight.guest.guard.journal import Journal
+from portlight.guest.guard.pipeline import Policy, SshguardError
 from portlight.guest.guard.protected import (
     ProtectedError,
     load_protected,
     parse_protected,
     save_protected,
 )
-from portlight.guest.guard.sshguard import (
-    Policy,
-    SshguardError,
-    origin_networks,
-    running,
-    start,
-    stop,
-    unban,
-)
+from portlight.guest.guard.sshguard import origin_networks, running, start, stop, unban
 
 OK, REFUSED, USAGE = 0, 1, 2
 

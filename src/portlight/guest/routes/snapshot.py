@@ -1,7 +1,7 @@
 """Reads the network of this server, once. Changes nothing."""
 
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -55,8 +55,7 @@ def run_tool(*command: str) -> str:
 def read_snapshot(*, keepalived: Path = _KEEPALIVED, probe: bool = False) -> Snapshot:
     """Read everything; with `probe`, ask the gateways before (takes up to a second)."""
     interfaces = tuple(
-        replace(one, settings=_settings(one.name))
-        for one in decode_interfaces(run_tool("ip", "-json", "address", "show"))
+        _with_settings(one) for one in decode_interfaces(run_tool("ip", "-json", "address", "show"))
     )
     read = Snapshot(
         interfaces=interfaces,
@@ -87,15 +86,15 @@ def read_snapshot(*, keepalived: Path = _KEEPALIVED, probe: bool = False) -> Sna
     return replace(read, probes=probes, neighbours=neighbours)
 
 
-def _settings(interface: str) -> Mapping[str, int]:
-    found = {}
-    for family, names in _SETTINGS.items():
-        for name in names:
-            own = _number(_SYSCTL / family / "conf" / interface / name)
-            if family == "ipv4" and name in _STRICTER_OF_BOTH:
-                own = max(own, _number(_SYSCTL / family / "conf" / "all" / name))
-            found[f"{family}/{name}"] = own
-    return found
+def _with_settings(interface: Interface) -> Interface:
+    own = {
+        f"{family}/{name}": _number(_SYSCTL / family / "conf" / interface.name / name)
+        for family, names in _SETTINGS.items()
+        for name in names
+    }
+    shared = {name: _number(_SYSCTL / "ipv4/conf/all" / name) for name in _STRICTER_OF_BOTH}
+    counts = {f"ipv4/{name}": max(own[f"ipv4/{name}"], value) for name, value in shared.items()}
+    return replace(interface, own_settings=own, settings={**own, **counts})
 
 
 def _number(path: Path) -> int:

@@ -57,6 +57,8 @@ class Interface:
     addresses: tuple[Address, ...] = ()
     settings: Mapping[str, int] = field(default_factory=dict)
     """Kernel settings by `ipv4/rp_filter`, ...; what counts, so with that of `all` put in."""
+    own_settings: Mapping[str, int] = field(default_factory=dict)
+    """The same as they are written for this interface alone."""
 
     def of(self, family: int) -> tuple[Address, ...]:
         """Return the addresses of a family that are seen by others."""

@@ -96,8 +96,8 @@ def render_rows(rows: Iterable[Row]) -> str:
 def render_rows6(rows: Iterable[Row]) -> str:
     """Return the listing of `route -6 -n`."""
     return HEADER6 + "".join(
-        f"{row.destination:<30} {row.gateway:<26} {row.flags:<4} {row.metric:<3} {row.ref:<3}"
-        f" {row.use:>4} {row.iface}\n"
+        f"{row.destination:<30} {row.gateway:<26} {row.flags:<4} {row.metric:<3} {row.ref}"
+        f" {row.use:>6} {row.iface}\n"
         for row in rows
     )
 

@@ -90,11 +90,14 @@ def describe_route(route: Route) -> str:
 
 
 def _ways(snapshot: Snapshot) -> Iterator[tuple[Route, Hop, Interface]]:
-    """Yield every hop of every default route of every table."""
+    """Yield every way to a gateway once, in whatever tables it is."""
+    seen = set()
     for route in snapshot.routes:
         for hop in route.hops if route.is_default and route.kind == "unicast" else ():
             interface = snapshot.interface(hop.interface)
-            if interface is not None and not interface.loopback:
+            place = (hop.interface, hop.gateway)
+            if interface is not None and not interface.loopback and place not in seen:
+                seen.add(place)
                 yield route, hop, interface
 
 

@@ -42,19 +42,26 @@ class Server:
         self, *arguments: str, under: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
         """Run `portlight-guest` on the server, below another command if wanted."""
-        enter = ("nsenter", f"--net=/run/netns/{self.namespace}", *under)
         return subprocess.run(
-            (*enter, sys.executable, "-m", "portlight.guest.entry", *arguments),
-            env={
-                **os.environ,
-                "PORTLIGHT_GUEST_STATE": str(self.state),
-                "PYTHONPATH": str(_SOURCES),
-            },
+            self._command(under, arguments),
+            env=self._environment(),
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `portlight-guest` on the server, in the background."""
+        return subprocess.Popen(self._command((), arguments), env=self._environment())
+
+    def _command(self, under: tuple[str, ...], arguments: Sequence[str]) -> tuple[str, ...]:
+        enter = ("nsenter", f"--net=/run/netns/{self.namespace}", *under)
+        return (*enter, sys.executable, "-m", "portlight.guest.entry", *arguments)
+
+    def _environment(self) -> dict[str, str]:
+        state = {"PORTLIGHT_GUEST_STATE": str(self.state), "PYTHONPATH": str(_SOURCES)}
+        return {**os.environ, **state}
 
     def must(self, *arguments: str) -> str:
         """Run `portlight-guest`; fail when it does."""

@@ -27,6 +27,9 @@ def double(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_a_server_with_one_interface_has_no_fault(single: Server) -> None:
+    # Links of IPv6 need a moment before they answer.
+    wait_until(lambda: single.answers(0, 6))
+
     done = single.guest("routes", "check")
 
     assert (done.stdout, done.returncode) == ("no fault found\n", 0)

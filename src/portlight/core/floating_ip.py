@@ -60,18 +60,15 @@ class PortForwarding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressUse:
-    """From when until when a project held a public address, and had it in use."""
+    """A time in which a project held a public address, all of it in use or all of it idle."""
 
     id: AddressUseId
     floating_ip_id: FloatingIpId
     address: IpAddress
     project_id: ProjectId
     allocated_from: float
-    """Seconds since the epoch, UTC; so are the others."""
-    allocated_to: float | None = None
-    """None: still held."""
-    used_seconds: float = 0.0
-    """In use so far, without what runs since `used_from`."""
-    used_from: float | None = None
-    """In use since then; None: idle."""
-    idle_since: float | None = None
+    """When the project got the address; in seconds since the epoch, UTC, as are the others."""
+    since: float
+    until: float | None = None
+    """None: it lasts."""
+    in_use: bool = False

@@ -57,3 +57,15 @@ class Route:
     """Id of what the kind names; empty for ADDRESS and BLACKHOLE."""
     address: IpAddress | None = None
     """Only with ADDRESS; of the destination's family."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalRoute:
+    """The implied way to the router's own addresses: shown, kept nowhere, never changed."""
+
+    id: RouteId
+    """Made of the table's id and the destination."""
+    meta: Meta
+    """The table's."""
+    route_table_id: RouteTableId
+    destination: IpPrefix

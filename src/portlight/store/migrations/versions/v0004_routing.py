@@ -10,13 +10,21 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables."""
-    entity_table("routers", ("project_id", "name", "number", "gateway_network_id"), (("number",),))
+    entity_table(
+        "routers",
+        ("project_id", "name", "number", "gateway_network_id", "is_vpc"),
+        (("number",),),
+    )
     entity_table(
         "route_tables",
         ("project_id", "name", "number", "router_id", "default_of", "internet_gateway_id"),
         (("number",), ("default_of",)),
     )
-    entity_table("routes", ("project_id", "route_table_id", "target", "place"), (("place",),))
+    entity_table(
+        "routes",
+        ("project_id", "route_table_id", "target", "destination", "place"),
+        (("place",),),
+    )
     entity_table(
         "internet_gateways",
         ("project_id", "name", "external_network_id", "route_table_id"),
@@ -49,7 +57,7 @@ def _public_addresses() -> None:
         (("number",), ("floating_network_id", "address"), ("stands_for",)),
     )
     entity_table("port_forwardings", ("project_id", "floating_ip_id", "internal_port_id"))
-    entity_table("address_uses", ("project_id", "held"), (("held",),))
+    entity_table("address_uses", ("project_id", "floating_ip_id", "held", "idle"), (("held",),))
 
 
 def downgrade() -> None:

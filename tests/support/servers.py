@@ -12,10 +12,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.kernel.lab import inside, run
+from tests.kernel.lab import inside, run, wait_until
 
 _SERIAL = itertools.count()
 _SOURCES = Path(__file__).parents[2] / "src"
@@ -102,10 +103,19 @@ def server(folder: Path, cards: int, *, gateways: bool = True) -> Iterator[Serve
         batch(made.namespace, "link set lo up")
         for number in range(cards):
             _plug(made, number, gateways=gateways)
+        for number, world in enumerate(made.worlds):
+            # Before both ends know of each other, the first packets of IPv6 are lost.
+            for end, link in ((made.namespace, f"eth{number}"), (world, "wire")):
+                wait_until(partial(_is_up, end, link))
         yield made
     finally:
         for name in (made.namespace, *made.worlds):
             run("ip", "netns", "delete", name)
+
+
+def _is_up(namespace: str, link: str) -> bool:
+    shown = inside(namespace, "ip", "address", "show", "dev", link)
+    return "state UP" in shown and "tentative" not in shown
 
 
 def batch(namespace: str, *lines: str) -> None:

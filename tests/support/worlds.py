@@ -150,6 +150,7 @@ def some_port(random: Random, number: int) -> Port:
         allowed_address_pairs=tuple(_pair(random) for _ in range(random.choice((0, 0, 1, 3)))),
         security_groups=tuple(sorted(group_id(group) for group in groups)),
         port_security_enabled=random.random() < 0.93,
+        source_destination_check=random.random() < 0.7,
         admin_state_up=random.random() < 0.98,
     )
 

@@ -11,6 +11,10 @@ SERVICE_OWNERS = "network:"
 """Prefix of the owners of ports without a guest: servers, virtual IPs, router interfaces."""
 OWNER_DHCP = "network:dhcp"
 OWNER_VIRTUAL_IP = "network:virtual_ip"
+OWNER_ROUTER_INTERFACE = "network:router_interface"
+OWNER_ROUTER_GATEWAY = "network:router_gateway"
+OWNER_FLOATING_IP = "network:floatingip"
+OWNER_NAT_GATEWAY = "network:nat_gateway"
 OWNER_INSTANCE = "compute:portlight"
 
 
@@ -87,6 +91,8 @@ class Port:
     security_groups: tuple[SecurityGroupId, ...] = ()
     """Sorted, without repetition."""
     port_security_enabled: bool = True
+    source_destination_check: bool = True
+    """Whether it neither sends from nor receives for addresses that are not its own (row N21)."""
     opening: PortOpening | None = None
     """Only while port security is off."""
     admin_state_up: bool = True

@@ -8,20 +8,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from portlight.core.address_group import AddressGroup
+from portlight.core.floating_ip import FloatingIp, PortForwarding
+from portlight.core.gateways import InternetGateway, NatGateway, Peering
 from portlight.core.instance import Instance
 from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
+from portlight.core.route_table import Route, RouteTable
+from portlight.core.router import Router
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.virtual_ip import VirtualIp
 from portlight.values.ids import (
     AddressGroupId,
+    FloatingIpId,
     InstanceId,
+    InternetGatewayId,
     MirrorFilterId,
     MirrorFilterRuleId,
     MirrorSessionId,
+    NatGatewayId,
     NetworkId,
+    PeeringId,
+    PortForwardingId,
     PortId,
+    RouteId,
+    RouterId,
+    RouteTableId,
     SecurityGroupId,
     SecurityGroupRuleId,
     SubnetId,
@@ -40,6 +52,14 @@ Entity = (
     | MirrorFilter
     | MirrorFilterRule
     | MirrorSession
+    | Router
+    | RouteTable
+    | Route
+    | InternetGateway
+    | NatGateway
+    | Peering
+    | FloatingIp
+    | PortForwarding
 )
 
 
@@ -60,6 +80,14 @@ class Topology:
     mirror_filters: Mapping[MirrorFilterId, MirrorFilter] = field(default_factory=dict)
     mirror_filter_rules: Mapping[MirrorFilterRuleId, MirrorFilterRule] = field(default_factory=dict)
     mirror_sessions: Mapping[MirrorSessionId, MirrorSession] = field(default_factory=dict)
+    routers: Mapping[RouterId, Router] = field(default_factory=dict)
+    route_tables: Mapping[RouteTableId, RouteTable] = field(default_factory=dict)
+    routes: Mapping[RouteId, Route] = field(default_factory=dict)
+    internet_gateways: Mapping[InternetGatewayId, InternetGateway] = field(default_factory=dict)
+    nat_gateways: Mapping[NatGatewayId, NatGateway] = field(default_factory=dict)
+    peerings: Mapping[PeeringId, Peering] = field(default_factory=dict)
+    floating_ips: Mapping[FloatingIpId, FloatingIp] = field(default_factory=dict)
+    port_forwardings: Mapping[PortForwardingId, PortForwarding] = field(default_factory=dict)
 
 
 KIND_OF: Mapping[type, str] = {
@@ -74,5 +102,13 @@ KIND_OF: Mapping[type, str] = {
     MirrorFilter: "mirror_filters",
     MirrorFilterRule: "mirror_filter_rules",
     MirrorSession: "mirror_sessions",
+    Router: "routers",
+    RouteTable: "route_tables",
+    Route: "routes",
+    InternetGateway: "internet_gateways",
+    NatGateway: "nat_gateways",
+    Peering: "peerings",
+    FloatingIp: "floating_ips",
+    PortForwarding: "port_forwardings",
 }
 """Entity class to its field in Topology; also the `kind` in the change stream."""

@@ -127,6 +127,8 @@ class PortPlan:
     egress: int
     """Key of a Classifier; 0 matches nothing."""
     ingress: int
+    checked: bool = True
+    """Source and destination check: it neither sends from nor receives for foreign addresses."""
     mirrored: bool = False
     """It is a key of `HostPlan.mirror_sources`: without it mirroring costs nothing."""
 

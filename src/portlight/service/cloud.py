@@ -90,6 +90,8 @@ class Cloud:
         """
         self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
         self.foreign_identity = foreign
+        self.answers_at_once = store.is_near and foreign is None
+        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
         self.authenticate_token = (foreign or self.identity).authenticate_token
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from portlight.core.address_group import AddressGroup
 from portlight.core.default_rule import DefaultRule
+from portlight.core.gateways import Peering
 from portlight.core.meta import Meta
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
@@ -58,6 +59,8 @@ class Sight:
     parent: Parent | None = None
     is_public: bool = False
     """Whether everybody sees all of them: they belong to the deployment."""
+    partner: str | None = None
+    """The column with a second project that sees a thing as its owner does."""
 
 
 SIGHTS: Mapping[type[Owned], Sight] = {
@@ -77,6 +80,7 @@ SIGHTS: Mapping[type[Owned], Sight] = {
     AddressScope: Sight(object_type="address_scope", users=((SubnetPool, "address_scope_id"),)),
     DefaultRule: Sight(is_public=True),
     SecurityGroupRule: Sight(parent=Parent(kind=SecurityGroup, key="security_group_id")),
+    Peering: Sight(partner="peer_project_id"),
 }
 
 SHARABLE: Mapping[str, type[Owned]] = {
@@ -96,6 +100,8 @@ def seen_by(kind: type[Owned], project_id: ProjectId) -> tuple[Alternative, ...]
     found: list[Alternative] = [{"project_id": [project_id]}]
     if sight.object_type is not None:
         found.append({"id": _granted(sight.object_type, project_id)})
+    if sight.partner is not None:
+        found.append({sight.partner: [project_id]})
     parent = sight.parent
     if parent is not None:
         if parent.owner_key is not None:
@@ -111,7 +117,7 @@ def sees(tx: Reading, project_id: ProjectId, entity: Owned) -> bool:
     if entity.meta.project_id == project_id:
         return True
     sight = SIGHTS.get(type(entity), _NONE)
-    if sight.is_public:
+    if sight.is_public or _is_partner(sight, project_id, entity):
         return True
     if sight.object_type is not None and _grants_of(tx, project_id, entity):
         return True
@@ -154,6 +160,12 @@ def external_networks(tx: Reading, networks: Sequence[Network]) -> frozenset[Net
         for policy in policies
         if policy.action is RbacAction.ACCESS_AS_EXTERNAL
     )
+
+
+def _is_partner(sight: Sight, project_id: ProjectId, entity: Owned) -> bool:
+    if sight.partner is None:
+        return False
+    return SHAPES[type(entity)].columns[sight.partner](entity) == project_id
 
 
 def _parent_of(tx: Reading, entity: Owned) -> Owned | None:

@@ -8,12 +8,16 @@ from portlight.core.changes import Birth, given
 from portlight.core.default_rule import DefaultRule
 from portlight.core.drafts import UNSET, Unset
 from portlight.core.errors import Blocker, NotFoundError, PreconditionFailedError
+from portlight.core.floating_ip import FloatingIp, PortForwarding
+from portlight.core.gateways import InternetGateway, NatGateway, Peering
 from portlight.core.host import Host
 from portlight.core.instance import Instance
 from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
 from portlight.core.port import Port
 from portlight.core.rbac import RbacPolicy
+from portlight.core.route_table import Route, RouteTable
+from portlight.core.router import Router
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
@@ -45,6 +49,14 @@ LABELS: Mapping[type, str] = {
     MirrorFilterRule: "MirrorFilterRule",
     MirrorSession: "MirrorSession",
     RbacPolicy: "RbacPolicy",
+    Router: "Router",
+    RouteTable: "RoutingTable",
+    Route: "Route",
+    InternetGateway: "InternetGateway",
+    NatGateway: "NatGateway",
+    Peering: "Peering",
+    FloatingIp: "FloatingIP",
+    PortForwarding: "PortForwarding",
 }
 """The `kind` in NotFoundError."""
 

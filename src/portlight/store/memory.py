@@ -26,7 +26,8 @@ from portlight.store.protocol import (
     Writing,
     cut,
 )
-from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, shape_of, values_of
+from portlight.store.shape import Shape
+from portlight.store.shapes import KIND_OF_TABLE, SHAPES, shape_of, values_of
 from portlight.values.addresses import AddressRange, IpAddress
 from portlight.values.ids import PortId, ProjectId, SubnetId
 
@@ -47,6 +48,8 @@ class _Tables:
 
 class MemoryStore:
     """Implements `Store` with dictionaries."""
+
+    is_near = True
 
     def __init__(self) -> None:
         self._tables = _Tables()

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import BigInteger, Column, Index, MetaData, String, Table, Text
 
-from portlight.store.shapes import SHAPES, Shape
+from portlight.store.shape import Shape
+from portlight.store.shapes import SHAPES
 
 ADDRESS_WIDTH = 32
 """An address is kept as 8 or 32 hexadecimal digits, so that text sorts like numbers."""

@@ -3,25 +3,15 @@
 Pure data over core; both stores read it, so that a query means the same in each.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from portlight.core.address_group import AddressGroup
 from portlight.core.audit import AuditEntry
 from portlight.core.default_rule import DefaultRule
+from portlight.core.floating_ip import AddressUse, FloatingIp, PortForwarding
+from portlight.core.gateways import InternetGateway, NatGateway, Peering
 from portlight.core.host import Host
-from portlight.core.identity import (
-    AccessKey,
-    ApplicationCredential,
-    Domain,
-    IdentityEpoch,
-    Project,
-    Role,
-    RoleAssignment,
-    TokenRecord,
-    User,
-)
 from portlight.core.instance import Instance
 from portlight.core.mirror import MirrorFilter, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network, Subnet
@@ -29,29 +19,14 @@ from portlight.core.observation import CounterBlock, HostState, MirrorCounterBlo
 from portlight.core.port import Port
 from portlight.core.quotas import QuotaLimits
 from portlight.core.rbac import RbacPolicy, reach
+from portlight.core.route_table import Route, RouteTable
+from portlight.core.router import Router
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.security_groups import meaning
 from portlight.core.subnet_pool import AddressScope, PrefixUse, SubnetPool
 from portlight.core.virtual_ip import VirtualIp, VirtualIpState
-
-Key = Callable[[Any], str | None]
-Keys = Callable[[Any], tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """How one kind of entity is kept."""
-
-    table: str
-    identifier: Callable[[Any], str] = lambda entity: entity.id
-    columns: Mapping[str, Key] = field(default_factory=dict)
-    """Keys with at most one value: indexed columns."""
-    lookups: Mapping[str, Keys] = field(default_factory=dict)
-    """Keys with several values: rows of the table `lookups`."""
-    unique: tuple[tuple[str, ...], ...] = ()
-    """Columns that no two entities share (those with a missing value do)."""
-    is_counted: bool = False
-    """Whether the store keeps count of what each project has of it (key `project_id`)."""
+from portlight.store.identity_shapes import IDENTITY_SHAPES
+from portlight.store.shape import Key, Shape
 
 
 def _project(entity: Any) -> str:  # noqa: ANN401 -- every kind with a Meta
@@ -68,12 +43,12 @@ def _retiring(port: Port) -> str | None:
     return "yes" if port.retired_ips or opens else None
 
 
-_OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
+def _hop(route: Route) -> str:
+    """Tell the several addresses of one equal-cost route apart, and nothing else."""
+    return str(route.address or "")
 
-_IN_DOMAIN: Mapping[str, Key] = {
-    "domain_id": lambda entity: entity.domain_id,
-    "name": lambda entity: entity.name,
-}
+
+_OWNED: Mapping[str, Key] = {"project_id": _project, "name": _name}
 
 SHAPES: Mapping[type, Shape] = {
     Network: Shape(
@@ -212,6 +187,99 @@ SHAPES: Mapping[type, Shape] = {
         },
         unique=(("number",), ("place",)),
     ),
+    Router: Shape(
+        table="routers",
+        columns={
+            **_OWNED,
+            "number": lambda router: str(router.number),
+            "gateway_network_id": lambda router: router.gateway and router.gateway.network_id,
+            "is_vpc": lambda router: "yes" if router.cidrs else None,
+        },
+        unique=(("number",),),
+    ),
+    RouteTable: Shape(
+        table="route_tables",
+        columns={
+            **_OWNED,
+            "number": lambda table: str(table.number),
+            "router_id": lambda table: table.router_id,
+            "default_of": lambda table: table.router_id if table.is_default else None,
+            "internet_gateway_id": lambda table: table.internet_gateway_id,
+        },
+        lookups={"subnet_id": lambda table: table.subnet_ids},
+        unique=(("number",), ("default_of",)),
+    ),
+    Route: Shape(
+        table="routes",
+        columns={
+            "project_id": _project,
+            "route_table_id": lambda route: route.route_table_id,
+            "target": lambda route: route.target or None,
+            "destination": lambda route: f"{route.route_table_id} {route.destination}",
+            "place": lambda route: f"{route.route_table_id} {route.destination} {_hop(route)}",
+        },
+        unique=(("place",),),
+    ),
+    InternetGateway: Shape(
+        table="internet_gateways",
+        columns={
+            **_OWNED,
+            "external_network_id": lambda gateway: gateway.external_network_id,
+            "route_table_id": lambda gateway: gateway.route_table_id,
+        },
+        unique=(("route_table_id",),),
+    ),
+    NatGateway: Shape(
+        table="nat_gateways",
+        columns={
+            **_OWNED,
+            "router_id": lambda gateway: gateway.router_id,
+            "subnet_id": lambda gateway: gateway.subnet_id,
+            "port_id": lambda gateway: gateway.port_id,
+            "floating_ip_id": lambda gateway: gateway.floating_ip_id,
+        },
+        unique=(("floating_ip_id",),),
+    ),
+    Peering: Shape(
+        table="peerings",
+        columns={
+            **_OWNED,
+            "peer_project_id": lambda peering: peering.peer_project_id,
+            "router_id": lambda peering: peering.router_id,
+            "peer_router_id": lambda peering: peering.peer_router_id,
+        },
+    ),
+    FloatingIp: Shape(
+        table="floating_ips",
+        columns={
+            **_OWNED,
+            "number": lambda one: str(one.number),
+            "floating_network_id": lambda one: one.floating_network_id,
+            "address": lambda one: str(one.address),
+            "port_id": lambda one: one.port_id,
+            "router_id": lambda one: one.router_id,
+            "stands_for": lambda one: one.port_id and f"{one.port_id} {one.fixed_ip_address}",
+        },
+        unique=(("number",), ("floating_network_id", "address"), ("stands_for",)),
+    ),
+    PortForwarding: Shape(
+        table="port_forwardings",
+        columns={
+            "project_id": _project,
+            "floating_ip_id": lambda one: one.floating_ip_id,
+            "internal_port_id": lambda one: one.internal_port_id,
+        },
+    ),
+    AddressUse: Shape(
+        table="address_uses",
+        columns={
+            "project_id": lambda use: use.project_id,
+            "floating_ip_id": lambda use: use.floating_ip_id,
+            "held": lambda use: use.floating_ip_id if use.until is None else None,
+            "idle": lambda use: "yes" if use.until is None and not use.in_use else None,
+        },
+        unique=(("held",),),
+    ),
     RbacPolicy: Shape(
         table="rbac_policies",
         is_counted=True,
@@ -229,50 +297,7 @@ SHAPES: Mapping[type, Shape] = {
         columns={"project_id": lambda entry: entry.project_id},
     ),
     QuotaLimits: Shape(table="quotas", identifier=lambda limits: limits.project_id),
-    Domain: Shape(
-        table="domains", columns={"name": lambda domain: domain.name}, unique=(("name",),)
-    ),
-    Project: Shape(table="projects", columns=_IN_DOMAIN, unique=(("domain_id", "name"),)),
-    User: Shape(table="users", columns=_IN_DOMAIN, unique=(("domain_id", "name"),)),
-    Role: Shape(table="roles", columns={"name": lambda role: role.name}, unique=(("name",),)),
-    RoleAssignment: Shape(
-        table="role_assignments",
-        columns={
-            "user_id": lambda assignment: assignment.user_id,
-            "target_id": lambda assignment: assignment.project_id or assignment.domain_id,
-            "role": lambda assignment: assignment.role,
-        },
-    ),
-    TokenRecord: Shape(
-        table="tokens",
-        columns={
-            "user_id": lambda token: token.user_id,
-            "project_id": lambda token: token.project_id,
-            "domain_id": lambda token: token.domain_id,
-            "application_credential_id": lambda token: token.application_credential_id,
-            # Fixed width, so that text compares like the number.
-            "expires": lambda token: f"{token.expires_at:017.3f}",
-        },
-    ),
-    ApplicationCredential: Shape(
-        table="application_credentials",
-        columns={
-            "user_id": lambda credential: credential.user_id,
-            "project_id": lambda credential: credential.project_id,
-            "name": lambda credential: credential.name,
-        },
-        unique=(("user_id", "name"),),
-    ),
-    AccessKey: Shape(
-        table="access_keys",
-        columns={
-            "user_id": lambda key: key.user_id,
-            "project_id": lambda key: key.project_id,
-            "access": lambda key: key.access,
-        },
-        unique=(("access",),),
-    ),
-    IdentityEpoch: Shape(table="identity_epochs"),
+    **IDENTITY_SHAPES,
 }
 
 

@@ -26,7 +26,8 @@ from portlight.store.protocol import (
     Window,
     cut,
 )
-from portlight.store.shapes import KIND_OF_TABLE, SHAPES, Shape, check_key, shape_of, values_of
+from portlight.store.shape import Shape
+from portlight.store.shapes import KIND_OF_TABLE, SHAPES, check_key, shape_of, values_of
 from portlight.store.statements import Session, Statement, padded, parameter_names
 from portlight.values.addresses import AddressRange, IpAddress
 from portlight.values.ids import PortId, ProjectId, SubnetId

@@ -1,0 +1,95 @@
+"""Connections beside the rules: what the kernel tracks, saved before a change, set right after it.
+
+Works through the `conntrack` tool; without it, connections are left as they are.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Final
+
+FAMILIES: Final = ("ipv4", "ipv6")
+_MOST_FLOWS: Final = 20_000
+"""Beyond so many the copy would cost more time than the change; they are then left alone."""
+_TOOL_SECONDS: Final = 20.0
+_NAMES_OF_ORIGINAL: Final = frozenset(
+    {"-s", "-d", "-p", "--sport", "--dport", "--icmp-type", "--icmp-code", "--icmp-id"}
+)
+_MIRRORED: Final = (
+    ("-s", "-q"),
+    ("-d", "-r"),
+    ("--sport", "--reply-port-dst"),
+    ("--dport", "--reply-port-src"),
+)
+"""Without translation the reply's ends are the original's, exchanged."""
+
+Options = Mapping[str, str]
+
+
+def save_connections() -> str:
+    """Return the tracked connections as commands that make them again; empty when unknown."""
+    listing = "".join(
+        f"{line} -f {family}\n"
+        for family in FAMILIES
+        for line in _conntrack("-L", "-f", family, "-o", "save").splitlines()
+        if line.startswith("-A")
+    )
+    return listing if listing.count("\n") <= _MOST_FLOWS else ""
+
+
+def restore_connections(saved: str) -> None:
+    """Make again what was lost since, and drop what was redirected since; leave all else alone.
+
+    A connection that began under the rules that are taken back would keep their translation for as
+    long as it lives.
+    """
+    if not saved:
+        return
+    before, after = _by_original(saved), _by_original(save_connections())
+    for original in after.keys() - before.keys():
+        if _is_translated(_options(after[original])):
+            _conntrack("-D", *original)
+    lost = [line for key, line in before.items() if key not in after and is_live(_options(line))]
+    if lost:
+        _conntrack("--load-file", "-", stdin="\n".join(lost) + "\n")
+
+
+def is_live(options: Options) -> bool:
+    """Whether a connection stands: half-open and dying ones come again by themselves."""
+    if options.get("-p") == "tcp":
+        return options.get("--state") == "ESTABLISHED"
+    return "ASSURED" in options.get("-u", "").split(",")
+
+
+def _options(line: str) -> dict[str, str]:
+    """Return the options of one saved connection; each but the first word has one value."""
+    words = line.split()[1:]
+    return dict(zip(words[::2], words[1::2], strict=False))
+
+
+def _by_original(listing: str) -> dict[tuple[str, ...], str]:
+    """Return the connections by the options that name the first packet's ends."""
+    named = _NAMES_OF_ORIGINAL | {"-f"}
+    return {
+        tuple(word for pair in _options(line).items() if pair[0] in named for word in pair): line
+        for line in listing.splitlines()
+    }
+
+
+def _is_translated(options: Options) -> bool:
+    return any(options.get(one) != options.get(other, options.get(one)) for one, other in _MIRRORED)
+
+
+def _conntrack(*arguments: str, stdin: str = "") -> str:
+    tool = shutil.which("conntrack")
+    if tool is None:
+        return ""
+    done = subprocess.run(
+        (tool, *arguments),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_TOOL_SECONDS,
+    )
+    return done.stdout

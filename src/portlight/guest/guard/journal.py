@@ -1,0 +1,161 @@
+"""What was changed, by whom, and how it is taken back: one file for each change, on disk first.
+
+Every write is complete or not there at all (new file, fsync, rename, fsync of the folder).
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, NewType
+
+DEFAULT_FOLDER = Path("/var/lib/portlight-guest")
+FOLDER_VARIABLE = "PORTLIGHT_GUEST_STATE"
+
+ChangeId = NewType("ChangeId", int)
+Kind = Literal["firewall", "routes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A command to run; running it twice does what running it once does."""
+
+    argv: tuple[str, ...]
+    stdin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """A file that makes the change outlive a restart; written when the change is confirmed."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One change of this server, and the way back."""
+
+    kind: Kind
+    summary: str
+    undo: tuple[Step, ...]
+    before: str = ""
+    after: str = ""
+    """What people see as difference: the state as text, before and after."""
+    files: tuple[KeptFile, ...] = ()
+    flows: str = ""
+    """Connections before the change, as `conntrack -L -o save` prints them; empty: unknown."""
+
+
+class State(StrEnum):
+    """Where a change stands."""
+
+    PENDING = "pending"
+    CONFIRMING = "confirming"
+    """Confirmed; its files are still to be written."""
+    CONFIRMED = "confirmed"
+    ROLLED_BACK = "rolled back"
+    STUCK = "rollback failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A change as the journal holds it."""
+
+    id: ChangeId
+    change: Change
+    state: State
+    author: str
+    at: str
+    seconds: float
+    deadline: float
+    """On the clock `boottime`, of the start that `boot` names."""
+    boot: str
+    note: str = ""
+    """Why it ended as it did."""
+    ended_at: str = ""
+
+
+def state_folder() -> Path:
+    """Return the folder of all that this tool remembers."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
+
+
+class Journal:
+    """The records of one server. Whoever changes one holds the lock."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or state_folder()
+        self._changes = self.folder / "changes"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the journal alone; the lock falls with the process that holds it."""
+        self._changes.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.folder / "lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def next_id(self) -> ChangeId:
+        """Return the number of the next change; numbers are never used again."""
+        return ChangeId(max(self._ids(), default=0) + 1)
+
+    def path(self, change: ChangeId) -> Path:
+        """Return where a change is written."""
+        return self._changes / f"{change:06}.json"
+
+    def save(self, record: Record) -> None:
+        """Write a record; when this returns, it outlives a power cut."""
+        write_durably(self.path(record.id), json.dumps(asdict(record)))
+
+    def load(self, change: ChangeId) -> Record:
+        """Return a record; KeyError when there is none of this number."""
+        try:
+            return _decode(json.loads(self.path(change).read_text()))
+        except FileNotFoundError:
+            raise KeyError(change) from None
+
+    def records(self) -> list[Record]:
+        """Return all records, the oldest first."""
+        return [self.load(ChangeId(number)) for number in sorted(self._ids())]
+
+    def pending(self, kind: Kind | None = None) -> list[Record]:
+        """Return the changes that wait for a confirmation, the oldest first."""
+        return [
+            record
+            for record in self.records()
+            if record.state is State.PENDING and kind in (None, record.change.kind)
+        ]
+
+    def _ids(self) -> list[int]:
+        return [int(path.stem) for path in self._changes.glob("[0-9]*.json")]
+
+
+def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a file in one step that outlives a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One name for all writers of this file: what a killed one left is written over.
+    new = path.with_name(f".{path.name}.new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _decode(raw: dict[str, Any]) -> Record:
+    fields = raw["change"]
+    steps = tuple(Step(argv=tuple(step["argv"]), stdin=step["stdin"]) for step in fields["undo"])
+    files = tuple(KeptFile(**file) for file in fields["files"])
+    change = Change(**{**fields, "undo": steps, "files": files})
+    return Record(**{**raw, "change": change, "state": State(raw["state"])})

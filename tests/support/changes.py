@@ -1,0 +1,70 @@
+"""Changes of a guest whose effect is a file, begun by a process that ends at once."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from portlight.guest.guard.journal import ChangeId, Journal
+from portlight.guest.guard.watch import watch_lock
+
+_BEGIN = """
+import sys
+from pathlib import Path
+from portlight.guest.guard.confirm import begin
+from portlight.guest.guard.journal import Change, KeptFile, Step
+target, kept, kind, seconds = Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])
+before = target.read_text()
+print(begin(Change(
+    kind=kind,
+    summary="write a file",
+    undo=(Step(argv=("tee", str(target)), stdin=before),),
+    files=(KeptFile(path=kept, text=before + "x"),),
+), seconds), flush=True)
+target.write_text(before + "x")
+"""
+
+
+class Bench:
+    """A state folder, and a file that grows by one letter with each change."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+        self.folder = folder / "state"
+        self.target = folder / "target"
+        self.kept = folder / "kept"
+        self.target.write_text("")
+        self.journal = Journal(self.folder)
+        self._variables = dict(variables or {})
+
+    def begin(self, seconds: float, kind: str = "firewall") -> ChangeId:
+        """Begin and apply a change in a process that is gone when this returns."""
+        done = subprocess.run(
+            [sys.executable, "-c", _BEGIN, self.target, self.kept, kind, str(seconds)],
+            env={**os.environ, **self._variables, "PORTLIGHT_GUEST_STATE": str(self.folder)},
+            start_new_session=True,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return ChangeId(int(done.stdout))
+
+    def watchers(self, change: ChangeId) -> set[int]:
+        """Return the processes that guard a change."""
+        return holders(watch_lock(self.journal, change))
+
+    def kill(self, watcher: int) -> None:
+        os.kill(watcher, signal.SIGKILL)
+
+
+def holders(file: Path) -> set[int]:
+    """Return the processes that have a file open."""
+    found = set()
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if descriptor.readlink() == file:
+                found.add(int(descriptor.parts[2]))
+        except OSError:  # the process or the descriptor ended while we looked
+            continue
+    return found

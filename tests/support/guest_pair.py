@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.kernel.lab import inside, run, wait_until
 
 SERVER, OPERATOR, ATTACKER = "10.77.0.1", "10.77.0.2", "10.77.0.66"
-SERVER6, OPERATOR6 = "fd77::1", "fd77::2"
+SERVER6, OPERATOR6, ATTACKER6 = "fd77::1", "fd77::2", "fd77::66"
 ROOT = Path(__file__).parents[2]
 _SERIAL = itertools.count()
 _SSHD = """\
@@ -92,8 +92,9 @@ class GuestPair:
         """Fail so many times, all at once, and go away; one more tries and may be cut off."""
         known = self.auth_log.read_text().count("Invalid user")
         options = (*self.ssh_options(), "-b", source)
+        server = server_for(source)
         attempts = [
-            self.start(self.client, "ssh", *options, f"nobody{number}@{SERVER}", "true")
+            self.start(self.client, "ssh", *options, f"nobody{number}@{server}", "true")
             for number in range(times + 1)
         ]
         wait_until(lambda: self.auth_log.read_text().count("Invalid user") >= known + times)
@@ -115,7 +116,7 @@ class GuestPair:
 
     def reaches(self, source: str = OPERATOR, port: int = 22, seconds: int = 1) -> bool:
         """Whether a new connection from outside is accepted."""
-        command = ("nc", "-z", "-w", str(seconds), "-s", source, SERVER, str(port))
+        command = ("nc", "-z", "-w", str(seconds), "-s", source, server_for(source), str(port))
         return subprocess.run(self._enter(self.client, command), check=False).returncode == 0
 
     def rules(self, program: str = "iptables") -> list[str]:
@@ -132,7 +133,10 @@ class GuestPair:
                "netns", self.client)  # fmt: skip
         for name, addresses in (
             (self.server, (f"{SERVER}/24", f"{SERVER6}/64")),
-            (self.client, (f"{OPERATOR}/24", f"{ATTACKER}/24", f"{OPERATOR6}/64")),
+            (
+                self.client,
+                (f"{OPERATOR}/24", f"{ATTACKER}/24", f"{OPERATOR6}/64", f"{ATTACKER6}/64"),
+            ),
         ):
             for address in addresses:
                 family = ("nodad",) if ":" in address else ()
@@ -168,6 +172,11 @@ class GuestPair:
             "PORTLIGHT_GUEST_STATE": str(self.state),
             "PYTHONPATH": str(ROOT / "src"),
         }
+
+
+def server_for(source: str) -> str:
+    """Return the server's address of the same family."""
+    return SERVER6 if ":" in source else SERVER
 
 
 @contextmanager

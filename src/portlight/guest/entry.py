@@ -19,8 +19,15 @@ from portlight.guest.guard.journal import DEFAULT_FOLDER, FOLDER_VARIABLE
 from portlight.guest.guard.sshguard_commands import add_protect, add_sshguard
 from portlight.guest.guard.watch import WatchError
 from portlight.guest.remote import run_remotely
+from portlight.guest.routes.commands import add_commands as add_routes
 
-AREAS: Final[tuple[Area, ...]] = (add_iptables, add_firewall, add_protect, add_sshguard)
+AREAS: Final[tuple[Area, ...]] = (
+    add_iptables,
+    add_firewall,
+    add_routes,
+    add_protect,
+    add_sshguard,
+)
 _EXPECTED: Final = (ChangeError, FirewallError, WatchError, OSError, subprocess.SubprocessError)
 _REFUSED: Final = 1
 

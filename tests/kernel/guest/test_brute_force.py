@@ -5,8 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.kernel.lab import wait_until
-from tests.support.guest_pair import ATTACKER, OPERATOR, SERVER, GuestPair, guest_pair
+from tests.kernel.lab import inside, wait_until
+from tests.support.guest_pair import (
+    ATTACKER,
+    ATTACKER6,
+    OPERATOR,
+    OPERATOR6,
+    SERVER,
+    GuestPair,
+    guest_pair,
+)
 
 BURST = 3
 """Logins that fail at once; SSHGUARD bans at the third."""
@@ -94,16 +102,17 @@ def test_a_declared_address_is_not_banned_and_one_that_was_is_released(pair: Gue
 
 @pytest.mark.covers("K43")
 def test_bans_are_a_layer_of_their_own_that_outlives_the_owners_rules(pair: GuestPair) -> None:
-    burst(pair, ATTACKER)
-    wait_until(lambda: f"{ATTACKER}/32" in bans(pair))
-    assert pair.rules()[3:5] == ["-N sshguard", "-A INPUT -j sshguard"]
+    ban = f"-A sshguard -s {ATTACKER6}/128 -j DROP"
+    burst(pair, ATTACKER6)
+    wait_until(lambda: ban in pair.rules("ip6tables"))
+    assert pair.rules("ip6tables")[3:5] == ["-N sshguard", "-A INPUT -j sshguard"]
 
-    pair.iptables("-F")
+    inside(pair.server, "ip6tables", "-w", "-F")
 
-    wait_until(lambda: f"-A sshguard -s {ATTACKER}/32 -j DROP" in pair.rules(), pair.rules)
-    assert not pair.reaches(ATTACKER)
-    saved = pair.guest("firewall", "save").stdout
-    assert ":sshguard - [0:0]\n" in saved
+    wait_until(lambda: ban in pair.rules("ip6tables"))
+    assert not pair.reaches(ATTACKER6)
+    assert pair.reaches(OPERATOR6)
+    assert ":sshguard - [0:0]\n" in pair.guest("firewall", "save").stdout
 
 
 def test_without_its_log_nothing_is_started(pair: GuestPair, tmp_path: Path) -> None:

@@ -91,6 +91,39 @@ struct forwarding_entry {
 };
 _Static_assert(sizeof(struct forwarding_entry) == 8, "forwarding_entry");
 
+/* Map `router_legs`: the MAC of a router in a network (struct forwarding_key) -> what its packets
+ * from there follow.
+ */
+struct router_leg {
+	__u32 table;
+};
+_Static_assert(sizeof(struct router_leg) == 4, "router_leg");
+
+/* Map `shortcuts`, LPM trie: what is routed into a network of the same router, without asking it.
+ * A longer prefix that leads elsewhere has an entry with network 0.
+ */
+struct shortcut_key {
+	__u32 prefixlen;
+	__u32 table;
+	__u8 address[16];
+};
+_Static_assert(sizeof(struct shortcut_key) == 24, "shortcut_key");
+
+struct shortcut {
+	__u32 network;		/* 0: the router decides */
+	__u8 router_mac[6];	/* in that network */
+	__u16 pad;
+};
+_Static_assert(sizeof(struct shortcut) == 12, "shortcut");
+
+/* Map `stations`: who has an address in a network (struct virtual_ip_key), on this host. */
+struct station {
+	__u32 ifindex;		/* host end of the link */
+	__u8 mac[6];
+	__u16 pad;
+};
+_Static_assert(sizeof(struct station) == 12, "station");
+
 enum binding_kind {
 	BINDING_MAC = 1,	/* the port may use this MAC, but no address was found */
 	BINDING_ADDRESS = 2,	/* the port may use this MAC with this address */

@@ -122,7 +122,7 @@ static __always_inline int judge_service(const struct port_entry *port,
 	return CONTINUE;
 }
 
-/* The bytes of the largest IP packet that this frame stands for. */
+/* The bytes of the largest IP packet that this frame stands for; 0: one cannot say. */
 static __always_inline __u32 ip_bytes(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 headers = packet->upper - ETHERNET_BYTES;

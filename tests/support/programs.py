@@ -95,7 +95,9 @@ class ProgramLab:
     def clear(self) -> None:
         """Forget every port, rule, flow and virtual IP."""
         tables = self.tables
-        for table in (tables.virtual_ips, tables.ports, tables.bindings, tables.classifiers):
+        routing = (tables.router_legs, tables.shortcuts, tables.stations)
+        policy = (tables.virtual_ips, tables.ports, tables.bindings, tables.classifiers)
+        for table in routing + policy:
             present: Any = table.read()
             table.apply(Delta(put={}, remove=frozenset(present)))
         for opened in (self.flows, self.fragments):

@@ -73,8 +73,9 @@ struct port_entry {
 _Static_assert(sizeof(struct port_entry) == 40, "port_entry");
 
 enum forwarding_flag {
-	FORWARDING_SERVICE = 1,	/* our DHCP server or router: may send what guests must not */
+	FORWARDING_DHCP = 1,	/* our DHCP server: it may send what guests must not */
 	FORWARDING_LEARNED = 2,	/* virtual MAC, written by from_port on an accepted claim */
+	FORWARDING_ROUTER = 4,	/* a router of ours: it may advertise itself */
 };
 
 /* Map `forwarding`: where a MAC of a network lives on this host. */

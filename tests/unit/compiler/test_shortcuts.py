@@ -92,8 +92,8 @@ def test_the_gateway_is_no_leg_and_the_outside_no_shortcut() -> None:
     plan = compiled(outer, *external, a_router(1, outer))
 
     assert {network for network, _ in plan.router_legs} == {1, 2}
-    everywhere_else = {key[1] for key, way in plan.shortcuts.items() if not way.network}
-    assert not any(net("0.0.0.0/0") == prefix for prefix in everywhere_else)
+    assert (TABLE, net("0.0.0.0/0")) not in plan.shortcuts
+    assert {plan.shortcuts[TABLE, net(f"10.0.{n}.0/24")] for n in (1, 2)} == {to(1), to(2)}
 
 
 def test_a_router_that_is_down_has_no_shortcuts() -> None:

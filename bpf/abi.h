@@ -255,6 +255,7 @@ enum mirror_outcome {
 	MIRROR_NO_TARGET = 4,
 	MIRROR_REFUSED = 5,	/* by the target's rules */
 	MIRROR_FAILED = 6,
+	MIRROR_OVERLOAD = 7,	/* too much waits on this CPU already */
 };
 
 /* Map `mirror_counters`, per CPU -> struct counter; segments count one by one. */

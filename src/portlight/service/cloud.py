@@ -28,6 +28,7 @@ from portlight.service import (
     hosts,
     instances,
     kinds,
+    kinds_routing,
     mirror_counters,
     observations,
     port_security,
@@ -90,8 +91,6 @@ class Cloud:
         """
         self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
         self.foreign_identity = foreign
-        self.answers_at_once = store.is_near and foreign is None
-        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
         self.authenticate_token = (foreign or self.identity).authenticate_token
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
@@ -110,12 +109,20 @@ class Cloud:
         self.mirror_filters = Collection(self._do, kinds.MIRROR_FILTERS)
         self.mirror_filter_rules = Collection(self._do, kinds.MIRROR_FILTER_RULES)
         self.mirror_sessions = kinds.MirrorSessions(self._do, kinds.MIRROR_SESSIONS)
+        self.routers = kinds_routing.Routers(self._do, kinds_routing.ROUTERS)
+        self.floating_ips = kinds_routing.FloatingIps(self._do, kinds_routing.FLOATING_IPS)
+        self.port_forwardings = Collection(self._do, kinds_routing.PORT_FORWARDINGS)
         self._clock = clock
         self._notebook = counters.Notebook()
         self._attendance = hosts.Attendance()
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
         self.notice_commits = self._do.notice
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
+        return self._do.is_near and self.foreign_identity is None
 
     def shared_with(self, caller: Caller, kind: type[Owned]) -> frozenset[str]:
         """Return the ids of the things of a kind that are shared with the caller's project."""
@@ -221,7 +228,7 @@ class Cloud:
             raise InvalidRequestError("host", f"the report is of {report.host}, not of {host}")
         now = self._clock()
         self._notebook.add(report, now)
-        if report.ports or report.instances or report.claims:
+        if report.tells_of_entities:
             self._do.run(_SYSTEM, lambda work: _save_report(work, report), wakes=False)
         self._keep_notes(now)
 

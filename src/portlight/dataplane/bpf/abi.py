@@ -94,6 +94,7 @@ class MirrorOutcome(IntEnum):
     NO_TARGET = 4
     REFUSED = 5
     FAILED = 6
+    OVERLOAD = 7
 
 
 class FlowFlag(IntFlag):

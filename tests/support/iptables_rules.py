@@ -30,6 +30,7 @@ def address(random: Random, family: int) -> str:
 
 def network(random: Random, family: int) -> str:
     """A host, a prefix, or a mask that is no prefix."""
+    rest: tuple[str, ...]
     if family == 4:
         rest = ("", "/24", "/8", "/255.255.0.0", "/255.0.255.0", "/0", "/31")
     else:

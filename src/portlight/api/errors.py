@@ -17,6 +17,7 @@ from portlight.core import (
     errors_mirror,
     errors_network,
     errors_port,
+    errors_routing,
     errors_security_group,
     errors_sharing,
     errors_subnet_pool,
@@ -170,6 +171,34 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_mirror.MirrorRoleError: Row(_CONFLICT, "MirrorRoleConflict"),
     errors_mirror.TooManyCopiesError: Row(_CONFLICT, "TooManyMirrorCopies"),
     errors_mirror.MirrorFilterInUseError: Row(_CONFLICT, "MirrorFilterInUse"),
+    # routers, routes, public addresses
+    errors_routing.RouterRequestError: Row(_INVALID, "BadRequest"),
+    errors_routing.RouterInUseError: Row(_CONFLICT, "RouterInUse"),
+    errors_routing.RouterSubnetOverlapError: Row(_INVALID, "BadRequest"),
+    errors_routing.PeerOverlapError: Row(_CONFLICT, "PeeringOverlap"),
+    errors_routing.SubnetOutsideAddressSpaceError: Row(_INVALID, "SubnetOutsideAddressSpace"),
+    errors_routing.SubnetMismatchForPortError: Row(_CONFLICT, "SubnetMismatchForPort"),
+    errors_routing.RouterInterfaceInUseByRouteError: Row(_CONFLICT, "RouterInterfaceInUseByRoute"),
+    errors_routing.RouterInterfaceInUseByFloatingIpError: Row(
+        _CONFLICT, "RouterInterfaceInUseByFloatingIP"
+    ),
+    errors_routing.RouterGatewayInUseError: Row(
+        _CONFLICT, "RouterExternalGatewayInUseByFloatingIp"
+    ),
+    errors_routing.InvalidRoutesError: Row(_INVALID, "InvalidRoutes"),
+    errors_routing.RoutesExhaustedError: Row(_INVALID, "RoutesExhausted"),
+    errors_routing.RouteExistsError: Row(_CONFLICT, "RouteExists"),
+    errors_routing.NotExternalError: Row(_INVALID, "BadRequest"),
+    errors_routing.ExternalNetworkInUseError: Row(_CONFLICT, "ExternalNetworkInUse"),
+    errors_routing.ExternalAddressExhaustedError: Row(_INVALID, "ExternalIpAddressExhausted"),
+    errors_routing.FloatingIpPortAlreadyAssociatedError: Row(
+        _CONFLICT, "FloatingIPPortAlreadyAssociated"
+    ),
+    errors_routing.FloatingIpProtectedError: Row(_CONFLICT, "FloatingIPProtected"),
+    errors_routing.FloatingIpInUseError: Row(_CONFLICT, "FloatingIPInUse"),
+    errors_routing.PortHasFloatingIpError: Row(_CONFLICT, "FipAssociated"),
+    errors_routing.PortHasBindingFloatingIpError: Row(_CONFLICT, "PortHasBindingFloatingIP"),
+    errors_routing.DuplicatePortForwardingError: Row(_INVALID, "BadRequest"),
     # sharing
     errors_sharing.RbacObjectTypeError: Row(_INVALID, "InvalidInput"),
     errors_sharing.RbacForeignObjectError: Row(_INVALID, "InvalidInput"),

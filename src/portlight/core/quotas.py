@@ -37,6 +37,8 @@ DEFAULT_LIMITS: Mapping[str, int] = {
     "instance": 10_000,
     "mirror_filter": 10_000,
     "mirror_session": 20_000,
+    "router": 10_000,
+    "floatingip": 10_000,
     **LIMITS_OF_ONE,
 }
 """Resource to hard limit: guards against a runaway script, out of the way of everyone else."""

@@ -5,14 +5,13 @@ Standard library only: the same files make up the zipapp that a person copies to
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 -- argparse names it no other way
-Area = Callable[[Commands], None]
-"""Adds the commands of one area; each sets `run`, a function from arguments to exit status."""
+from portlight.guest.arguments import Area
+from portlight.guest.routes import commands as routes
 
-AREAS: Final[tuple[Area, ...]] = ()
+AREAS: Final[tuple[Area, ...]] = (routes.add_commands,)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

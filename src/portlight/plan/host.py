@@ -5,6 +5,23 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from portlight.plan.classifier import Classifier
+from portlight.plan.routers import (
+    FloatingIpPlan,
+    PeeringPlan,
+    PublicAddressKey,
+    PublicAddressPlan,
+    RouteKey,
+    RoutePlan,
+    RouterPlan,
+    UplinkPlan,
+)
+from portlight.plan.shortcuts import (
+    RouterLegKey,
+    ShortcutKey,
+    ShortcutPlan,
+    StationKey,
+    StationPlan,
+)
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
 from portlight.values.ids import InstanceId, PortId
 
@@ -27,7 +44,7 @@ class DhcpSubnet:
     dns_nameservers: tuple[IpAddress, ...] = ()
     host_routes: tuple[tuple[IpPrefix, IpAddress], ...] = ()
     ipv6_mode: str | None = None
-    """`slaac`, `dhcpv6-stateful`, `dhcpv6-stateless`; None without router advertisements."""
+    """`slaac`, `dhcpv6-stateful`, `dhcpv6-stateless`; None: guests learn no IPv6 address here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +72,8 @@ class DhcpPlan:
     mtu: int = 1500
     domain: str = ""
     """What guests put behind names without a dot; empty: nothing."""
+    advertises: bool = True
+    """Whether router advertisements come from here: no router does it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +209,18 @@ class HostPlan:
     virtual_ips: Mapping[tuple[int, IpAddress], VirtualIpPlan] = field(default_factory=dict)
     mirror_sources: Mapping[int, MirrorSourcePlan] = field(default_factory=dict)
     mirror_ways: Mapping[tuple[int, int], MirrorWayPlan] = field(default_factory=dict)
+    router_legs: Mapping[RouterLegKey, int] = field(default_factory=dict)
+    """The table that packets to a router's MAC follow."""
+    shortcuts: Mapping[ShortcutKey, ShortcutPlan] = field(default_factory=dict)
+    stations: Mapping[StationKey, StationPlan] = field(default_factory=dict)
     dhcp: Mapping[int, DhcpPlan] = field(default_factory=dict)
     """By network number."""
     instances: Mapping[InstanceId, InstancePlan] = field(default_factory=dict)
+    uplinks: Mapping[int, UplinkPlan] = field(default_factory=dict)
+    routers: Mapping[int, RouterPlan] = field(default_factory=dict)
+    router_revisions: Mapping[int, int] = field(default_factory=dict)
+    """Of the routers that users made; the others of `routers` are NAT gateways."""
+    peerings: Mapping[int, PeeringPlan] = field(default_factory=dict)
+    routes: Mapping[RouteKey, RoutePlan] = field(default_factory=dict)
+    public_addresses: Mapping[PublicAddressKey, PublicAddressPlan] = field(default_factory=dict)
+    floating_ips: Mapping[int, FloatingIpPlan] = field(default_factory=dict)

@@ -28,6 +28,7 @@ from portlight.service import (
     hosts,
     instances,
     kinds,
+    kinds_routing,
     mirror_counters,
     observations,
     port_security,
@@ -110,6 +111,9 @@ class Cloud:
         self.mirror_filters = Collection(self._do, kinds.MIRROR_FILTERS)
         self.mirror_filter_rules = Collection(self._do, kinds.MIRROR_FILTER_RULES)
         self.mirror_sessions = kinds.MirrorSessions(self._do, kinds.MIRROR_SESSIONS)
+        self.routers = kinds_routing.Routers(self._do, kinds_routing.ROUTERS)
+        self.floating_ips = kinds_routing.FloatingIps(self._do, kinds_routing.FLOATING_IPS)
+        self.port_forwardings = Collection(self._do, kinds_routing.PORT_FORWARDINGS)
         self._clock = clock
         self._notebook = counters.Notebook()
         self._attendance = hosts.Attendance()
@@ -221,7 +225,7 @@ class Cloud:
             raise InvalidRequestError("host", f"the report is of {report.host}, not of {host}")
         now = self._clock()
         self._notebook.add(report, now)
-        if report.ports or report.instances or report.claims:
+        if report.tells_of_entities:
             self._do.run(_SYSTEM, lambda work: _save_report(work, report), wakes=False)
         self._keep_notes(now)
 

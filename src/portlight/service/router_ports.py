@@ -1,0 +1,69 @@
+"""The legs of routers: ports that no guest holds, on internal and external networks."""
+
+from collections.abc import Iterable
+
+from portlight.core.drafts import FixedIpRequest, PortDraft, Unset
+from portlight.core.network import Network, Subnet
+from portlight.core.port import OWNER_ROUTER_INTERFACE, Port
+from portlight.core.router import Router
+from portlight.service import ports
+from portlight.service.work import Work
+from portlight.store.protocol import Reading, Where
+from portlight.values.addresses import IpAddress, IpPrefix
+from portlight.values.ids import ProjectId, RouterId
+
+
+def insert(
+    work: Work,
+    network: Network,
+    *,
+    owner: tuple[str, str],
+    project_id: ProjectId,
+    fixed_ips: tuple[FixedIpRequest, ...] | Unset,
+) -> Port:
+    """Make a port of the network's own; `owner` is its `device_owner` and `device_id`."""
+    device_owner, device_id = owner
+    draft = PortDraft(
+        project_id=project_id,
+        fixed_ips=fixed_ips,
+        security_groups=(),
+        port_security_enabled=False,
+        device_owner=device_owner,
+        device_id=device_id,
+        host=work.host,
+    )
+    return ports.insert(work, draft, network)
+
+
+def interfaces_of(tx: Reading, router_id: RouterId) -> list[Port]:
+    """Return the interfaces of a router, the oldest first."""
+    where: Where = {"device_id": [router_id], "device_owner": [OWNER_ROUTER_INTERFACE]}
+    return sorted(tx.find(Port, where), key=lambda port: (port.meta.created_at, port.number))
+
+
+def subnets_of(tx: Reading, legs: Iterable[Port]) -> list[Subnet]:
+    """Return the subnets that ports have addresses in."""
+    ids = {ip.subnet_id for port in legs for ip in port.fixed_ips}
+    return tx.find(Subnet, {"id": list(ids)}) if ids else []
+
+
+def gateway_of(tx: Reading, router: Router) -> Port | None:
+    """Return the port of a router's gateway."""
+    return None if router.gateway is None else tx.get(Port, router.gateway.port_id)
+
+
+def joined(tx: Reading, router: Router) -> list[Subnet]:
+    """Return every subnet that a router is in, those of the network of its gateway too."""
+    found = subnets_of(tx, interfaces_of(tx, router.id))
+    if router.gateway is not None:
+        found += tx.find(Subnet, {"network_id": [router.gateway.network_id]})
+    return found
+
+
+def reach(tx: Reading, router: Router) -> tuple[list[IpPrefix], set[IpAddress]]:
+    """Return the prefixes that a router is connected to, and its addresses there."""
+    legs = interfaces_of(tx, router.id)
+    gateway = gateway_of(tx, router)
+    legs += [] if gateway is None else [gateway]
+    own = {ip.address for port in legs for ip in port.fixed_ips}
+    return [subnet.cidr for subnet in subnets_of(tx, legs)], own

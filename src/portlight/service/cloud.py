@@ -33,7 +33,11 @@ from portlight.service import (
     port_security,
     ports,
     quotas,
+    routes,
     virtual_ips,
+    vpc_kinds,
+    vpc_subnets,
+    vpcs,
 )
 from portlight.service.availability import availabilities
 from portlight.service.caller import Caller
@@ -108,6 +112,13 @@ class Cloud:
         self.mirror_filters = Collection(self._do, kinds.MIRROR_FILTERS)
         self.mirror_filter_rules = Collection(self._do, kinds.MIRROR_FILTER_RULES)
         self.mirror_sessions = kinds.MirrorSessions(self._do, kinds.MIRROR_SESSIONS)
+        self.vpcs = vpcs.Vpcs(self._do, vpc_kinds.VPCS)
+        self.vpc_subnets = vpc_subnets.VpcSubnets(self._do, vpc_kinds.VPC_SUBNETS)
+        self.route_tables = vpc_kinds.RouteTables(self._do, vpc_kinds.ROUTE_TABLES)
+        self.routes = routes.Routes(self._do, vpc_kinds.ROUTES)
+        self.internet_gateways = Collection(self._do, vpc_kinds.INTERNET_GATEWAYS)
+        self.nat_gateways = Collection(self._do, vpc_kinds.NAT_GATEWAYS)
+        self.peerings = vpc_kinds.Peerings(self._do, vpc_kinds.PEERINGS)
         self._clock = clock
         self._notebook = counters.Notebook()
         self._attendance = hosts.Attendance()

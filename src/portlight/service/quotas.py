@@ -9,6 +9,7 @@ from typing import Final
 from portlight.core.address_group import AddressGroup
 from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import NotFoundError, QuotaExceededError
+from portlight.core.gateways import InternetGateway, NatGateway, Peering
 from portlight.core.instance import Instance
 from portlight.core.mirror import MirrorFilter, MirrorSession
 from portlight.core.network import Network, Subnet
@@ -45,6 +46,9 @@ RESOURCE_OF: Final[Mapping[type, str]] = {
     Instance: "instance",
     MirrorFilter: "mirror_filter",
     MirrorSession: "mirror_session",
+    InternetGateway: "internet_gateway",
+    NatGateway: "nat_gateway",
+    Peering: "peering",
 }
 """Kind to the name of its quota (`core.quotas.DEFAULT_LIMITS`)."""
 

@@ -92,7 +92,7 @@ rows:
 	@python3 scripts/rows.py
 
 compatibility: setup
-	$(PYTHON) scripts/compatibility.py
+	$(PYTHON) -m scripts.compatibility
 
 bench: preflight setup
 	$(AS_ROOT) $(PYTHON) -m bench

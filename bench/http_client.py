@@ -8,7 +8,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 CHUNK_BYTES = 1 << 18
-TIMEOUT_SECONDS = 120.0
+TIMEOUT_SECONDS = 600.0
+"""A Neutron with thousands of ports in a subnet takes minutes for a hundred more."""
 NO_BODY_STATUSES = (204, 304)
 
 

@@ -40,6 +40,7 @@ enum drop_reason {
 	DROP_MTU_EXCEEDED = 17,
 	DROP_VIRTUAL_IP_NOT_OWNER = 18,
 	DROP_INTERNAL_ERROR = 19,
+	DROP_DESTINATION_NOT_OWN = 20,
 };
 
 /* Map `settings`, one element. Writers change maps first and add 1 to the epoch afterwards. */
@@ -55,6 +56,7 @@ enum port_flag {
 	PORT_VIRTUAL_IPS = 4,	/* the network has virtual IPs; without it they cost nothing */
 	PORT_PEER = 8,		/* the link is a veth: frames may go straight into the guest */
 	PORT_MIRRORED = 16,	/* the port has an entry in mirror_sources */
+	PORT_CHECKED = 32,	/* source and destination check */
 };
 
 /* Map `links`: ifindex (__u32) of the host end -> its port. */
@@ -92,11 +94,17 @@ _Static_assert(sizeof(struct forwarding_entry) == 8, "forwarding_entry");
 enum binding_kind {
 	BINDING_MAC = 1,	/* the port may use this MAC, but no address was found */
 	BINDING_ADDRESS = 2,	/* the port may use this MAC with this address */
+	BINDING_HELD = 3,	/* the port holds this address, whatever the MAC */
 };
+
+/* In the field family of a key without MAC: is an address one of the port's? No source is looked
+ * up like this, so that no MAC of zeros is ever bound.
+ */
+#define BINDING_ANY_MAC 0x40
 
 /* Map `bindings`, LPM trie -> __u32 (enum binding_kind). Each MAC of a port has one entry of
  * BINDING_MAC_BITS without address; each binding one of BINDING_ADDRESS_BITS + 96 + length for IPv4
- * and + length for IPv6. One lookup of a whole key tells bound, wrong address and wrong MAC apart.
+ * and + length for IPv6, and so has each prefix without MAC. One lookup of a whole key tells bound, wrong address and wrong MAC apart.
  */
 #define BINDING_MAC_BITS 80
 #define BINDING_ADDRESS_BITS 96
@@ -292,7 +300,8 @@ struct flow {
 	__u32 epoch;		/* the rules allowed (or revoked) it under this epoch */
 	__u32 bound_epoch;	/* local_mac was bound to the local address under this epoch */
 	__u8 local_mac[6];
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 held_epoch;	/* the port was found to hold the local address under this epoch */
 };
 _Static_assert(sizeof(struct flow) == 40, "flow");
 

@@ -22,8 +22,8 @@ def due_rows(root: Path) -> dict[str, str]:
     return rows
 
 
-def covered_rows(source: str) -> Iterator[tuple[str, str]]:
-    """Yield (row, name of the test) for each `covers` marker of a test file.
+def covered_rows(source: str, marker: str = "covers") -> Iterator[tuple[str, str]]:
+    """Yield (row, name of the test) for each such marker of a test file.
 
     A marker holds for the function or class that it decorates, or for the whole file as
     `pytestmark`.
@@ -31,18 +31,21 @@ def covered_rows(source: str) -> Iterator[tuple[str, str]]:
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                yield from ((row, node.name) for row in _marked(node.decorator_list))
+                yield from ((row, node.name) for row in _marked(node.decorator_list, marker))
             case ast.Assign(targets=[ast.Name(id="pytestmark")], value=value):
-                yield from ((row, "(whole file)") for row in _marked([value]))
+                yield from ((row, "(whole file)") for row in _marked([value], marker))
             case _:
                 pass
 
 
-def proofs(root: Path) -> dict[str, list[str]]:
-    """Return row -> `tests/suite/test_file.py::test`, over all test files."""
+def proofs(root: Path, marker: str = "covers") -> dict[str, list[str]]:
+    """Return row -> `tests/suite/test_file.py::test`, over all test files.
+
+    With another marker, what that one names instead of rows.
+    """
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted((root / "tests").rglob("test_*.py")):
-        for row, name in covered_rows(path.read_text()):
+        for row, name in covered_rows(path.read_text(), marker):
             found[row].append(f"{path.relative_to(root)}::{name}")
     return found
 
@@ -71,11 +74,11 @@ def _summarise(rows: Mapping[str, str], found: Mapping[str, list[str]], *, stric
     return 1 if unknown or (strict and missing) else 0
 
 
-def _marked(expressions: list[ast.expr]) -> Iterator[str]:
+def _marked(expressions: list[ast.expr], marker: str) -> Iterator[str]:
     for expression in expressions:
         for call in ast.walk(expression):
             match call:
-                case ast.Call(func=ast.Attribute(attr="covers"), args=arguments):
+                case ast.Call(func=ast.Attribute(attr=name), args=arguments) if name == marker:
                     yield from (
                         argument.value
                         for argument in arguments

@@ -32,6 +32,14 @@ static __always_inline __u32 binding(const struct port_entry *port, const __u8 *
 	return same_mac(mac, port->mac) ? BINDING_MAC : 0;
 }
 
+/* Whether any binding of the port has this address. */
+static __always_inline bool holds(const struct port_entry *port, __u8 family, const __u8 *address)
+{
+	const __u8 no_mac[6] = {};
+
+	return binding(port, no_mac, family | BINDING_ANY_MAC, address) == BINDING_HELD;
+}
+
 static __always_inline int bind_arp(const struct port_entry *port, const struct packet *packet)
 {
 	__u32 kind = binding(port, packet->source_mac, FAMILY_IPV4, packet->source);
@@ -94,7 +102,8 @@ static __always_inline int bind_ipv6_control(struct __sk_buff *skb, const struct
 	return step == CONTINUE ? ALLOW : step;
 }
 
-static __always_inline int bind_ipv4(const struct packet *packet, __u32 kind)
+static __always_inline int bind_ipv4(const struct port_entry *port, const struct packet *packet,
+				     __u32 kind)
 {
 	bool is_dhcp = is_udp(packet, FAMILY_IPV4, 68, 67);
 
@@ -102,7 +111,7 @@ static __always_inline int bind_ipv4(const struct packet *packet, __u32 kind)
 		return is_dhcp ? ALLOW : CONTINUE;
 	if (is_dhcp && !mapped_ipv4(packet->source) && mapped_ipv4(packet->destination) == ~0U)
 		return ALLOW;
-	return DROP_SPOOFED_IPV4;
+	return port->flags & PORT_CHECKED ? DROP_SPOOFED_IPV4 : CONTINUE;
 }
 
 static __always_inline int bind_ipv6(struct __sk_buff *skb, const struct port_entry *port,
@@ -111,7 +120,7 @@ static __always_inline int bind_ipv6(struct __sk_buff *skb, const struct port_en
 	if (is_neighbour_discovery(packet) || is_mld(packet))
 		return bind_ipv6_control(skb, port, packet, kind);
 	if (kind != BINDING_ADDRESS)
-		return DROP_SPOOFED_IPV6;
+		return port->flags & PORT_CHECKED ? DROP_SPOOFED_IPV6 : CONTINUE;
 	return is_udp(packet, FAMILY_IPV6, 546, 547) ? ALLOW : CONTINUE;
 }
 
@@ -137,7 +146,7 @@ static __always_inline int bind_ip(struct __sk_buff *skb, const struct port_entr
 	step = rogue(packet);
 	if (step != CONTINUE)
 		return step;
-	return packet->family == FAMILY_IPV4 ? bind_ipv4(packet, kind) :
+	return packet->family == FAMILY_IPV4 ? bind_ipv4(port, packet, kind) :
 					       bind_ipv6(skb, port, packet, kind);
 }
 

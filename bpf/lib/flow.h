@@ -158,11 +158,13 @@ static __always_inline int open_flow(const struct port_entry *port, const struct
 	fresh->flags = seen_flags(packet, egress);
 	fresh->epoch = packet->epoch;
 	fresh->bound_epoch = packet->epoch - 1;
+	fresh->held_epoch = packet->destination_mac[0] & 1 ? packet->epoch - 1 : packet->epoch;
 	if (result->flags & RULE_KEEP)
 		fresh->flags |= FLOW_KEEP;
 	if (egress) {
 		fresh->flags |= FLOW_INITIATOR_EGRESS;
 		fresh->bound_epoch = packet->epoch;
+		fresh->held_epoch = packet->epoch;
 		__builtin_memcpy(fresh->local_mac, packet->source_mac, 6);
 	}
 	return bpf_map_update_elem(&flows, &scratch->key, fresh, BPF_ANY) ? DROP_INTERNAL_ERROR :

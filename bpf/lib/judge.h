@@ -23,6 +23,7 @@ static __always_inline void remember_binding(struct flow *flow, const struct pac
 		return;
 	__builtin_memcpy(flow->local_mac, packet->source_mac, 6);
 	flow->bound_epoch = packet->epoch;
+	flow->held_epoch = packet->epoch;
 }
 
 static __always_inline int judge_arp(struct __sk_buff *skb, struct port_entry *port,
@@ -133,6 +134,20 @@ static __always_inline __u32 ip_bytes(struct __sk_buff *skb, const struct packet
 	return packet->protocol == PROTOCOL_UDP ? headers + 8 + skb->gso_size : 0;
 }
 
+/* Source and destination check: a frame for this guest is for an address of the port. */
+static __always_inline int judge_destination(const struct port_entry *port,
+					     const struct packet *packet, struct flow *flow)
+{
+	if (!(port->flags & PORT_CHECKED) || packet->destination_mac[0] & 1 ||
+	    (flow && flow->held_epoch == packet->epoch))
+		return CONTINUE;
+	if (!holds(port, packet->family, packet->destination))
+		return DROP_DESTINATION_NOT_OWN;
+	if (flow)
+		flow->held_epoch = packet->epoch;
+	return CONTINUE;
+}
+
 /* `direct`: the frame does not take the bridge, which would check the MTU. */
 __attribute__((noinline)) int judge_ingress(struct __sk_buff *skb, struct port_entry *port,
 					    struct packet *packet, int direct)
@@ -149,12 +164,15 @@ __attribute__((noinline)) int judge_ingress(struct __sk_buff *skb, struct port_e
 	step = judge_service(port, packet);
 	if (step == CONTINUE && port->flags & PORT_VIRTUAL_IPS)
 		step = judge_ownership(port, packet->destination);
-	if (step == CONTINUE && direct && ip_bytes(skb, packet) > port->mtu)
-		step = DROP_MTU_EXCEEDED;
 	if (step == CONTINUE) {
 		flow_key_of(&scratch->key, port, packet, false);
 		if (has_flow(packet))
 			flow = find_flow(&scratch->key, now);
+		step = judge_destination(port, packet, flow);
+	}
+	if (step == CONTINUE && direct && ip_bytes(skb, packet) > port->mtu)
+		step = DROP_MTU_EXCEEDED;
+	if (step == CONTINUE) {
 		step = judge_session(skb, port, packet, scratch, flow, false, now);
 	}
 	return remember_fragment(port, packet, scratch, false, step);

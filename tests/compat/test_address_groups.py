@@ -97,6 +97,7 @@ def test_a_rule_that_differs_only_in_its_description_is_refused_with_the_name_of
     assert (many_status, many_error["type"]) == (409, "DuplicateSecurityGroupRuleInPost")
 
 
+@pytest.mark.extension("security-groups-rules-belongs-to-default-sg")
 def test_rules_of_a_default_group_say_so(server: ApiServer) -> None:
     server.must("GET", "/v2.0/security-groups")
     group = server.make("security_group", name="other")

@@ -22,6 +22,7 @@ def test_without_a_token_nothing_is_told(server: ApiServer) -> None:
     assert answer.json()["NeutronError"]["type"] == "Unauthorized"
 
 
+@pytest.mark.extension("project-id", "standard-attr-revisions", "standard-attr-timestamp")
 @pytest.mark.covers("N1", "H66", "H67")
 def test_a_port_carries_name_tags_and_a_revision(server: ApiServer) -> None:
     network, _ = server.a_network_with_subnet()
@@ -116,6 +117,7 @@ def test_several_fields_change_together_or_not_at_all(server: ApiServer) -> None
     assert [one["ip_address"] for one in changed["fixed_ips"]] == ["10.0.0.77"]
 
 
+@pytest.mark.extension("revision-if-match")
 @pytest.mark.covers("N17")
 def test_if_match_refuses_a_change_of_another_revision(server: ApiServer) -> None:
     network, _ = server.a_network_with_subnet()
@@ -198,6 +200,7 @@ def test_what_does_not_exist_has_neutrons_name(
     assert error["detail"] == ""
 
 
+@pytest.mark.extension("security-groups-normalized-cidr")
 @pytest.mark.covers("H91", "H98")
 def test_rules_are_added_listed_and_deleted(server: ApiServer) -> None:
     group = server.make("security_group", name="web")
@@ -289,6 +292,7 @@ def test_ports_are_filtered_by_address_and_subnet(server: ApiServer) -> None:
     assert len(by_subnet) == 2
 
 
+@pytest.mark.extension("pagination")
 def test_a_list_comes_in_pages_with_links(server: ApiServer) -> None:
     for number in range(5):
         server.make("network", name="paged", description=str(number))
@@ -306,6 +310,7 @@ def test_a_list_comes_in_pages_with_links(server: ApiServer) -> None:
     assert seen == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.extension("standard-attr-tag")
 @pytest.mark.covers("N1")
 def test_tags_are_a_resource_below_each_kind(server: ApiServer) -> None:
     network = server.make("network", name="tagged")
@@ -322,6 +327,7 @@ def test_tags_are_a_resource_below_each_kind(server: ApiServer) -> None:
     assert network["id"] in [one["id"] for one in found]
 
 
+@pytest.mark.extension("extra_dhcp_opt")
 def test_dhcp_options_are_merged_by_name_and_removed_by_null(server: ApiServer) -> None:
     network, _ = server.a_network_with_subnet()
     options = [
@@ -342,6 +348,7 @@ def test_dhcp_options_are_merged_by_name_and_removed_by_null(server: ApiServer) 
     ]
 
 
+@pytest.mark.extension("binding")
 def test_the_binding_of_a_port_is_for_administrators(server: ApiServer) -> None:
     network, _ = server.a_network_with_subnet()
     port = server.make("port", network_id=network["id"])

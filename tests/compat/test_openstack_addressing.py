@@ -76,6 +76,9 @@ def session(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Sess
     return run
 
 
+@pytest.mark.extension(
+    "address-scope", "subnet_allocation", "subnet_onboard", "network_availability_zone"
+)
 def test_pools_scopes_and_ipv6_subnets_live_their_whole_life(session: Session) -> None:
     scope, pool, plain, pooled = map(a_name, ("scope", "pool", "net", "net"))
     first, second, six, port = map(a_name, ("sub", "sub", "sub", "port"))
@@ -116,6 +119,7 @@ def test_pools_scopes_and_ipv6_subnets_live_their_whole_life(session: Session) -
     assert [one["ip_address"] for one in answer["fixed_ips"]] == ["fd00:77::f816:3eff:fe01:203"]
 
 
+@pytest.mark.extension("agent", "availability_zone", "network-ip-availability", "service-type")
 def test_administrators_see_hosts_zones_and_used_addresses(
     session: Session, server: ApiServer
 ) -> None:
@@ -198,6 +202,7 @@ def test_a_refusal_names_what_is_wrong_as_neutron_does(
     assert (answered, error["type"]) == (status, kind)
 
 
+@pytest.mark.extension("subnetpool-prefix-ops")
 def test_prefixes_come_and_go_over_http_and_a_used_one_stays(server: ApiServer) -> None:
     pool = server.make("subnetpool", **POOL)
     network = server.make("network")
@@ -215,6 +220,7 @@ def test_prefixes_come_and_go_over_http_and_a_used_one_stays(server: ApiServer) 
     assert server.refused("DELETE", path)[1]["type"] == "SubnetPoolDeleteError"
 
 
+@pytest.mark.extension("network-ip-availability")
 def test_used_addresses_of_a_huge_subnet_are_numbers(server: ApiServer) -> None:
     network = server.make("network", name=a_name("huge"))
     server.make("subnet", network_id=network["id"], cidr="fd00:99::/32", enable_dhcp=False)

@@ -121,6 +121,7 @@ def test_the_switches_of_a_port_are_set_at_creation(openstack: OpenStack) -> Non
     assert open_port["port_security_enabled"] is False
 
 
+@pytest.mark.extension("security-group")
 @pytest.mark.covers("H91", "H98")
 def test_security_groups_and_rules_live_their_whole_life(openstack: OpenStack) -> None:
     group = a_name("group")
@@ -171,6 +172,7 @@ def test_a_refusal_reaches_the_user_in_our_words(openstack: OpenStack) -> None:
         openstack("subnet", "create", "--network", network, "--subnet-range", "10.2.0.0/25", "b")
 
 
+@pytest.mark.extension("address-group", "security-groups-remote-address-group")
 def test_address_groups_live_their_whole_life_and_are_the_remote_side_of_a_rule(
     openstack: OpenStack,
 ) -> None:
@@ -195,6 +197,7 @@ def test_address_groups_live_their_whole_life_and_are_the_remote_side_of_a_rule(
     assert listed == []
 
 
+@pytest.mark.extension("security-groups-default-rules")
 @pytest.mark.covers("P10")
 def test_the_template_of_new_groups_is_the_operators(
     server: ApiServer, openstack: OpenStack

@@ -37,6 +37,7 @@ def a_name(kind: str) -> str:
     return f"{kind}-{uuid.uuid4().hex[:8]}"
 
 
+@pytest.mark.extension("rbac-policies")
 def test_a_network_is_shared_and_its_policy_lives_its_whole_life(
     openstack: OpenStackSession,
 ) -> None:
@@ -83,6 +84,7 @@ def test_sharing_with_everyone_is_a_switch_of_the_network(openstack: OpenStackSe
     assert "No Network found" in hidden
 
 
+@pytest.mark.extension("quotas")
 @pytest.mark.covers("H128")
 def test_quotas_are_shown_set_listed_and_reset(openstack: OpenStackSession) -> None:
     openstack("network", "create", a_name("net"))

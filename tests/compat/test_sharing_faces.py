@@ -103,6 +103,7 @@ def test_a_full_project_is_told_which_resource_and_limit(server: ApiServer) -> N
     assert server.make("network")
 
 
+@pytest.mark.extension("quota_details")
 @pytest.mark.covers("H128")
 def test_limits_details_and_defaults_are_shown(server: ApiServer) -> None:
     path = quota_path(server)
@@ -128,6 +129,7 @@ def test_a_wrong_limit_is_refused(server: ApiServer, quota: Json) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.extension("quota-check-limit", "quota-check-limit-default")
 def test_a_limit_below_what_is_used_is_refused_unless_forced(server: ApiServer) -> None:
     path = quota_path(server)
     server.make("network")

@@ -163,6 +163,7 @@ def a_plan(
     )
 
 
+@pytest.mark.extension("net-mtu")
 def test_a_guest_gets_address_router_names_and_size(host: Host) -> None:
     host.converge(a_plan(a_host(1, "192.0.2.10"), mtu=1400))
 
@@ -172,6 +173,7 @@ def test_a_guest_gets_address_router_names_and_size(host: Host) -> None:
     wait_until(lambda: host.has("mtu 1400", "ip", "link", "show", "eth0"))
 
 
+@pytest.mark.extension("extra_dhcp_opt")
 def test_classless_routes_and_options_of_a_port_reach_the_guest(host: Host) -> None:
     subnet = replace(IPV4, host_routes=((IPv4Network("203.0.113.0/24"), ip_address("192.0.2.9")),))
     mine = DhcpOption(name="mtu", value="1300")

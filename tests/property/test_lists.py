@@ -159,6 +159,7 @@ def asked(
     return query, model(place.ports, [test for _, _, test in listed], keys)
 
 
+@pytest.mark.extension("pagination", "sorting")
 @settings(max_examples=50, deadline=None)
 @given(question=questions(), limit=st.integers(1, 12))
 @pytest.mark.covers("N1")

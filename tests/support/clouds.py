@@ -84,11 +84,22 @@ def a_network(world: World, draft: NetworkDraft | None = None, *, by: Caller = M
     return world.cloud.networks.create(by, draft or NetworkDraft(name="net"))
 
 
+def an_external_network(world: World, cidr: str = "203.0.113.0/24") -> Network:
+    network = a_network(world, NetworkDraft(name="public", external=True), by=ADMIN)
+    a_subnet(world, network, cidr, by=ADMIN)
+    return network
+
+
 def a_subnet(
-    world: World, network: Network, cidr: str = "10.0.0.0/24", *, dhcp: bool = False
+    world: World,
+    network: Network,
+    cidr: str = "10.0.0.0/24",
+    *,
+    dhcp: bool = False,
+    by: Caller = MEMBER,
 ) -> Subnet:
     draft = SubnetDraft(network_id=network.id, cidr=parse_prefix(cidr), enable_dhcp=dhcp)
-    return world.cloud.subnets.create(MEMBER, draft)
+    return world.cloud.subnets.create(by, draft)
 
 
 def a_port(world: World, network: Network) -> Port:

@@ -251,7 +251,7 @@ class _Walk:
             seeking = int(ip.source) == 0 and int(ip.destination) == 0xFFFFFFFF
             if seeking or bound:
                 raise Passed
-        if not bound:
+        if not bound and self.port.checked:
             raise Dropped(DropReason.SPOOFED_IPV4)
 
     def ipv6(self, ip: Ip, ports: tuple[int, int]) -> None:
@@ -263,9 +263,9 @@ class _Walk:
                 raise Dropped(DropReason.SPOOFED_IPV6)
             self.neighbour(ip)
             raise Passed
-        if not bound:
+        if not bound and self.port.checked:
             raise Dropped(DropReason.SPOOFED_IPV6)
-        if ip.protocol == 17 and ports == (546, 547):
+        if bound and ip.protocol == 17 and ports == (546, 547):
             raise Passed
 
     def neighbour(self, ip: Ip) -> None:
@@ -352,6 +352,12 @@ class _Walk:
         if service and content.protocol == 17 and answer:
             raise Passed
         self.held_elsewhere(content.destination)
+        own = any(
+            binding.port == self.number and content.destination in binding.prefix
+            for binding in self.host.plan.bindings
+        )
+        if self.port.checked and not self.packet.destination_mac.is_multicast and not own:
+            raise Dropped(DropReason.DESTINATION_NOT_OWN)
 
     # Sections 5 and 6
 

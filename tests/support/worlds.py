@@ -31,6 +31,7 @@ from tests.support.builders import (
     port_id,
     ports,
 )
+from tests.support.routing_worlds import KINDS, routing_ports, some_route, some_routing
 
 from portlight.core.address_group import AddressGroup
 from portlight.core.mirror import MirrorAction
@@ -68,6 +69,8 @@ def a_world(random: Random) -> Topology:
         entities.append(an_instance(number, host=ELSEWHERE if number == PORTS else HOST))
     entities += some_virtual_ips(random)
     entities += some_mirrors(random)
+    if random.random() < 0.5:
+        entities += some_routing(random, [one for one in entities if isinstance(one, Port)])
     if random.random() < 0.7:
         entities.append(
             a_port(DHCP_PORT, "10.0.0.2", "fd00::2", device_owner="network:dhcp", device_id="dhcp")
@@ -150,6 +153,7 @@ def some_port(random: Random, number: int) -> Port:
         allowed_address_pairs=tuple(_pair(random) for _ in range(random.choice((0, 0, 1, 3)))),
         security_groups=tuple(sorted(group_id(group) for group in groups)),
         port_security_enabled=random.random() < 0.93,
+        source_destination_check=random.random() < 0.7,
         admin_state_up=random.random() < 0.98,
     )
 
@@ -294,7 +298,24 @@ def _put_mirrors(random: Random, topology: Topology) -> Change:
     return {key for kind in old for key in kind}, some_mirrors(random)
 
 
+def _put_routing(random: Random, topology: Topology) -> Change:
+    old = {key for kind in KINDS for key in getattr(topology, kind)}
+    guests = [port for port in topology.ports.values() if port.device_index is not None]
+    return old | set(routing_ports()), some_routing(random, guests)
+
+
+def _put_route(random: Random, _: Topology) -> Change:
+    return set(), [some_route(random, random.randint(1, 10))]
+
+
+def _remove_route(random: Random, topology: Topology) -> Change:
+    return set(sorted(topology.routes)[random.randint(0, 3) :][:1]), []
+
+
 _CHANGES = (
+    _put_routing,
+    _put_route,
+    _remove_route,
     _put_mirrors,
     _put_rule,
     _put_group,

@@ -64,6 +64,7 @@ def test_an_address_group_of_1000_addresses_lets_in_and_cuts_within_100_ms_of_it
     assert min(cut) < 0.1, cut
 
 
+@pytest.mark.extension("stateful-security-group")
 @pytest.mark.covers("P11")
 def test_a_stateless_group_lets_no_answer_out_by_itself(cloud: Deployment) -> None:
     group = cloud.group("stateless", {"protocol": "icmp"}, stateful=False)

@@ -150,6 +150,7 @@ def test_the_domain_of_a_network_completes_names_in_its_guests(cloud: Deployment
     assert found.strip() == port["fixed_ips"][0]["ip_address"]
 
 
+@pytest.mark.extension("subnet_allocation")
 def test_a_prefix_from_a_pool_is_where_the_guest_is(cloud: Deployment) -> None:
     body = {"name": "pool", "prefixes": ["10.68.0.0/16"], "default_prefixlen": "26"}
     pool = cloud.neutron("POST", "/subnetpools", {"subnetpool": body})["subnetpool"]

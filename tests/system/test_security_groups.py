@@ -30,6 +30,7 @@ def connects(guest: Guest, address: str, tcp: int, *, seconds: int = 1) -> bool:
     return guest.run("nc", "-z", "-w", str(seconds), address, str(tcp)).returncode == 0
 
 
+@pytest.mark.extension("security-group")
 @pytest.mark.covers("N11", "H88")
 def test_an_allowed_port_is_reached_and_another_is_dropped_with_its_reason(
     cloud: Deployment,

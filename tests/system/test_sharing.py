@@ -36,6 +36,7 @@ def address_of(cloud: Deployment, guest: Guest) -> str:
     return str(cloud.ports_of(guest)[0]["fixed_ips"][0]["ip_address"])
 
 
+@pytest.mark.extension("rbac-policies", "rbac-security-groups")
 @pytest.mark.covers("N11", "H145")
 def test_guests_of_two_projects_meet_in_a_shared_group_on_a_shared_network(
     cloud: Deployment, partner: Deployment

@@ -70,6 +70,7 @@ def link_local(port: Json) -> str:
     return "fe80::" + ":".join(tail[i : i + 2].hex() for i in range(0, 8, 2))
 
 
+@pytest.mark.extension("port-security")
 @pytest.mark.covers("N12", "N25")
 def test_with_port_security_off_everything_passes(cloud: Deployment) -> None:
     sender, receiver, _, second = pair_of_guests(cloud, port_security_enabled=False)
@@ -112,6 +113,7 @@ def test_security_that_was_switched_off_for_a_while_comes_on_again(cloud: Deploy
     assert [one["action"] for one in log] == ["port_security_expired", "port_security_off"]
 
 
+@pytest.mark.extension("allowed-address-pairs")
 @pytest.mark.covers("N26")
 def test_an_allowed_address_pair_opens_exactly_its_prefix(cloud: Deployment) -> None:
     sender, _, first, second = pair_of_guests(

@@ -149,6 +149,7 @@ def test_what_is_administratively_down_carries_no_packet_until_it_is_up_again(
     wait_for("packets pass again", lambda: reaches(sender, address))
 
 
+@pytest.mark.extension("security-groups-remote-address-group", "address-group")
 def test_an_address_group_and_a_remote_group_decide_who_comes_in(
     flow: tuple[Guest, Guest, Json], sdk: Connection
 ) -> None:

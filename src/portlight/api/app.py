@@ -22,7 +22,7 @@ from portlight.api.native.face import BASE as NATIVE
 from portlight.api.native.face import native_routes
 from portlight.api.neutron.face import neutron_routes
 from portlight.api.nhn.face import nhn_routes
-from portlight.api.paths import WithoutFinalSlash
+from portlight.api.paths import Shortcut, WithoutFinalSlash
 from portlight.api.shell import Face, refuse
 from portlight.api.vpc_v3.face import PREFIX as VPC_V3
 from portlight.api.vpc_v3.face import vpc_v3_face, vpc_v3_routes
@@ -82,10 +82,11 @@ def build_app(
         *metrics_routes(cloud, workers),
     ]
     public = Face(cloud=cloud, workers=workers, error_body=native_body, authenticated=False)
+    routes += docs_routes(public, routes, version=version("portlight"))
     return Starlette(
-        routes=[*routes, *docs_routes(public, routes, version=version("portlight"))],
+        routes=routes,
         exception_handlers={HTTPStatus.NOT_FOUND: _unknown_path(cloud, workers)},
-        middleware=[Middleware(WithoutFinalSlash)],
+        middleware=[Middleware(WithoutFinalSlash), Middleware(Shortcut, routes=routes)],
         lifespan=lifespan,
     )
 

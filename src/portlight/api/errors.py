@@ -17,9 +17,11 @@ from portlight.core import (
     errors_mirror,
     errors_network,
     errors_port,
+    errors_routing,
     errors_security_group,
     errors_sharing,
     errors_subnet_pool,
+    errors_vpc,
 )
 
 
@@ -170,6 +172,52 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_mirror.MirrorRoleError: Row(_CONFLICT, "MirrorRoleConflict"),
     errors_mirror.TooManyCopiesError: Row(_CONFLICT, "TooManyMirrorCopies"),
     errors_mirror.MirrorFilterInUseError: Row(_CONFLICT, "MirrorFilterInUse"),
+    # routers, routes, public addresses
+    errors_routing.RouterRequestError: Row(_INVALID, "BadRequest"),
+    errors_routing.RouterInUseError: Row(_CONFLICT, "RouterInUse"),
+    errors_routing.RouterSubnetOverlapError: Row(_INVALID, "BadRequest"),
+    errors_routing.PeerOverlapError: Row(_CONFLICT, "PeeringOverlap"),
+    errors_routing.SubnetOutsideAddressSpaceError: Row(_INVALID, "SubnetOutsideAddressSpace"),
+    errors_routing.SubnetMismatchForPortError: Row(_CONFLICT, "SubnetMismatchForPort"),
+    errors_routing.RouterInterfaceInUseByRouteError: Row(_CONFLICT, "RouterInterfaceInUseByRoute"),
+    errors_routing.RouterInterfaceInUseByFloatingIpError: Row(
+        _CONFLICT, "RouterInterfaceInUseByFloatingIP"
+    ),
+    errors_routing.RouterGatewayInUseError: Row(
+        _CONFLICT, "RouterExternalGatewayInUseByFloatingIp"
+    ),
+    errors_routing.InvalidRoutesError: Row(_INVALID, "InvalidRoutes"),
+    errors_routing.RoutesExhaustedError: Row(_INVALID, "RoutesExhausted"),
+    errors_routing.RouteExistsError: Row(_CONFLICT, "RouteExists"),
+    errors_routing.NotExternalError: Row(_INVALID, "BadRequest"),
+    errors_routing.ExternalNetworkInUseError: Row(_CONFLICT, "ExternalNetworkInUse"),
+    errors_routing.ExternalAddressExhaustedError: Row(_INVALID, "ExternalIpAddressExhausted"),
+    errors_routing.FloatingIpPortAlreadyAssociatedError: Row(
+        _CONFLICT, "FloatingIPPortAlreadyAssociated"
+    ),
+    errors_routing.FloatingIpProtectedError: Row(_CONFLICT, "FloatingIPProtected"),
+    errors_routing.FloatingIpInUseError: Row(_CONFLICT, "FloatingIPInUse"),
+    errors_routing.PortHasFloatingIpError: Row(_CONFLICT, "FipAssociated"),
+    errors_routing.PortHasBindingFloatingIpError: Row(_CONFLICT, "PortHasBindingFloatingIP"),
+    errors_routing.DuplicatePortForwardingError: Row(_INVALID, "BadRequest"),
+    # VPCs
+    errors_vpc.VpcCidrError: Row(_INVALID, "InvalidCidr"),
+    errors_vpc.CidrInUseError: Row(_CONFLICT, "CidrInUse"),
+    errors_vpc.VpcInUseError: Row(_CONFLICT, "VpcInUse"),
+    errors_vpc.VpcSubnetInUseError: Row(_CONFLICT, "SubnetInUse"),
+    errors_vpc.NotInRouterError: Row(_CONFLICT, "NotInVpc"),
+    errors_vpc.DefaultTableError: Row(_CONFLICT, "DefaultRoutingTable"),
+    errors_vpc.RouteTableInUseError: Row(_CONFLICT, "RoutingTableInUse"),
+    errors_vpc.FixedRouteError: Row(_CONFLICT, "RouteIsFixed"),
+    errors_vpc.NextHopError: Row(_INVALID, "InvalidNextHop"),
+    errors_vpc.GatewayAttachedError: Row(_CONFLICT, "GatewayAttached"),
+    errors_vpc.NoGatewayAttachedError: Row(_CONFLICT, "NoGatewayAttached"),
+    errors_vpc.InternetGatewayInUseError: Row(_CONFLICT, "InternetGatewayInUse"),
+    errors_vpc.OtherExternalNetworkError: Row(_CONFLICT, "OtherExternalNetwork"),
+    errors_vpc.GatewayRoutesError: Row(_CONFLICT, "NextHopInUse"),
+    errors_vpc.PeeringOverlapError: Row(_CONFLICT, "PeeringOverlap"),
+    errors_vpc.PeeringExistsError: Row(_CONFLICT, "PeeringExists"),
+    errors_vpc.PeeringStateError: Row(_CONFLICT, "PeeringState"),
     # sharing
     errors_sharing.RbacObjectTypeError: Row(_INVALID, "InvalidInput"),
     errors_sharing.RbacForeignObjectError: Row(_INVALID, "InvalidInput"),

@@ -174,7 +174,8 @@ def _left(listing: Listing, query: Query) -> Query:
     return {
         key: values
         for key, values in query.items()
-        if key not in CONTROLS.keys() | listing.controls and (key in listing.matchers or key not in listing.where)
+        if key not in CONTROLS.keys() | listing.controls
+        and (key in listing.matchers or key not in listing.where)
     }
 
 

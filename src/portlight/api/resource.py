@@ -32,7 +32,7 @@ from portlight.api.query import (
 )
 from portlight.api.resource_operations import describe
 from portlight.api.schema import Schema
-from portlight.api.shell import NO_CONTENT, Call, Face, Reply, route
+from portlight.api.shell import NO_CONTENT, Call, Endpoint, Face, Reply, route
 from portlight.api.wire import Json, boolean, whole
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
@@ -114,6 +114,15 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
         is_bare=resource.is_bare,
         has_details=resource.expand is not None,
     )
+    one = Endpoint(
+        face,
+        {
+            "GET": Operation(lambda call: _show(resource, listing, call), told.show),
+            "PUT": Operation(lambda call: _update(resource, call), told.update),
+            "DELETE": Operation(lambda call: _delete(resource, call), told.delete),
+        },
+        short=frozenset({"GET"}) if resource.renders_alone else frozenset(),
+    )
     return [
         route(
             face,
@@ -121,13 +130,7 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
             GET=Operation(lambda call: _list(resource, listing, documents, call), told.list),
             POST=Operation(lambda call: _create(resource, call), told.create),
         ),
-        route(
-            face,
-            collection + "/{id}",
-            GET=Operation(lambda call: _show(resource, listing, call), told.show),
-            PUT=Operation(lambda call: _update(resource, call), told.update),
-            DELETE=Operation(lambda call: _delete(resource, call), told.delete),
-        ),
+        Route(collection + "/{id}", one),
     ]
 
 

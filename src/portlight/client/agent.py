@@ -37,6 +37,15 @@ class InstanceReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayReport:
+    """A router or a floating IP that is in place."""
+
+    number: int
+    revision: int
+    """The revision of the entity that is in place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimReport:
     """An announcement of a virtual IP that moved it, or was refused."""
 
@@ -100,6 +109,8 @@ class Report:
     applied_sequence: int = 0
     ports: tuple[PortReport, ...] = ()
     instances: tuple[InstanceReport, ...] = ()
+    routers: tuple[WayReport, ...] = ()
+    floating_ips: tuple[WayReport, ...] = ()
     claims: tuple[ClaimReport, ...] = ()
     counters: tuple[CounterReport, ...] = ()
     mirrors: tuple[MirrorReport, ...] = ()

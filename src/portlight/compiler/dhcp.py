@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
+from portlight.compiler.legs import advertising_routers
 from portlight.compiler.view import HostView
 from portlight.core.ipam import served_mode
 from portlight.core.network import Network, Subnet
@@ -33,7 +34,14 @@ def compile_dhcp(view: HostView) -> dict[int, DhcpPlan]:
     plans = {}
     for key, network in view.networks.items():
         ports = view.ports_of(key)
-        part = view.memo.improve(("dhcp", key), _network_dhcp, network, view.subnets_of(key), ports)
+        part = view.memo.improve(
+            ("dhcp", key),
+            _network_dhcp,
+            network,
+            view.subnets_of(key),
+            ports,
+            not advertising_routers(view, key),
+        )
         if part.plan is not None:
             plans[network.number] = part.plan
     return plans
@@ -43,6 +51,7 @@ def _network_dhcp(
     network: Network,
     subnets: tuple[Subnet, ...],
     ports: Mapping[object, Port],
+    advertises: bool,  # noqa: FBT001 -- an input to remember by
     last: NetworkDhcp | None,
 ) -> NetworkDhcp:
     served = {subnet.id: subnet for subnet in subnets if subnet.enable_dhcp}
@@ -64,6 +73,7 @@ def _network_dhcp(
         hosts=_in_order(hosts, last),
         mtu=network.mtu,
         domain=network.dns_domain.removesuffix("."),
+        advertises=advertises,
     )
     if last is not None and last.plan == plan:
         # The same object says to the driver, too, that there is nothing to render.

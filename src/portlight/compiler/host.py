@@ -16,6 +16,7 @@ from portlight.compiler.ports import (
     compile_port_classifiers,
     compile_ports,
 )
+from portlight.compiler.routers import compile_routers
 from portlight.compiler.view import host_view
 from portlight.compiler.virtual_ips import compile_virtual_ips
 from portlight.core.topology import Topology
@@ -33,6 +34,7 @@ def compile_host(topology: Topology, host: HostName, memo: Memo | None = None) -
     view = host_view(topology, host, memo)
     classifiers = compile_port_classifiers(view)
     mirrors = compile_mirrors(view)
+    routing = compile_routers(view)
     plan = HostPlan(
         bridges=compile_bridges(view),
         links=compile_links(view),
@@ -45,6 +47,13 @@ def compile_host(topology: Topology, host: HostName, memo: Memo | None = None) -
         mirror_ways=mirrors.ways,
         dhcp=compile_dhcp(view),
         instances=compile_instances(view),
+        uplinks=routing.uplinks,
+        routers=routing.routers,
+        router_revisions=routing.revisions,
+        peerings=routing.peerings,
+        routes=routing.routes,
+        public_addresses=routing.addresses,
+        floating_ips=routing.floating_ips,
     )
     memo.settle()
     return plan

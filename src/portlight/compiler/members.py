@@ -5,11 +5,12 @@ are no members (row N32). Only networks of this host and groups that one of its 
 held.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from portlight.compiler.classifiers import GroupNumbers, remote_groups
+from portlight.compiler.parts import join_parts
 from portlight.compiler.view import HostView
 from portlight.core.port import OWNER_VIRTUAL_IP, Port
 from portlight.plan.delta import Delta, Edition, delta
@@ -20,8 +21,6 @@ V = TypeVar("V")
 
 Key = tuple[int, IpAddress]
 Numbers = tuple[int, ...]
-
-_NOBODY: Edition[Key, Numbers] = Edition()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,39 +35,15 @@ class NetworkMembers:
     members: Edition[Key, Numbers]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostMembers:
-    """The members in all networks, and what they came from."""
-
-    parts: Mapping[NetworkId, Edition[Key, Numbers]]
-    members: Edition[Key, Numbers]
-
-
 def compile_members(view: HostView) -> Mapping[Key, Numbers]:
     """Return the groups of each address that a rule on this host can refer to."""
-    parts: dict[NetworkId, Edition[Key, Numbers]] = {}
+    parts: dict[Hashable, Edition[Key, Numbers]] = {}
     for key, groups in _groups_by_network(view).items():
         if groups:
             scope, ports = view.networks[key].number, view.ports_of(key)
             part = view.memo.improve(("members", key), _members, scope, groups, ports)
             parts[key] = part.members
-    return view.memo.improve("members", _host_members, parts).members
-
-
-def _host_members(
-    parts: Mapping[NetworkId, Edition[Key, Numbers]], last: HostMembers | None
-) -> HostMembers:
-    """Put the networks together; their keys differ by scope."""
-    before = last if last is not None else HostMembers(parts={}, members=Edition())
-    put: dict[Key, Numbers] = {}
-    gone: set[Key] = set()
-    for network in parts.keys() | before.parts.keys():
-        change = delta(parts.get(network, _NOBODY), before.parts.get(network, _NOBODY))
-        put |= change.put
-        gone |= change.remove
-    # A number of a network is never given again, but a scope may have moved between two networks.
-    change = Delta(put=put, remove=frozenset(gone - put.keys()))
-    return HostMembers(parts=parts, members=before.members.with_change(change))
+    return join_parts(view.memo, "members", parts)
 
 
 def _groups_by_network(view: HostView) -> dict[NetworkId, GroupNumbers]:

@@ -72,5 +72,6 @@ def _port_plan(
         secured=port.port_security_enabled,
         egress=classifiers[0],
         ingress=classifiers[1],
+        checked=port.source_destination_check,
         mirrored=mirrored,
     )

@@ -51,8 +51,8 @@ class MalformedValueError(InvalidRequestError):
 class NotFoundError(DomainError):
     """The thing does not exist, or the caller may not know that it does."""
 
-    def __init__(self, kind: str, identifier: str) -> None:
-        super().__init__(f"{kind} {identifier} could not be found.")
+    def __init__(self, kind: str, identifier: str, message: str = "") -> None:
+        super().__init__(message or f"{kind} {identifier} could not be found.")
         self.kind = kind
         self.identifier = identifier
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from portlight.core.errors import Blocker, ConflictError, InUseError, InvalidRequestError, named
 from portlight.values.addresses import IpPrefix
 from portlight.values.ids import (
-    FloatingIpId,
     InternetGatewayId,
     NetworkId,
     PeeringId,
@@ -21,16 +20,6 @@ class VpcCidrError(InvalidRequestError):
     def __init__(self, field: str, cidr: IpPrefix, rule: str) -> None:
         super().__init__(field, f"{cidr} {rule}")
         self.cidr = cidr
-
-
-class OutsideAddressSpaceError(InvalidRequestError):
-    """The subnet does not lie within the address space of its VPC."""
-
-    def __init__(self, cidr: IpPrefix, router_id: RouterId, cidrs: Sequence[IpPrefix]) -> None:
-        space = ", ".join(str(one) for one in cidrs)
-        super().__init__("cidr", f"{cidr} is not within the address space of {router_id}: {space}")
-        self.cidr = cidr
-        self.router_id = router_id
 
 
 class CidrInUseError(InUseError):
@@ -84,15 +73,6 @@ class RouteTableInUseError(InUseError):
         self.table_id = table_id
 
 
-class RouteExistsError(ConflictError):
-    """The table has a route to the destination already."""
-
-    def __init__(self, destination: IpPrefix, table_id: RouteTableId) -> None:
-        super().__init__(f"Route table {table_id} has a route to {destination} already.")
-        self.destination = destination
-        self.table_id = table_id
-
-
 class FixedRouteError(ConflictError):
     """The route is the router's own, or comes and goes with an internet gateway."""
 
@@ -143,15 +123,6 @@ class OtherExternalNetworkError(ConflictError):
         self.router_id = router_id
         self.present = present
         self.asked = asked
-
-
-class FloatingIpTakenError(ConflictError):
-    """The floating IP leads somewhere else."""
-
-    def __init__(self, floating_ip_id: FloatingIpId, by: Blocker) -> None:
-        super().__init__(f"Floating IP {floating_ip_id} is used by {by}.")
-        self.floating_ip_id = floating_ip_id
-        self.by = by
 
 
 class GatewayRoutesError(InUseError):

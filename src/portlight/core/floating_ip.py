@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from portlight.core.meta import Meta
+from portlight.core.router import PathStatus
 from portlight.values.addresses import IpAddress
 from portlight.values.ids import (
     AddressUseId,
@@ -40,6 +41,8 @@ class FloatingIp:
     """Whether flows that were there go on after it was taken off or moved (else they are cut)."""
     cuts: int = 0
     """Grows when the flows of the address must end; hosts cut when they see it grow."""
+    status: PathStatus = PathStatus.DOWN
+    """DOWN while it leads nowhere, BUILD until the host says that it leads where it shall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def build_network(draft: NetworkDraft, birth: Birth) -> Network:
         mtu=given(draft.mtu, 1500) or 1500,
         port_security_enabled=given(draft.port_security_enabled, default=True),
         dns_domain=_dns_domain(given(draft.dns_domain, "")),
-        availability_zone_hints=_zone_hints(given(draft.availability_zone_hints, ())),
+        availability_zone_hints=zone_hints(given(draft.availability_zone_hints, ())),
     )
     check_mtu(network.mtu, ())
     return network
@@ -69,7 +69,8 @@ def check_mtu(mtu: int, subnets: Sequence[Subnet]) -> None:
         raise InvalidRequestError("mtu", f"{mtu} is less than {MIN_IPV6_MTU}, which IPv6 needs")
 
 
-def _zone_hints(hints: Sequence[str]) -> tuple[str, ...]:
+def zone_hints(hints: Sequence[str]) -> tuple[str, ...]:
+    """Return the hints; raise AvailabilityZoneNotFoundError when no host is in one of them."""
     if len(set(hints)) != len(hints):
         raise InvalidRequestError("availability_zone_hints", "one of them is given twice")
     for hint in hints:

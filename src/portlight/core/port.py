@@ -15,6 +15,14 @@ OWNER_ROUTER_INTERFACE = "network:router_interface"
 OWNER_ROUTER_GATEWAY = "network:router_gateway"
 OWNER_FLOATING_IP = "network:floatingip"
 OWNER_NAT_GATEWAY = "network:nat_gateway"
+OWNERS_OF_OURS = (
+    OWNER_DHCP,
+    OWNER_ROUTER_INTERFACE,
+    OWNER_ROUTER_GATEWAY,
+    OWNER_FLOATING_IP,
+    OWNER_NAT_GATEWAY,
+)
+"""Of ports that only we send from: no guest is behind them, and none ever can be."""
 OWNER_INSTANCE = "compute:portlight"
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from portlight.core.port import OWNER_DHCP, SERVICE_OWNERS, AddressPair, Port
+from portlight.core.port import OWNERS_OF_OURS, SERVICE_OWNERS, AddressPair, Port
 
 
 class Exposure(StrEnum):
@@ -31,7 +31,7 @@ class Finding:
 
 def findings_of(port: Port) -> list[Finding]:
     """Return the weaknesses of a port, the gravest first."""
-    if port.device_owner == OWNER_DHCP:  # our own server, which is never secured
+    if port.device_owner in OWNERS_OF_OURS:  # which are never secured
         return []
     if not port.port_security_enabled:
         reason = port.opening.reason if port.opening else ""

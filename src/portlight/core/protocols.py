@@ -4,6 +4,7 @@ from portlight.core.errors_security_group import InvalidProtocolError, ProtocolF
 from portlight.core.security_group import EtherType
 
 ICMP, ICMPV6 = 1, 58
+TCP, UDP = 6, 17
 WITH_PORTS = frozenset({6, 17, 33, 132, 136})
 """TCP, UDP, DCCP, SCTP, UDP-Lite."""
 

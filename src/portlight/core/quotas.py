@@ -43,6 +43,8 @@ DEFAULT_LIMITS: Mapping[str, int] = {
     "instance": 10_000,
     "mirror_filter": 10_000,
     "mirror_session": 20_000,
+    "router": 10_000,
+    "floatingip": 10_000,
     "internet_gateway": 1_000,
     "nat_gateway": 1_000,
     "peering": 1_000,

@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from portlight.core.changes import Birth, first_meta, given, next_meta, required
+from portlight.core.changes import (
+    Birth,
+    first_meta,
+    given,
+    next_meta,
+    required,
+    required_prefix,
+)
 from portlight.core.drafts_vpc import NextHop, RouteDraft, RouteTableDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_vpc import FixedRouteError
@@ -62,7 +69,7 @@ def without_subnet(table: RouteTable, subnet_id: SubnetId, *, now: float) -> Rou
 def build_route(draft: RouteDraft, birth: Birth) -> Route:
     """Return the new route; its hop is `settled_hop` already."""
     hop = required(draft.hop, "gateway")
-    destination: IpPrefix = required(draft.destination, "cidr")
+    destination = required_prefix(draft.destination, "cidr")
     description = _description(given(draft.description, ""))
     route = Route(
         id=RouteId(birth.id),

@@ -4,10 +4,20 @@ An interface of a router is a port with `device_id` = router and owner `network:
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from portlight.core.meta import Meta
 from portlight.values.addresses import IpPrefix
 from portlight.values.ids import NetworkId, PortId, RouterId
+
+
+class PathStatus(StrEnum):
+    """Whether the host has reported the way of packets through a thing in place."""
+
+    ACTIVE = "ACTIVE"
+    BUILD = "BUILD"
+    DOWN = "DOWN"
+    """There is nothing to put in place: a floating IP that leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +44,5 @@ class Router:
     admin_state_up: bool = True
     gateway: ExternalGateway | None = None
     availability_zone_hints: tuple[str, ...] = ()
+    status: PathStatus = PathStatus.BUILD
+    """Once ACTIVE it stays so: a change is no reason to say that nothing works."""

@@ -78,6 +78,11 @@ def is_bound(topology: Topology, port: Port, mac: MacAddress, address: IpAddress
     return address == mac.link_local and mac in macs_of(topology, port)
 
 
+def holds(topology: Topology, port: Port, address: IpAddress) -> bool:
+    """Whether an address is one of the port's, with any of its MACs."""
+    return any(is_bound(topology, port, mac, address) for mac in macs_of(topology, port))
+
+
 def check_source(topology: Topology, port: Port, packet: Packet) -> Verdict | None:
     """Judge who a packet says it is from."""
     mac = packet.source_mac
@@ -122,7 +127,7 @@ def _check_ipv4(topology: Topology, port: Port, mac: MacAddress, packet: Ip) -> 
         seeks = packet.source == _UNSPECIFIED_IPV4 and packet.destination == _BROADCAST
         if seeks or is_own:
             return Allow()
-    return None if is_own else Drop(DropReason.SPOOFED_IPV4)
+    return None if is_own or not port.source_destination_check else Drop(DropReason.SPOOFED_IPV4)
 
 
 def _check_ipv6(topology: Topology, port: Port, mac: MacAddress, packet: Ip) -> Verdict | None:
@@ -133,7 +138,7 @@ def _check_ipv6(topology: Topology, port: Port, mac: MacAddress, packet: Ip) -> 
             return Drop(DropReason.SPOOFED_IPV6)
         return _check_neighbour(topology, port, mac, packet)
     if not is_own:
-        return Drop(DropReason.SPOOFED_IPV6)
+        return Drop(DropReason.SPOOFED_IPV6) if port.source_destination_check else None
     return Allow() if is_dhcp(packet, DHCP_CLIENT) else None
 
 

@@ -25,6 +25,7 @@ from portlight.core.source_binding import (
     DHCP_SERVER,
     ROUTER_MESSAGES,
     check_source,
+    holds,
     is_dhcp,
     is_neighbour_discovery,
 )
@@ -119,6 +120,9 @@ def _check_delivery(
         return Allow(), ()
     if is_held_by_another(topology, port, content.destination, situation):
         return Drop(DropReason.VIRTUAL_IP_NOT_OWNER), ()
+    is_checked = port.source_destination_check and not packet.destination_mac.is_multicast
+    if is_checked and not holds(topology, port, content.destination):
+        return Drop(DropReason.DESTINATION_NOT_OWN), ()
     return None, ()
 
 

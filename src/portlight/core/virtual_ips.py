@@ -12,7 +12,7 @@ from portlight.core.errors_port import (
     VirtualIpMemberOutsideSubnetError,
     VirtualIpMemberUnfitError,
 )
-from portlight.core.port import OWNER_DHCP, OWNER_VIRTUAL_IP, FixedIp, Port
+from portlight.core.port import OWNER_VIRTUAL_IP, OWNERS_OF_OURS, FixedIp, Port
 from portlight.core.virtual_ip import (
     HISTORY_LENGTH,
     Announcement,
@@ -167,7 +167,7 @@ def _check_member(virtual_ip: VirtualIp, member: VirtualIpMember, port: Port) ->
     vrid = member.virtual_router_id
     if vrid is not None and not 1 <= vrid <= _MAX_VRID:
         raise InvalidRequestError("virtual_router_id", f"{vrid} is not in 1..{_MAX_VRID}")
-    if port.device_owner in (OWNER_DHCP, OWNER_VIRTUAL_IP):
+    if port.device_owner in (*OWNERS_OF_OURS, OWNER_VIRTUAL_IP):
         raise VirtualIpMemberUnfitError(port.id, port.device_owner)
     if all(fixed_ip.subnet_id != virtual_ip.subnet_id for fixed_ip in port.fixed_ips):
         raise VirtualIpMemberOutsideSubnetError(port.id, virtual_ip.subnet_id)

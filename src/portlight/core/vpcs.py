@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network
 from typing import Final
 
+from portlight.core.errors_routing import SubnetOutsideAddressSpaceError
 from portlight.core.errors_vpc import (
-    OutsideAddressSpaceError,
     PeeringOverlapError,
     VpcCidrError,
 )
 from portlight.core.router import Router
+from portlight.core.routers import is_within, overlap
 from portlight.values.addresses import IpPrefix
 
 PRIVATE: Final = (
@@ -50,10 +51,12 @@ def check_space(field: str, cidrs: Sequence[IpPrefix]) -> None:
 
 def check_subnet_block(router: Router, cidr: IpPrefix, siblings: Iterable[IpPrefix]) -> None:
     """Raise a domain error when a VPC can have no subnet with this block beside the others."""
-    if cidr.version == _IPV4 and cidr.prefixlen > LONGEST_SUBNET:
+    if cidr.version != _IPV4:
+        raise VpcCidrError("cidr", cidr, "is not IPv4")
+    if cidr.prefixlen > LONGEST_SUBNET:
         raise VpcCidrError("cidr", cidr, f"is smaller than /{LONGEST_SUBNET}")
-    if not is_within(cidr, router.cidrs):
-        raise OutsideAddressSpaceError(cidr, router.id, router.cidrs)
+    if not any(is_within(cidr, block) for block in router.cidrs):
+        raise SubnetOutsideAddressSpaceError(cidr, router.id, router.cidrs)
     for other in siblings:
         if overlap(cidr, other):
             raise VpcCidrError("cidr", cidr, f"overlaps with subnet {other}")
@@ -66,18 +69,8 @@ def check_no_overlap(own: Iterable[IpPrefix], others: Sequence[IpPrefix]) -> Non
             raise PeeringOverlapError(cidr)
 
 
-def is_within(cidr: IpPrefix, blocks: Iterable[IpPrefix]) -> bool:
-    """Whether a prefix lies wholly in one of the blocks."""
-    return any(overlap(cidr, block) and block.prefixlen <= cidr.prefixlen for block in blocks)
-
-
-def overlap(one: IpPrefix, other: IpPrefix) -> bool:
-    """Whether two prefixes, of any family, share addresses."""
-    return one.version == other.version and one.overlaps(other)
-
-
 def _is_private(cidr: IpPrefix) -> bool:
-    return is_within(cidr, PRIVATE)
+    return any(is_within(cidr, block) for block in PRIVATE)
 
 
 def _check_block(field: str, cidr: IpPrefix) -> None:

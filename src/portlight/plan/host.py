@@ -5,6 +5,16 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from portlight.plan.classifier import Classifier
+from portlight.plan.routers import (
+    FloatingIpPlan,
+    PeeringPlan,
+    PublicAddressKey,
+    PublicAddressPlan,
+    RouteKey,
+    RoutePlan,
+    RouterPlan,
+    UplinkPlan,
+)
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
 from portlight.values.ids import InstanceId, PortId
 
@@ -27,7 +37,7 @@ class DhcpSubnet:
     dns_nameservers: tuple[IpAddress, ...] = ()
     host_routes: tuple[tuple[IpPrefix, IpAddress], ...] = ()
     ipv6_mode: str | None = None
-    """`slaac`, `dhcpv6-stateful`, `dhcpv6-stateless`; None without router advertisements."""
+    """`slaac`, `dhcpv6-stateful`, `dhcpv6-stateless`; None: guests learn no IPv6 address here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,8 @@ class DhcpPlan:
     mtu: int = 1500
     domain: str = ""
     """What guests put behind names without a dot; empty: nothing."""
+    advertises: bool = True
+    """Whether router advertisements come from here: no router does it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +139,8 @@ class PortPlan:
     egress: int
     """Key of a Classifier; 0 matches nothing."""
     ingress: int
+    checked: bool = True
+    """Source and destination check: it neither sends from nor receives for foreign addresses."""
     mirrored: bool = False
     """It is a key of `HostPlan.mirror_sources`: without it mirroring costs nothing."""
 
@@ -191,3 +205,11 @@ class HostPlan:
     dhcp: Mapping[int, DhcpPlan] = field(default_factory=dict)
     """By network number."""
     instances: Mapping[InstanceId, InstancePlan] = field(default_factory=dict)
+    uplinks: Mapping[int, UplinkPlan] = field(default_factory=dict)
+    routers: Mapping[int, RouterPlan] = field(default_factory=dict)
+    router_revisions: Mapping[int, int] = field(default_factory=dict)
+    """Of the routers that users made; the others of `routers` are NAT gateways."""
+    peerings: Mapping[int, PeeringPlan] = field(default_factory=dict)
+    routes: Mapping[RouteKey, RoutePlan] = field(default_factory=dict)
+    public_addresses: Mapping[PublicAddressKey, PublicAddressPlan] = field(default_factory=dict)
+    floating_ips: Mapping[int, FloatingIpPlan] = field(default_factory=dict)

@@ -14,12 +14,21 @@ from portlight.core.errors_network import (
 )
 from portlight.core.ipam import auto_address, is_auto_address, is_for, is_host_address
 from portlight.core.network import Network, Subnet
-from portlight.core.port import SERVICE_OWNERS, FixedIp, Port
+from portlight.core.port import (
+    OWNER_ROUTER_GATEWAY,
+    OWNER_ROUTER_INTERFACE,
+    SERVICE_OWNERS,
+    FixedIp,
+    Port,
+)
 from portlight.service import ipam
 from portlight.service.work import Work
 from portlight.store.protocol import Reading, Writing
 from portlight.values.addresses import IpAddress, MacAddress
 from portlight.values.ids import NetworkId, PortId, SubnetId
+
+_CHOSEN_BY_US = (OWNER_ROUTER_INTERFACE, OWNER_ROUTER_GATEWAY)
+"""Owners of ports that make no address of their own accord where guests do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +176,8 @@ def _place(
         return subnet, auto_address(subnet, who.mac) if is_auto_address(subnet) else None
     if not is_host_address(subnet.cidr, request.address):
         raise InvalidIpForSubnetError(request.address, subnet.cidr)
-    if is_auto_address(subnet) and request.address != auto_address(subnet, who.mac):
+    made = is_auto_address(subnet) and who.device_owner not in _CHOSEN_BY_US
+    if made and request.address != auto_address(subnet, who.mac):
         raise AutoAddressSubnetError(request.address, subnet.id)
     return subnet, request.address
 

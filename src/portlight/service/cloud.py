@@ -28,6 +28,7 @@ from portlight.service import (
     hosts,
     instances,
     kinds,
+    kinds_routing,
     mirror_counters,
     observations,
     port_security,
@@ -78,7 +79,7 @@ _SYSTEM = Caller(
 class Cloud:
     """A collection for each kind (`service/kinds.py`), and the verbs that only some kinds have."""
 
-    def __init__(  # noqa: PLR0913 -- all that comes from outside, each by its name
+    def __init__(  # noqa: PLR0913, PLR0915 -- all that comes from outside; a line for each kind
         self,
         *,
         store: Store,
@@ -94,6 +95,8 @@ class Cloud:
         """
         self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
         self.foreign_identity = foreign
+        self.answers_at_once = store.is_near and foreign is None
+        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
         self.authenticate_token = (foreign or self.identity).authenticate_token
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
@@ -112,6 +115,9 @@ class Cloud:
         self.mirror_filters = Collection(self._do, kinds.MIRROR_FILTERS)
         self.mirror_filter_rules = Collection(self._do, kinds.MIRROR_FILTER_RULES)
         self.mirror_sessions = kinds.MirrorSessions(self._do, kinds.MIRROR_SESSIONS)
+        self.routers = kinds_routing.Routers(self._do, kinds_routing.ROUTERS)
+        self.floating_ips = kinds_routing.FloatingIps(self._do, kinds_routing.FLOATING_IPS)
+        self.port_forwardings = Collection(self._do, kinds_routing.PORT_FORWARDINGS)
         self.vpcs = vpcs.Vpcs(self._do, vpc_kinds.VPCS)
         self.vpc_subnets = vpc_subnets.VpcSubnets(self._do, vpc_kinds.VPC_SUBNETS)
         self.route_tables = vpc_kinds.RouteTables(self._do, vpc_kinds.ROUTE_TABLES)
@@ -230,7 +236,7 @@ class Cloud:
             raise InvalidRequestError("host", f"the report is of {report.host}, not of {host}")
         now = self._clock()
         self._notebook.add(report, now)
-        if report.ports or report.instances or report.claims:
+        if report.tells_of_entities:
             self._do.run(_SYSTEM, lambda work: _save_report(work, report), wakes=False)
         self._keep_notes(now)
 

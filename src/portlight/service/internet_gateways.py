@@ -4,26 +4,24 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from portlight.core.changes import next_meta
-from portlight.core.drafts_routing import GatewayDraft, RouterDraft
+from portlight.core.drafts_routing import GatewayDraft
 from portlight.core.drafts_vpc import InternetGatewayDraft, NextHop, RouteDraft
-from portlight.core.errors_routing import NotExternalError
+from portlight.core.errors_routing import RouteExistsError
 from portlight.core.errors_vpc import (
     GatewayAttachedError,
     InternetGatewayInUseError,
     NoGatewayAttachedError,
     OtherExternalNetworkError,
-    RouteExistsError,
 )
 from portlight.core.gateway_rules import attach_gateway, build_internet_gateway, rename
 from portlight.core.gateways import InternetGateway
-from portlight.core.network import Network, Subnet
+from portlight.core.network import Subnet
 from portlight.core.route_table import HopKind, Route, RouteTable
 from portlight.core.route_tables import build_route, is_default
 from portlight.core.router import Router
-from portlight.service import routers
 from portlight.service.policy import check_action
-from portlight.service.router_parts import tables_of
-from portlight.service.sharing import external_networks
+from portlight.service.router_gateways import external_network, fit
+from portlight.service.router_ports import tables_of
 from portlight.service.work import (
     Work,
     blocker_of,
@@ -43,9 +41,7 @@ def create(work: Work, draft: InternetGatewayDraft) -> InternetGateway:
     check_action(work.caller, "create_internet_gateway")
     owner = owner_of(work.caller, draft.project_id)
     gateway = build_internet_gateway(draft, work.birth(owner))
-    network = load(work, Network, gateway.external_network_id)
-    if not external_networks(work.tx, [network]):
-        raise NotExternalError("external_network_id", network.id)
+    external_network(work, gateway.external_network_id, "external_network_id")
     work.tx.insert(gateway)
     return gateway
 
@@ -104,14 +100,18 @@ def detach(work: Work, table_id: RouteTableId) -> RouteTable:
     chosen = [blocker_of(route) for route in users if not is_default(route.destination)]
     if chosen:
         raise InternetGatewayInUseError(gateway.id, chosen)
-    for route in users:
+    return take_off(work, table, gateway)
+
+
+def take_off(work: Work, table: RouteTable, gateway: InternetGateway) -> RouteTable:
+    """Detach a gateway with all routes to it."""
+    for route in work.tx.find(Route, {"target": [gateway.id]}):
         work.tx.delete(route)
     work.tx.update(gateway, attach_gateway(gateway, None, now=work.now))
     changed = replace(table, meta=next_meta(table.meta, None, work.now), internet_gateway_id=None)
     work.tx.update(table, changed)
-    others = [one for one in tables_of(work.tx, [table.router_id]) if one.internet_gateway_id]
-    if not others:
-        routers.update(work, table.router_id, RouterDraft(gateway=None), None)
+    if not any(one.internet_gateway_id for one in tables_of(work.tx, table.router_id)):
+        _set_leg(work, load(work, Router, table.router_id), None)
     return changed
 
 
@@ -119,10 +119,14 @@ def _give_leg(work: Work, table: RouteTable, gateway: InternetGateway) -> None:
     router = load(work, Router, table.router_id)
     wanted = gateway.external_network_id
     if router.gateway is None:
-        leg = GatewayDraft(network_id=wanted, enable_snat=False)
-        routers.update(work, router.id, RouterDraft(gateway=leg), None)
+        _set_leg(work, router, GatewayDraft(network_id=wanted, enable_snat=False))
     elif router.gateway.network_id != wanted:
         raise OtherExternalNetworkError(router.id, router.gateway.network_id, wanted)
+
+
+def _set_leg(work: Work, router: Router, leg: GatewayDraft | None) -> None:
+    meta = next_meta(router.meta, None, work.now)
+    work.tx.update(router, replace(router, meta=meta, gateway=fit(work, router, leg)))
 
 
 def _families(work: Work, gateway: InternetGateway) -> list[IpPrefix]:
@@ -134,8 +138,8 @@ def _families(work: Work, gateway: InternetGateway) -> list[IpPrefix]:
 def _add_route(
     work: Work, table: RouteTable, gateway: InternetGateway, destination: IpPrefix
 ) -> None:
-    if work.tx.count(Route, {"destination": [f"{table.id} {destination}"]}):
-        raise RouteExistsError(destination, table.id)
+    for present in work.tx.find(Route, {"destination": [f"{table.id} {destination}"]}):
+        raise RouteExistsError(destination, present.id)
     draft = RouteDraft(
         route_table_id=table.id,
         destination=destination,

@@ -1,22 +1,22 @@
 """Use cases of NAT gateways: a subnet's way out under a floating IP of its own."""
 
 from portlight.core.changes import required
-from portlight.core.drafts import FixedIpRequest, PortDraft
+from portlight.core.drafts import FixedIpRequest
 from portlight.core.drafts_vpc import NatGatewayDraft
 from portlight.core.errors import Blocker
-from portlight.core.errors_vpc import FloatingIpTakenError, GatewayRoutesError, NotInRouterError
-from portlight.core.floating_ip import FloatingIp, PortForwarding
+from portlight.core.errors_routing import FloatingIpInUseError
+from portlight.core.errors_vpc import GatewayRoutesError, NotInRouterError
+from portlight.core.floating_ip import FloatingIp
 from portlight.core.gateway_rules import build_nat_gateway, rename
 from portlight.core.gateways import NatGateway
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_NAT_GATEWAY, Port
 from portlight.core.route_table import Route
 from portlight.core.router import Router
-from portlight.service import address_uses, ports
+from portlight.service import address_uses, floating_ips, ports, router_ports
 from portlight.service.policy import check_action
-from portlight.service.router_parts import routers_of
 from portlight.service.work import Work, blocker_of, check_revision, load, load_own
-from portlight.values.ids import FloatingIpId, NatGatewayId
+from portlight.values.ids import NatGatewayId
 
 
 def create(work: Work, draft: NatGatewayDraft) -> NatGateway:
@@ -24,22 +24,20 @@ def create(work: Work, draft: NatGatewayDraft) -> NatGateway:
     check_action(work.caller, "create_nat_gateway")
     router = load_own(work, Router, required(draft.router_id, "vpc_id"), "create_nat_gateway")
     subnet = load(work, Subnet, required(draft.subnet_id, "subnet_id"))
-    if router.id not in routers_of(work.tx, subnet.id):
+    if router.id not in {leg.device_id for leg in router_ports.in_subnets(work.tx, [subnet.id])}:
         raise NotInRouterError(blocker_of(subnet), router.id)
     floating_ip = load_own(
         work, FloatingIp, required(draft.floating_ip_id, "floatingips_id"), "create_nat_gateway"
     )
-    check_free(work, floating_ip)
+    _check_free(work, floating_ip)
     birth = work.birth(router.meta.project_id, "routers")
-    request = PortDraft(
+    port = router_ports.insert(
+        work,
+        load(work, Network, subnet.network_id),
+        owner=(OWNER_NAT_GATEWAY, birth.id),
         project_id=router.meta.project_id,
-        name=f"nat-{birth.id}",
         fixed_ips=(FixedIpRequest(subnet_id=subnet.id),),
-        device_id=birth.id,
-        device_owner=OWNER_NAT_GATEWAY,
-        security_groups=(),
     )
-    port = ports.insert(work, request, load(work, Network, subnet.network_id))
     gateway = build_nat_gateway(draft, port.id, birth)
     work.tx.insert(gateway)
     address_uses.noted(work, floating_ip, in_use=True)
@@ -77,19 +75,9 @@ def delete(work: Work, gateway_id: NatGatewayId) -> None:
         address_uses.noted(work, floating_ip, in_use=False)
 
 
-def check_free(work: Work, floating_ip: FloatingIp) -> None:
-    """Raise FloatingIpTakenError when a floating IP leads somewhere, in whatever way."""
+def _check_free(work: Work, floating_ip: FloatingIp) -> None:
+    """Raise FloatingIpInUseError when a floating IP leads somewhere, in whatever way."""
     if floating_ip.port_id is not None:
         taken = Blocker(kind="Port", id=floating_ip.port_id)
-        raise FloatingIpTakenError(floating_ip.id, taken)
-    found: list[NatGateway | PortForwarding] = [
-        *of_floating_ip(work, floating_ip.id),
-        *work.tx.find(PortForwarding, {"floating_ip_id": [floating_ip.id]}),
-    ]
-    if found:
-        raise FloatingIpTakenError(floating_ip.id, blocker_of(found[0]))
-
-
-def of_floating_ip(work: Work, floating_ip_id: FloatingIpId) -> list[NatGateway]:
-    """Return the gateway that has a floating IP, or none."""
-    return work.tx.find(NatGateway, {"floating_ip_id": [floating_ip_id]})
+        raise FloatingIpInUseError(floating_ip.id, [taken])
+    floating_ips.check_free(work, floating_ip)

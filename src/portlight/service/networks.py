@@ -9,7 +9,7 @@ from portlight.core.networks import build_network, change_network
 from portlight.core.port import OWNER_DHCP, Port
 from portlight.service import ports, rbac, subnets
 from portlight.service.policy import check_action
-from portlight.service.work import Work, blocker_of, check_revision, is_set, load_own, owner_of
+from portlight.service.work import Work, check_revision, is_set, load_own, owner_of, user_of
 from portlight.values.ids import NetworkId
 
 
@@ -52,7 +52,7 @@ def delete(work: Work, network_id: NetworkId) -> None:
     """Remove a network with its subnets; raise NetworkInUseError when it has ports in use."""
     network = load_own(work, Network, network_id, "delete_network")
     present = work.tx.find(Port, {"network_id": [network_id]})
-    users = [blocker_of(port) for port in present if port.device_owner != OWNER_DHCP]
+    users = [user_of(port) for port in present if port.device_owner != OWNER_DHCP]
     if users:
         raise NetworkInUseError(network_id, users)
     for port in present:

@@ -15,9 +15,10 @@ from portlight.core.network import Subnet
 from portlight.core.port import FixedIp, Port
 from portlight.core.route_table import HopKind, RouteTable
 from portlight.core.route_tables import is_default
+from portlight.core.router import Router
 from portlight.core.virtual_ip import VirtualIp
 from portlight.service import ports
-from portlight.service.router_parts import interfaces_of, subnets_of
+from portlight.service.router_ports import interfaces_of, reach, subnets_of
 from portlight.service.sharing import Owned
 from portlight.service.work import LABELS, Work, load
 from portlight.values.addresses import IpAddress, IpPrefix
@@ -40,6 +41,8 @@ class Reach:
 
     router_id: RouterId
     subnets: Mapping[SubnetId, Subnet]
+    connected: tuple[IpPrefix, ...]
+    """Where it has neighbours, on its external network too."""
     own_addresses: frozenset[IpAddress]
 
     def has(self, fixed_ips: Sequence[FixedIp], version: int) -> bool:
@@ -49,12 +52,14 @@ class Reach:
         )
 
 
-def reach_of(work: Work, router_id: RouterId) -> Reach:
+def reach_of(work: Work, router: Router) -> Reach:
     """Return the reach of a router."""
-    own = [ip.address for port in interfaces_of(work.tx, [router_id]) for ip in port.fixed_ips]
+    connected, own = reach(work.tx, router)
+    legs = interfaces_of(work.tx, router.id)
     return Reach(
-        router_id=router_id,
-        subnets={subnet.id: subnet for subnet in subnets_of(work.tx, router_id)},
+        router_id=router.id,
+        subnets={subnet.id: subnet for subnet in subnets_of(work.tx, legs)},
+        connected=tuple(connected),
         own_addresses=frozenset(own),
     )
 
@@ -93,7 +98,7 @@ def _virtual_ip_of(work: Work, entity: Owned) -> VirtualIp | None:
 
 
 def _check_address(reach: Reach, address: IpAddress) -> None:
-    if not any(address in subnet.cidr for subnet in reach.subnets.values()):
+    if not any(address in prefix for prefix in reach.connected):
         raise NextHopError(f"{address} is in no subnet of the router")
     if address in reach.own_addresses:
         raise NextHopError(f"{address} is the router's own address")

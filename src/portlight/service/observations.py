@@ -3,13 +3,17 @@
 Nothing here changes a revision or wakes an agent: it is not what anybody wants, only what is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TypeVar
 
+from portlight.core import floating_ips, routers
+from portlight.core.floating_ip import FloatingIp
 from portlight.core.instance import Instance
 from portlight.core.network import Network
 from portlight.core.port import Port
 from portlight.core.port_security import is_over
+from portlight.core.router import Router
 from portlight.core.virtual_ip import (
     RECENT_CLAIMS,
     Announcement,
@@ -18,10 +22,12 @@ from portlight.core.virtual_ip import (
     VirtualIpState,
 )
 from portlight.core.virtual_ips import is_member, judge_contest, observe
-from portlight.service.report import AgentReport, ClaimReport
+from portlight.service.report import AgentReport, ClaimReport, WayReport
 from portlight.service.virtual_ips import save_state, state_of
 from portlight.service.work import Work
 from portlight.store.protocol import Reading
+
+W = TypeVar("W", Router, FloatingIp)
 
 _LIVE_OWNER_POLICIES = (ClaimPolicy.FIRST, ClaimPolicy.PRIORITY)
 
@@ -42,6 +48,19 @@ def save_statuses(work: Work, report: AgentReport) -> None:
         )
         if seen != instance:
             work.tx.update(instance, seen, logged=False)
+    _save_ways(work, Router, report.routers, routers.settled)
+    _save_ways(work, FloatingIp, report.floating_ips, floating_ips.settled)
+
+
+def _save_ways(
+    work: Work, kind: type[W], reports: Iterable[WayReport], settled: Callable[[W, int], W]
+) -> None:
+    """Keep which routers or floating IPs are in place, each in its present revision."""
+    seen = {str(report.number): report.revision for report in reports}
+    for way in work.tx.find(kind, {"number": list(seen)}) if seen else ():
+        changed = settled(way, seen[str(way.number)])
+        if changed is not way:
+            work.tx.update(way, changed, logged=False)
 
 
 def is_due(tx: Reading, now: float) -> bool:

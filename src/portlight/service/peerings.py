@@ -7,14 +7,12 @@ from portlight.core.errors_vpc import GatewayRoutesError, PeeringExistsError
 from portlight.core.gateway_rules import answer_peering, build_peering, rename
 from portlight.core.gateways import Peering, PeeringStatus
 from portlight.core.route_table import Route
-from portlight.core.route_tables import own_space
 from portlight.core.router import Router
 from portlight.core.vpcs import check_no_overlap
 from portlight.service.policy import check_action, check_owner
-from portlight.service.router_parts import prefixes_of
+from portlight.service.router_ports import space_of
 from portlight.service.work import LABELS, Work, blocker_of, check_revision, load, load_own
 from portlight.store.protocol import Reading
-from portlight.values.addresses import IpPrefix
 from portlight.values.ids import PeeringId, RouterId
 
 
@@ -95,16 +93,3 @@ def of_router(tx: Reading, router_id: RouterId) -> list[Peering]:
         for one in tx.find(Peering, {key: [router_id]})
     }
     return [one for one in found.values() if one.status is not PeeringStatus.REJECTED]
-
-
-def check_space(work: Work, router_id: RouterId, prefixes: list[IpPrefix]) -> None:
-    """Raise PeeringOverlapError when a router would share addresses with one it is peered with."""
-    for peering in of_router(work.tx, router_id):
-        ends = {peering.router_id, peering.peer_router_id} - {router_id}
-        for peer in work.tx.find(Router, {"id": sorted(ends)}):
-            check_no_overlap(prefixes, space_of(work.tx, peer))
-
-
-def space_of(tx: Reading, router: Router) -> tuple[IpPrefix, ...]:
-    """Return the addresses of a router: a VPC's blocks, or the subnets that it is in."""
-    return own_space(router, () if router.cidrs else prefixes_of(tx, router.id))

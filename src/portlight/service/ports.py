@@ -1,8 +1,9 @@
 """Use cases of ports."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from typing import Final
 
 from portlight.core.audit import AuditAction
 from portlight.core.changes import Birth, given, next_meta
@@ -13,13 +14,19 @@ from portlight.core.errors_port import (
     ServicePortError,
     VirtualIpMemberOutsideSubnetError,
 )
+from portlight.core.errors_routing import PortHasFloatingIpError
 from portlight.core.instance import Instance
 from portlight.core.network import Network
 from portlight.core.port import (
     OWNER_DHCP,
+    OWNER_FLOATING_IP,
     OWNER_INSTANCE,
+    OWNER_NAT_GATEWAY,
+    OWNER_ROUTER_GATEWAY,
+    OWNER_ROUTER_INTERFACE,
     OWNER_VIRTUAL_IP,
     SERVICE_OWNERS,
+    FixedIp,
     Port,
 )
 from portlight.core.ports import (
@@ -34,7 +41,7 @@ from portlight.core.ports import (
 )
 from portlight.core.virtual_ip import VirtualIp, VirtualIpState
 from portlight.core.virtual_ips import without_port
-from portlight.service import addresses, mirror_sessions, port_macs, security_groups
+from portlight.service import addresses, mirror_sessions, port_macs, security_groups, translations
 from portlight.service.addresses import Seeker, seeker
 from portlight.service.audit import record_port
 from portlight.service.policy import NETWORK_OWNER_ONLY, check_action, check_owner
@@ -42,6 +49,16 @@ from portlight.service.port_security import note_switch
 from portlight.service.sharing import may_use
 from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
 from portlight.values.ids import InstanceId, NetworkId, PortId
+
+_PROTECTED: Final[Mapping[str, str]] = {
+    OWNER_DHCP: "Switch DHCP off in its subnets.",
+    OWNER_VIRTUAL_IP: "Delete the virtual IP.",
+    OWNER_ROUTER_INTERFACE: "Remove the interface from the router.",
+    OWNER_ROUTER_GATEWAY: "Clear the router's gateway.",
+    OWNER_FLOATING_IP: "Delete the floating IP.",
+    OWNER_NAT_GATEWAY: "Delete the NAT gateway.",
+}
+"""Owners of ports that belong to something else of ours, and how such a port is got rid of."""
 
 
 def create(work: Work, draft: PortDraft, *, owner: str | None = None) -> Port:
@@ -55,6 +72,7 @@ def create_many(work: Work, drafts: Sequence[PortDraft], *, owner: str | None = 
     network_of = cache(partial(_network_to_use, work))
     networks = [network_of(_network_id(draft)) for draft in drafts]
     for draft, network in zip(drafts, networks, strict=True):
+        owner_of(work.caller, draft.project_id)
         _check_fields(work, draft, network)
     owners = [_owner(work, draft) if owner is None else owner for draft in drafts]
     free = [_without_device(work, draft) for draft in drafts]
@@ -79,7 +97,7 @@ def insert_many(
 
     What several of them need is looked up once, and their rows are written together.
     """
-    births = work.births([owner_of(work.caller, draft.project_id) for draft in drafts], "ports")
+    births = work.births([given(one.project_id, work.caller.project_id) for one in drafts], "ports")
     macs = port_macs.choose(
         work, [(network.id, draft.mac) for network, draft in zip(networks, drafts, strict=True)]
     )
@@ -134,6 +152,7 @@ def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | Non
     changed = change_port(port, _without_device(work, draft, port), parts=parts, now=work.now)
     if fixed_ips != port.fixed_ips:
         _check_memberships(work, changed)
+        _check_untranslated(work, port, [ip for ip in port.fixed_ips if ip not in fixed_ips])
     save(work, port, changed)
     note_switch(work, port, changed)
     return _with_device(work, changed, draft)
@@ -142,12 +161,11 @@ def update(work: Work, port_id: PortId, draft: PortDraft, if_revision: int | Non
 def delete(work: Work, port_id: PortId) -> None:
     """Remove a port; raise PortInUseError when a device is attached (row N20)."""
     port = load_own(work, Port, port_id, "delete_port")
-    if port.device_owner == OWNER_DHCP:
-        raise ServicePortError(port.id, port.device_owner, "Switch DHCP off in its subnets.")
-    if port.device_owner == OWNER_VIRTUAL_IP:
-        raise ServicePortError(port.id, port.device_owner, "Delete the virtual IP.")
+    if port.device_owner in _PROTECTED:
+        raise ServicePortError(port.id, port.device_owner, _PROTECTED[port.device_owner])
     if port.device_id:
         raise PortInUseError(port.id, port.device_id, port.device_owner)
+    _check_untranslated(work, port, port.fixed_ips)
     discard(work, port)
 
 
@@ -159,16 +177,23 @@ def delete_by_force(work: Work, port_id: PortId) -> None:
         by = f"{port.device_owner or 'device'} {port.device_id}"
         record_port(work, AuditAction.PORT_FORCED_OFF, port, detail=by)
         port = detach_from(work, port)
+        translations.leave_port(work, port.id)
     delete(work, port.id)
 
 
 def discard(work: Work, port: Port) -> None:
     """Remove a port with its addresses and memberships, without asking who uses it."""
-    for virtual_ip in work.tx.find(VirtualIp, {"member_port_id": [port.id]}):
-        leave(work, virtual_ip, port.id)
-    mirror_sessions.drop_port(work, port.id)
+    leave_all(work, port.id)
+    translations.leave_port(work, port.id)
     addresses.release(work.tx, held_ips(port))
     work.tx.delete(port)
+
+
+def leave_all(work: Work, port_id: PortId) -> None:
+    """End what a port takes part in as a guest's interface: virtual IPs, mirroring."""
+    for virtual_ip in work.tx.find(VirtualIp, {"member_port_id": [port_id]}):
+        leave(work, virtual_ip, port_id)
+    mirror_sessions.drop_port(work, port_id)
 
 
 def leave(work: Work, virtual_ip: VirtualIp, port_id: PortId) -> VirtualIp:
@@ -238,8 +263,10 @@ def port_id_of(birth: Birth) -> PortId:
 def _network_id(draft: PortDraft) -> NetworkId:
     if isinstance(draft.network_id, Unset):
         raise InvalidRequestError("network_id", "it is required")
-    if draft.device_owner == OWNER_DHCP:
-        raise InvalidRequestError("device_owner", f"{OWNER_DHCP} ports are made with their subnet")
+    if draft.device_owner in _PROTECTED and draft.device_owner != OWNER_VIRTUAL_IP:
+        raise InvalidRequestError(
+            "device_owner", f"{draft.device_owner} ports are made with what they belong to"
+        )
     return draft.network_id
 
 
@@ -279,14 +306,21 @@ def _check_unchangeable(port: Port, draft: PortDraft) -> None:
             raise InvalidRequestError(field, "it cannot be changed")
     owner = port.device_owner
     moves = is_set(draft.device_id) or is_set(draft.device_owner) or is_set(draft.fixed_ips)
-    if owner in (OWNER_DHCP, OWNER_VIRTUAL_IP) and (moves or is_set(draft.mac)):
+    if owner in _PROTECTED and (moves or is_set(draft.mac)):
         raise ServicePortError(port.id, owner, "Its addresses and device are fixed.")
-    if draft.device_owner in (OWNER_DHCP, OWNER_VIRTUAL_IP):
+    if draft.device_owner in _PROTECTED:
         raise InvalidRequestError("device_owner", f"a port cannot become {draft.device_owner}")
     if is_bound_to_instance(port):
         keeps_device = draft.device_id in (UNSET, "", port.device_id)
         if not keeps_device or draft.mac not in (UNSET, port.mac):
             raise PortInUseError(port.id, port.device_id, owner)
+
+
+def _check_untranslated(work: Work, port: Port, gone: Sequence[FixedIp]) -> None:
+    """Raise PortHasFloatingIpError when a public address stands for one that is to go (row N18)."""
+    users = translations.users_of_port(work, port.id, gone) if gone else []
+    if users:
+        raise PortHasFloatingIpError(port.id, users)
 
 
 def _check_memberships(work: Work, port: Port) -> None:

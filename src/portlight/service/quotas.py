@@ -9,6 +9,7 @@ from typing import Final
 from portlight.core.address_group import AddressGroup
 from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import NotFoundError, QuotaExceededError
+from portlight.core.floating_ip import FloatingIp
 from portlight.core.gateways import InternetGateway, NatGateway, Peering
 from portlight.core.instance import Instance
 from portlight.core.mirror import MirrorFilter, MirrorSession
@@ -24,6 +25,7 @@ from portlight.core.quotas import (
     check_not_below,
 )
 from portlight.core.rbac import RbacPolicy
+from portlight.core.router import Router
 from portlight.core.security_group import SecurityGroup, SecurityGroupRule
 from portlight.core.subnet_pool import AddressScope, SubnetPool
 from portlight.core.virtual_ip import VirtualIp
@@ -46,6 +48,8 @@ RESOURCE_OF: Final[Mapping[type, str]] = {
     Instance: "instance",
     MirrorFilter: "mirror_filter",
     MirrorSession: "mirror_session",
+    Router: "router",
+    FloatingIp: "floatingip",
     InternetGateway: "internet_gateway",
     NatGateway: "nat_gateway",
     Peering: "peering",

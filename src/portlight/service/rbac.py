@@ -7,16 +7,19 @@ from typing import Any
 from portlight.core.changes import given, next_meta
 from portlight.core.drafts_sharing import RbacPolicyChange, RbacPolicyDraft
 from portlight.core.errors import InvalidRequestError
+from portlight.core.errors_routing import ExternalNetworkInUseError
 from portlight.core.errors_sharing import (
     DuplicateRbacPolicyError,
     RbacForeignObjectError,
     RbacObjectTypeError,
     RbacPolicyInUseError,
 )
+from portlight.core.host import NOBODY
 from portlight.core.network import Network
+from portlight.core.port import OWNER_FLOATING_IP, OWNER_ROUTER_GATEWAY, Port
 from portlight.core.rbac import EVERYONE, RbacAction, RbacPolicy, build_policy, retarget
 from portlight.service.policy import check_action
-from portlight.service.sharing import SHARABLE, SIGHTS, Owned
+from portlight.service.sharing import SHARABLE, SIGHTS, Owned, external_networks
 from portlight.service.work import (
     Work,
     blocker_of,
@@ -24,7 +27,9 @@ from portlight.service.work import (
     load,
     load_own,
     owner_of,
+    user_of,
 )
+from portlight.store.protocol import Where
 from portlight.store.shapes import shape_of
 from portlight.values.ids import RbacPolicyId
 
@@ -117,6 +122,7 @@ def set_external(work: Work, network: Network, *, external: bool) -> None:
     if present and not external:
         for policy in present:
             work.tx.delete(policy)
+        _check_no_ways(work, network)
 
 
 def discard(work: Work, thing: Owned) -> None:
@@ -144,8 +150,10 @@ def _is_for_all(policy: RbacPolicy, action: RbacAction) -> bool:
 def _check_unused(work: Work, thing: Owned, gone: RbacPolicy) -> None:
     """Raise RbacPolicyInUseError when the target of a policy uses the thing and may no more.
 
-    Only who may use a thing depends on a policy, not who may see it as external.
+    Who is on a network from outside it needs that it is external for somebody.
     """
+    if gone.action is RbacAction.ACCESS_AS_EXTERNAL and isinstance(thing, Network):
+        _check_no_ways(work, thing)
     if gone.action is not RbacAction.ACCESS_AS_SHARED:
         return
     allowed = {thing.meta.project_id} | {
@@ -156,10 +164,24 @@ def _check_unused(work: Work, thing: Owned, gone: RbacPolicy) -> None:
     blockers = [
         blocker_of(user, f"project {user.meta.project_id}")
         for user in _users(work, thing)
-        if gone.target in (EVERYONE, user.meta.project_id) and user.meta.project_id not in allowed
+        if gone.target in (EVERYONE, user.meta.project_id)
+        and user.meta.project_id not in allowed | {NOBODY}
     ]
     if blockers:
         raise RbacPolicyInUseError(shape_of(thing).identifier(thing), blockers)
+
+
+def _check_no_ways(work: Work, network: Network) -> None:
+    """Raise ExternalNetworkInUseError when routers or public addresses need it to be external."""
+    if external_networks(work.tx, [network]):
+        return
+    where: Where = {
+        "network_id": [network.id],
+        "device_owner": [OWNER_ROUTER_GATEWAY, OWNER_FLOATING_IP],
+    }
+    blockers = [user_of(port) for port in work.tx.find(Port, where)]
+    if blockers:
+        raise ExternalNetworkInUseError(network.id, blockers)
 
 
 def _users(work: Work, thing: Owned) -> Iterable[Owned]:

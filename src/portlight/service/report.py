@@ -33,6 +33,15 @@ class InstanceReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayReport:
+    """A router or a floating IP that is in place on the host."""
+
+    number: int
+    revision: int
+    """The revision of the entity that is in place: an older one does not make it ACTIVE."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimReport:
     """An announcement of a virtual IP that moved it, or was refused."""
 
@@ -84,10 +93,18 @@ class AgentReport:
     applied_sequence: int = 0
     ports: tuple[PortReport, ...] = ()
     instances: tuple[InstanceReport, ...] = ()
+    routers: tuple[WayReport, ...] = ()
+    floating_ips: tuple[WayReport, ...] = ()
     claims: tuple[ClaimReport, ...] = ()
     counters: tuple[CounterReport, ...] = ()
     mirrors: tuple[MirrorReport, ...] = ()
     errors: tuple[ErrorReport, ...] = ()
+
+    @property
+    def tells_of_entities(self) -> bool:
+        """Whether it says something that entities keep."""
+        ways = self.routers or self.floating_ips
+        return bool(self.ports or self.instances or ways or self.claims)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from portlight.core.route_tables import build_table, change_table, with_subnet, 
 from portlight.core.router import Router
 from portlight.service.policy import check_action
 from portlight.service.quotas import check_room
-from portlight.service.router_parts import routers_of, tables_of
+from portlight.service.router_ports import in_subnets, tables_of
 from portlight.service.work import Work, blocker_of, check_revision, load, load_own
 from portlight.values.ids import RouterId, RouteTableId, SubnetId
 
@@ -26,7 +26,7 @@ def create(work: Work, draft: RouteTableDraft) -> RouteTable:
     router_id = required(draft.router_id, "vpc_id")
     router = load_own(work, Router, router_id, "create_route_table")
     owner = router.meta.project_id
-    check_room(work, owner, "router_route_tables", len(tables_of(work.tx, [router_id])) + 1)
+    check_room(work, owner, "router_route_tables", len(tables_of(work.tx, router_id)) + 1)
     table = build_table(draft, work.birth(owner, SEQUENCE))
     work.tx.insert(table)
     return table
@@ -68,7 +68,7 @@ def set_as_default(work: Work, table_id: RouteTableId) -> RouteTable:
     if table.is_default:
         return table
     # the store knows one default table of a router: the old one goes first
-    for old in tables_of(work.tx, [table.router_id]):
+    for old in tables_of(work.tx, table.router_id):
         if old.is_default:
             meta = next_meta(old.meta, None, work.now)
             work.tx.update(old, replace(old, meta=meta, is_default=False))
@@ -81,7 +81,7 @@ def associate(work: Work, table_id: RouteTableId, subnet_id: SubnetId) -> RouteT
     """Let a subnet follow this table; raise NotInRouterError for one of another router."""
     table = load_own(work, RouteTable, table_id, "update_route_table")
     subnet = load(work, Subnet, subnet_id)
-    if table.router_id not in routers_of(work.tx, subnet.id):
+    if table.router_id not in {leg.device_id for leg in in_subnets(work.tx, [subnet.id])}:
         raise NotInRouterError(blocker_of(subnet), table.router_id)
     if subnet.id in table.subnet_ids:
         return table

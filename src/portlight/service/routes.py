@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
-from portlight.core.changes import required
+from portlight.core.changes import required, required_prefix
 from portlight.core.drafts import Unset
 from portlight.core.drafts_vpc import RouteDraft
 from portlight.core.errors import InvalidRequestError, NotFoundError
-from portlight.core.errors_vpc import RouteExistsError
+from portlight.core.errors_routing import RouteExistsError
 from portlight.core.route_table import HopKind, LocalRoute, Route, RouteTable
 from portlight.core.route_tables import (
     MAX_PATHS,
@@ -16,7 +16,6 @@ from portlight.core.route_tables import (
     change_route,
     check_changeable,
     local_routes,
-    own_space,
 )
 from portlight.core.router import Router
 from portlight.service.caller import Caller
@@ -25,10 +24,9 @@ from portlight.service.hop_states import HopState, states_of
 from portlight.service.next_hops import Reach, reach_of, settle
 from portlight.service.policy import check_action
 from portlight.service.quotas import check_room
-from portlight.service.router_parts import prefixes_of
+from portlight.service.router_ports import space_of
 from portlight.service.work import View, Work, check_revision, load, load_own, search
 from portlight.store.protocol import Window, cut
-from portlight.values.addresses import IpPrefix
 from portlight.values.ids import RouteId
 
 AnyRoute = Route | LocalRoute
@@ -37,7 +35,7 @@ AnyRoute = Route | LocalRoute
 def create_many(work: Work, drafts: Sequence[RouteDraft]) -> list[AnyRoute]:
     """Make routes, all or none."""
     check_action(work.caller, "create_route")
-    reach = cache(lambda router_id: reach_of(work, router_id))
+    reach = cache(lambda router_id: reach_of(work, load(work, Router, router_id)))
     tables = cache(lambda table_id: load_own(work, RouteTable, table_id, "create_route"))
     made: list[AnyRoute] = []
     for draft in drafts:
@@ -58,7 +56,7 @@ def update(work: Work, route_id: RouteId, draft: RouteDraft, if_revision: int | 
     route = _changeable(work, route_id, "update_route")
     check_revision(route, route_id, if_revision)
     table = load(work, RouteTable, route.route_table_id)
-    settled = _settled(work, draft, reach_of(work, table.router_id), route)
+    settled = _settled(work, draft, reach_of(work, load(work, Router, table.router_id)), route)
     changed = change_route(route, settled, now=work.now)
     _check_beside(work, changed)
     work.tx.update(route, changed)
@@ -85,8 +83,7 @@ def _local(view: View, table: RouteTable) -> list[LocalRoute]:
     router = view.tx.get(Router, table.router_id)
     if router is None:
         return []
-    subnets = () if router.cidrs else prefixes_of(view.tx, router.id)
-    return local_routes(table, own_space(router, subnets))
+    return local_routes(table, space_of(view.tx, router))
 
 
 def _changeable(work: Work, route_id: RouteId, action: str) -> Route:
@@ -100,8 +97,8 @@ def _changeable(work: Work, route_id: RouteId, action: str) -> Route:
 def _settled(work: Work, draft: RouteDraft, reach: Reach, present: Route | None) -> RouteDraft:
     if isinstance(draft.hop, Unset):
         return draft
-    destination: IpPrefix = (
-        required(draft.destination, "cidr") if present is None else present.destination
+    destination = (
+        required_prefix(draft.destination, "cidr") if present is None else present.destination
     )
     return replace(draft, hop=settle(work, reach, destination, draft.hop))
 
@@ -110,8 +107,9 @@ def _check_beside(work: Work, route: Route) -> None:
     """Raise RouteExistsError when another route of the table goes to the same destination."""
     place = f"{route.route_table_id} {route.destination}"
     others = [one for one in work.tx.find(Route, {"destination": [place]}) if one.id != route.id]
-    if any(_excludes(one, route) for one in others):
-        raise RouteExistsError(route.destination, route.route_table_id)
+    for one in others:
+        if _excludes(one, route):
+            raise RouteExistsError(route.destination, one.id)
     if len(others) >= MAX_PATHS:
         raise InvalidRequestError("cidr", f"{MAX_PATHS} routes lead to {route.destination} already")
 

@@ -1,18 +1,18 @@
 """Use cases of subnets, and the DHCP port that a network has while one of them wants DHCP."""
 
 from portlight.core.drafts import UNSET, PortDraft, SubnetDraft, Unset
-from portlight.core.errors import Blocker, InvalidRequestError
+from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_network import GatewayInUseError, SubnetInUseError
 from portlight.core.ipam import is_auto_address, is_for
 from portlight.core.network import Network, Subnet
-from portlight.core.port import OWNER_DHCP, SERVICE_OWNERS, FixedIp, Port
+from portlight.core.port import OWNER_DHCP, OWNER_ROUTER_INTERFACE, SERVICE_OWNERS, FixedIp, Port
 from portlight.core.ports import PortParts, build_port, change_port, without_subnet
 from portlight.core.subnets import build_subnet, change_subnet
 from portlight.service import ipam, port_macs, ports
 from portlight.service.policy import check_action, check_owner
 from portlight.service.subnet_pools import give_back
 from portlight.service.subnet_prefixes import with_prefix
-from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of
+from portlight.service.work import Work, check_revision, is_set, load, load_own, owner_of, user_of
 from portlight.values.ids import PortId, ProjectId, SubnetId
 
 
@@ -42,10 +42,8 @@ def update(work: Work, subnet_id: SubnetId, draft: SubnetDraft, if_revision: int
     check_revision(subnet, subnet_id, if_revision)
     _check_fields(work, draft)
     changed = change_subnet(subnet, draft, now=work.now)
-    if changed.gateway_ip is not None and changed.gateway_ip != subnet.gateway_ip:
-        holder = work.tx.holder(subnet_id, changed.gateway_ip)
-        if holder is not None:
-            raise GatewayInUseError(changed.gateway_ip, holder)
+    if changed.gateway_ip != subnet.gateway_ip:
+        _check_gateway_free(work, subnet, changed)
     work.tx.update(subnet, changed)
     if changed.allocation_pools != subnet.allocation_pools:
         ipam.change_pools(work.tx, changed)
@@ -65,7 +63,9 @@ def delete(work: Work, subnet_id: SubnetId) -> None:
         own |= _leave_ports(work, subnet)
     users = sorted(set(work.tx.holders(subnet_id).values()) - own)
     if users:
-        raise SubnetInUseError(subnet_id, [Blocker(kind="Port", id=port_id) for port_id in users])
+        raise SubnetInUseError(
+            subnet_id, [user_of(port) for port in work.tx.find(Port, {"id": users})]
+        )
     work.tx.delete(subnet)
     fit_dhcp_port(work, network, leaving=subnet)
     _forget(work, subnet)
@@ -127,6 +127,18 @@ def _forget(work: Work, subnet: Subnet) -> None:
     """Let go of what a subnet that is gone had: its free addresses, and its prefix."""
     ipam.close_pools(work.tx, subnet)
     give_back(work, subnet)
+
+
+def _check_gateway_free(work: Work, subnet: Subnet, changed: Subnet) -> None:
+    """Raise GatewayInUseError when a port has the new gateway, or a router the present one."""
+    new, present = changed.gateway_ip, subnet.gateway_ip
+    holder = None if new is None else work.tx.holder(subnet.id, new)
+    if new is not None and holder is not None:
+        raise GatewayInUseError(new, holder)
+    keeper = None if present is None else work.tx.holder(subnet.id, present)
+    port = None if keeper is None else work.tx.get(Port, keeper)
+    if present is not None and port is not None and port.device_owner == OWNER_ROUTER_INTERFACE:
+        raise GatewayInUseError(present, port.id)
 
 
 def _check_fields(work: Work, draft: SubnetDraft) -> None:

@@ -7,6 +7,7 @@ from portlight.core.changes import next_meta
 from portlight.core.drafts import FixedIpRequest, PortDraft, Unset, VirtualIpDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_port import NotAMemberError, VirtualIpInUseError
+from portlight.core.errors_routing import PortHasFloatingIpError
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_VIRTUAL_IP, Port
 from portlight.core.virtual_ip import (
@@ -26,7 +27,7 @@ from portlight.core.virtual_ips import (
     with_members,
     without_port,
 )
-from portlight.service import ports
+from portlight.service import ports, translations
 from portlight.service.policy import check_action, check_owner
 from portlight.service.work import Work, check_revision, load, load_own, owner_of
 from portlight.values.ids import PortId, VirtualIpId
@@ -100,6 +101,9 @@ def delete(work: Work, virtual_ip_id: VirtualIpId) -> None:
         raise VirtualIpInUseError(
             virtual_ip.id, tuple(member.port_id for member in virtual_ip.members)
         )
+    users = translations.users_of_port(work, virtual_ip.port_id)
+    if users:
+        raise PortHasFloatingIpError(virtual_ip.port_id, users)
     work.tx.delete(virtual_ip)
     state = work.tx.get(VirtualIpState, virtual_ip_id)
     if state is not None:

@@ -6,7 +6,7 @@ One that was made piece by piece on another face is the same thing.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from portlight.core.changes import given, required
+from portlight.core.changes import given, required, required_prefix
 from portlight.core.drafts import NetworkDraft, SubnetDraft, Unset
 from portlight.core.drafts_routing import InterfaceDraft
 from portlight.core.drafts_vpc import VpcSubnetDraft
@@ -47,7 +47,7 @@ def create(work: Work, draft: VpcSubnetDraft) -> Subnet:
     router = load_own(work, Router, required(draft.router_id, "vpc_id"), "add_router_interface")
     if not router.cidrs:
         raise NotFoundError("Vpc", router.id)
-    cidr = required(draft.cidr, "cidr")
+    cidr = required_prefix(draft.cidr, "cidr")
     owner = router.meta.project_id
     if given(draft.project_id, owner) != owner:
         raise InvalidRequestError("tenant_id", "a subnet is of the project of its VPC")
@@ -179,7 +179,9 @@ class VpcSubnets(Collection[Subnet, SubnetId, VpcSubnetDraft, VpcSubnetDraft]):
                 chosen["id"] = list(where["router_id"])
             ids = [one.id for one in view.tx.find(Router, chosen)]
             legs = router_ports.of_routers(view.tx, ids)
-            inside = {ip.subnet_id for leg in legs for ip in leg.fixed_ips if ip.address.version == _IPV4}
+            inside = {
+                ip.subnet_id for leg in legs for ip in leg.fixed_ips if ip.address.version == _IPV4
+            }
             wanted = inside & set(plain["id"]) if "id" in plain else inside
             if not wanted:
                 return []

@@ -15,7 +15,6 @@ from portlight.core.errors_vpc import CidrInUseError, VpcInUseError
 from portlight.core.floating_ip import FloatingIp
 from portlight.core.gateways import InternetGateway, NatGateway, Peering
 from portlight.core.network import Network, Subnet
-from portlight.core.route_table import RouteTable
 from portlight.core.router import Router
 from portlight.core.routers import is_within
 from portlight.core.vpcs import check_space
@@ -33,7 +32,7 @@ from portlight.service.sharing import external_networks
 from portlight.service.work import View, Work, blocker_of, load_own, search
 from portlight.store.protocol import Window, cut
 from portlight.values.addresses import IpPrefix
-from portlight.values.ids import RouterId, RouteTableId
+from portlight.values.ids import RouterId
 
 AnyVpc = Router | Network
 """An external network is listed beside the VPCs that can join it."""
@@ -82,16 +81,11 @@ def delete(work: Work, router_id: RouterId) -> None:
         raise VpcInUseError(router_id, blockers)
     for subnet in subnets:
         vpc_subnets.discard(work, router, subnet)
-    for table in work.tx.find(RouteTable, {"router_id": [router_id]}):
-        _drop_gateway(work, table.id)
+    for table in router_ports.tables_of(work.tx, router_id):
+        for gateway in work.tx.find(InternetGateway, {"route_table_id": [table.id]}):
+            internet_gateways.take_off(work, table, gateway)
+            internet_gateways.delete(work, gateway.id)
     routers.delete(work, router_id)
-
-
-def _drop_gateway(work: Work, table_id: RouteTableId) -> None:
-    """Remove the internet gateway of a table with what it brought."""
-    for gateway in work.tx.find(InternetGateway, {"route_table_id": [table_id]}):
-        internet_gateways.detach(work, table_id, keep_routes=False)
-        internet_gateways.delete(work, gateway.id)
 
 
 def _users(work: Work, router: Router, subnets: Sequence[Subnet]) -> list[Blocker]:

@@ -151,6 +151,11 @@ def blocker_of(entity: Owned, note: str = "") -> Blocker:
     return Blocker(kind=LABELS[kind], id=SHAPES[kind].identifier(entity), note=note)
 
 
+def user_of(port: Port) -> Blocker:
+    """Return a port as a reason of a refusal, with what it belongs to: a router, an address."""
+    return blocker_of(port, f"{port.device_owner} {port.device_id}".strip())
+
+
 def is_set(value: object) -> bool:
     """Whether a draft says anything about a field."""
     return value is not UNSET

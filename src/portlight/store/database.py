@@ -16,6 +16,8 @@ Trouble = StoreBusyError | StoreUnavailableError
 class Database:
     """One kind of database: its connections, transactions, troubles and backups."""
 
+    is_near: bool
+    """Whether a read of a few rows waits for no other process and no network."""
     begin_reading: str
     """Begins a transaction that sees one moment."""
     begin_writing: str

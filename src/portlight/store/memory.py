@@ -49,6 +49,8 @@ class _Tables:
 class MemoryStore:
     """Implements `Store` with dictionaries."""
 
+    is_near = True
+
     def __init__(self) -> None:
         self._tables = _Tables()
         self._lock = threading.RLock()

@@ -101,6 +101,7 @@ def _finish_schema(connection: Connection) -> None:
 
 
 POSTGRESQL = Database(
+    is_near=False,
     begin_reading="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     # The lock ends after the commit is visible, and each later statement looks anew.
     begin_writing=(

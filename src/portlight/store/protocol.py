@@ -189,6 +189,10 @@ class Writing(Reading, Protocol):
 class Store(Protocol):
     """Where everything is kept."""
 
+    @property
+    def is_near(self) -> bool:
+        """Whether a read of a few rows waits for no other process and no network."""
+
     def reading(self) -> AbstractContextManager[Reading]:
         """Begin a read transaction."""
 

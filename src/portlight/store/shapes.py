@@ -189,6 +189,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     Router: Shape(
         table="routers",
+        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda router: str(router.number),
@@ -254,6 +255,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     FloatingIp: Shape(
         table="floating_ips",
+        is_counted=True,
         columns={
             **_OWNED,
             "number": lambda one: str(one.number),

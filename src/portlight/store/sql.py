@@ -87,6 +87,7 @@ class SqlStore:
         self._engine = open_engine(url)
         self._groups = CommitGroups(lambda: self._begun(self._database.begin_writing))
         self._decoded = DecodedEntities()
+        self.is_near = self._database.is_near
 
     @contextmanager
     def reading(self) -> Generator[Reading]:

@@ -63,6 +63,7 @@ def _finish_schema(_connection: Connection) -> None:
 
 
 SQLITE = Database(
+    is_near=True,
     begin_reading="BEGIN",
     # The lock at once: a reader that turns writer can fail with a stale snapshot.
     begin_writing="BEGIN IMMEDIATE",

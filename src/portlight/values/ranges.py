@@ -18,3 +18,10 @@ class PortRange:
 
     def __contains__(self, port: int) -> bool:
         return self.first <= port <= self.last
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    def overlaps(self, other: "PortRange") -> bool:
+        """Whether the two ranges share a port."""
+        return self.first <= other.last and other.first <= self.last

@@ -39,6 +39,8 @@ class DropReason(IntEnum):
     """To or from a virtual IP, at a member that does not own it now."""
     INTERNAL_ERROR = 19
     """A helper of the data plane failed."""
+    DESTINATION_NOT_OWN = 20
+    """For an address that the port does not hold, with its source and destination check on."""
 
     @property
     def label(self) -> str:

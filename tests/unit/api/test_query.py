@@ -62,6 +62,7 @@ def test_a_filter_that_is_no_truth_value_is_refused() -> None:
         select(LISTING, {"up": ["maybe"]}, [a_thing(1)], URL)
 
 
+@pytest.mark.extension("empty-string-filtering")
 def test_an_empty_value_matches_what_is_not_set() -> None:
     things = [a_thing(1), a_thing(2, owner="me")]
 
@@ -88,6 +89,7 @@ def test_tags_are_filtered_by_all_any_not_all_and_not_any(key: str, found: list[
     assert ids(page.items) == found
 
 
+@pytest.mark.extension("filter-validation")
 def test_an_unknown_filter_is_refused_by_its_name() -> None:
     with pytest.raises(BadRequestError, match="colour"):
         where_of(LISTING, {"colour": ["red"]})
@@ -99,6 +101,7 @@ def test_only_filters_that_the_store_knows_are_handed_to_it() -> None:
     assert where == {"id": ["a", "b"]}
 
 
+@pytest.mark.extension("sorting")
 def test_sorting_takes_several_keys_each_with_its_direction() -> None:
     things = [a_thing(1, owner="b"), a_thing(2, owner="a"), a_thing(3, owner="b")]
 

@@ -176,6 +176,7 @@ def a_service_subnet(world: World, network: Network, cidr: str, *types: str) -> 
     return world.cloud.subnets.create(ADMIN, draft)
 
 
+@pytest.mark.extension("subnet-service-types")
 def test_a_port_gets_its_address_where_its_owner_belongs() -> None:
     world = a_world()
     network = a_network(world)

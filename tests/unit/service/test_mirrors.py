@@ -260,7 +260,7 @@ def test_a_port_that_goes_leaves_every_session_and_hosts_hear_of_it() -> None:
 
 def test_the_port_of_a_service_is_neither_source_nor_target() -> None:
     world = a_world()
-    draft = PortDraft(network_id=a_network(world).id, device_owner="network:router_interface")
+    draft = PortDraft(network_id=a_network(world).id, device_owner="network:load_balancer")
     port = world.cloud.ports.create(MEMBER, draft)
 
     for fields in ({"source_port_ids": (port.id,)}, {"target_port_id": port.id}):

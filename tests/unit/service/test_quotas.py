@@ -15,6 +15,7 @@ from tests.support.clouds import (
     a_port,
     a_subnet,
     a_world,
+    an_external_network,
 )
 
 from portlight.core.drafts import (
@@ -29,6 +30,7 @@ from portlight.core.drafts import (
 from portlight.core.drafts_addressing import AddressScopeDraft, SubnetPoolDraft
 from portlight.core.drafts_groups import AddressGroupDraft
 from portlight.core.drafts_mirror import MirrorFilterDraft, MirrorSessionDraft
+from portlight.core.drafts_routing import FloatingIpDraft, RouterDraft
 from portlight.core.drafts_sharing import QuotaDraft, RbacPolicyDraft
 from portlight.core.errors import (
     ForbiddenError,
@@ -105,6 +107,10 @@ MAKERS: dict[str, Callable[[World], object]] = {
     ),
     "mirror_session": lambda world: world.cloud.mirror_sessions.create(
         MEMBER, MirrorSessionDraft(name="web", priority=1)
+    ),
+    "router": lambda world: world.cloud.routers.create(MEMBER, RouterDraft(name="r")),
+    "floatingip": lambda world: world.cloud.floating_ips.create(
+        MEMBER, FloatingIpDraft(floating_network_id=an_external_network(world).id)
     ),
     "instance": lambda world: world.cloud.instances.create(MEMBER, InstanceDraft(name="one")),
 }

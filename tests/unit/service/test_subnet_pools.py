@@ -194,6 +194,7 @@ def test_a_full_pool_says_so() -> None:
     assert str(pooled(world, pool, like=of_length(26)).cidr) == "10.0.0.192/26"
 
 
+@pytest.mark.extension("default-subnetpools")
 def test_the_default_pool_of_the_family_is_used_when_asked_for() -> None:
     world = a_world()
     like = SubnetPoolDraft(is_default=True, shared=True, default_prefixlen=24)

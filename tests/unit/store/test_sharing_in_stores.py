@@ -4,17 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import create_engine, text
-from tests.support.stores import KINDS, a_url
+from tests.support.stores import KINDS, a_url, first_tables
 
 from portlight.core.codec import encode_entity
 from portlight.core.meta import Meta
 from portlight.core.network import Network
 from portlight.core.port import Port
 from portlight.core.rbac import RbacAction, RbacPolicy
-from portlight.store.migrate import MIGRATIONS
 from portlight.store.protocol import AlreadyExistsError, Chosen, Store, Usage, Window
 from portlight.store.sql import open_store, sqlite_url
 from portlight.values.addresses import MacAddress
@@ -183,14 +180,3 @@ def test_an_upgrade_shares_what_was_shared_and_counts_what_was_there(tmp_path: P
         (foreign,) = tx.find(Port, {"network_owner": ["p1"]})
         assert foreign.network_owner == "p1"
     store.close()
-
-
-def first_tables(url: str) -> None:
-    """Make the schema as it was before."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-    engine.dispose()

@@ -17,6 +17,7 @@ from portlight.service.report import (
     InstanceReport,
     MirrorReport,
     PortReport,
+    WayReport,
 )
 from portlight.values.addresses import parse_ip, parse_mac
 from portlight.values.ids import HostName
@@ -45,6 +46,8 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True):
     applied_sequence: int = 0
     ports: tuple[PortReport, ...] = ()
     instances: tuple[InstanceReport, ...] = ()
+    routers: tuple[WayReport, ...] = ()
+    floating_ips: tuple[WayReport, ...] = ()
     claims: tuple[_Claim, ...] = ()
     counters: tuple[CounterReport, ...] = ()
     mirrors: tuple[MirrorReport, ...] = ()
@@ -66,6 +69,8 @@ def parse_report(body: bytes) -> AgentReport:
         applied_sequence=raw.applied_sequence,
         ports=raw.ports,
         instances=raw.instances,
+        routers=raw.routers,
+        floating_ips=raw.floating_ips,
         claims=claims,
         counters=raw.counters,
         mirrors=raw.mirrors,

@@ -22,9 +22,7 @@ from portlight.service.cloud import Cloud
 from portlight.values.ids import InternetGatewayId, RouteTableId
 
 _NAMED = shape({"id": TEXT, "name": TEXT})
-_GATEWAY = shape(
-    {"id": TEXT, "name": TEXT, "type": one_word(HopKind.NAT_GATEWAY, HopKind.PEERING)}
-)
+_GATEWAY = shape({"id": TEXT, "name": TEXT, "type": one_word(HopKind.NAT_GATEWAY, HopKind.PEERING)})
 _ATTRIBUTES: Attributes = {
     **COMMON,
     "vpc_id": named_at_creation("router_id"),

@@ -14,6 +14,8 @@ from portlight.values.addresses import IpAddress
 
 BINDING_MAC_BITS = 80
 BINDING_ADDRESS_BITS = 96
+BINDING_ANY_MAC = 0x40
+"""In the field `family` of a key without MAC."""
 MAPPED_PREFIX_BITS = 96
 _MAPPED = bytes(10) + b"\xff\xff"
 
@@ -36,6 +38,8 @@ class PortFlag(IntFlag):
     """The link is a veth: frames may go straight into the guest."""
     MIRRORED = 16
     """The port has an entry in `mirror_sources`."""
+    CHECKED = 32
+    """Source and destination check."""
 
 
 class ForwardingFlag(IntFlag):
@@ -52,6 +56,8 @@ class BindingKind(IntEnum):
 
     MAC = 1
     ADDRESS = 2
+    HELD = 3
+    """An address of the port, whatever the MAC."""
 
 
 class ClaimPolicy(IntEnum):
@@ -300,13 +306,14 @@ class FlowKey:
 class Flow:
     """A value of `flows`."""
 
-    FORMAT: ClassVar[str] = "=QQIII6s6x"
+    FORMAT: ClassVar[str] = "=QQIII6s2xI"
     seen_at: int
     label: int
     flags: int
     epoch: int
     bound_epoch: int
     local_mac: bytes
+    held_epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

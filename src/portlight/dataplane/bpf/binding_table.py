@@ -1,7 +1,8 @@
 """The map `bindings`: which source addresses a port may use, with which MAC.
 
-A trie entry for each binding, and one for each (port, MAC) without address: so a single look-up
-tells a bound source, a wrong address and a wrong MAC apart (see bpf/abi.h).
+A trie entry for each binding, one for each (port, MAC) without address: so a single look-up tells
+a bound source, a wrong address and a wrong MAC apart; and one for each (port, prefix) without MAC,
+for destinations (see bpf/abi.h).
 """
 
 import struct
@@ -12,6 +13,7 @@ from ipaddress import ip_network
 from portlight.dataplane.attempts import attempt_each
 from portlight.dataplane.bpf.abi import (
     BINDING_ADDRESS_BITS,
+    BINDING_ANY_MAC,
     BINDING_MAC_BITS,
     MAPPED_PREFIX_BITS,
     BindingKey,
@@ -28,8 +30,10 @@ from portlight.values.addresses import MacAddress
 _KEY = struct.Struct(BindingKey.FORMAT)
 _ADDRESS = struct.pack("=I", BindingKind.ADDRESS)
 _MAC = struct.pack("=I", BindingKind.MAC)
+_HELD = struct.pack("=I", BindingKind.HELD)
 _MAC_BITS = struct.pack("=I", BINDING_MAC_BITS)
 _PORT_AND_MAC = slice(4, 14)
+_NO_MAC = bytes(6)
 _NOTHING_MORE = bytes(18)
 
 
@@ -39,28 +43,29 @@ class BindingTable:
     def __init__(self, bindings: BpfMap) -> None:
         self._bindings = bindings
         self._held: dict[bytes, SourceBinding | None] = {}
-        """Trie keys that are there; None for the entry of a MAC."""
+        """Trie keys that are there; None for the entries that several bindings share."""
         self._uses: Counter[bytes] = Counter()
-        """How many bindings use the entry of a MAC."""
+        """How many bindings use a shared entry."""
         self.read()
 
     def read(self) -> Mapping[SourceBinding, None]:
-        """Return every whole binding; one whose MAC entry is missing is left out."""
+        """Return every whole binding; one whose shared entries are missing is left out."""
         known = self._held
         self._held = held = {
             key: known.get(key) or _decode(key) for key, _value in self._bindings.items()
         }
         whole = {key: each for key, each in held.items() if each is not None}
-        self._uses = Counter(map(_mac_key_of, whole))
-        return {each: None for key, each in whole.items() if _mac_key_of(key) in held}
+        shares = {key: _shared_entries(key) for key in whole}
+        self._uses = Counter(entry for entries in shares.values() for entry in entries)
+        return {each: None for key, each in whole.items() if shares[key].keys() <= held.keys()}
 
     def apply(self, delta: Delta[SourceBinding, None]) -> Mapping[SourceBinding, Exception]:
-        """Remove, then put. A MAC's entry goes with the last binding that uses it."""
+        """Remove, then put. A shared entry goes with the last binding that uses it."""
         failures = attempt_each(self._remove, delta.remove)
         entries = {_address_key(binding): binding for binding in delta.put}
-        macs = {_mac_key_of(key) for key in entries}
+        shared = {entry: value for key in entries for entry, value in _shared_entries(key).items()}
         try:
-            self._bindings.update_many(dict.fromkeys(entries, _ADDRESS) | dict.fromkeys(macs, _MAC))
+            self._bindings.update_many(dict.fromkeys(entries, _ADDRESS) | shared)
         except OSError:
             return failures | attempt_each(self._put, delta.put)
         for key, binding in entries.items():
@@ -70,27 +75,28 @@ class BindingTable:
     def _put(self, binding: SourceBinding) -> None:
         key = _address_key(binding)
         self._bindings.update(key, _ADDRESS)
-        self._bindings.update(_mac_key_of(key), _MAC)
+        for entry, value in _shared_entries(key).items():
+            self._bindings.update(entry, value)
         self._remember(key, binding)
 
     def _remember(self, key: bytes, binding: SourceBinding) -> None:
-        mac_key = _mac_key_of(key)
-        if key not in self._held:
-            self._uses[mac_key] += 1
+        is_new = self._held.get(key) is None
         self._held[key] = binding
-        self._held[mac_key] = None
+        for entry in _shared_entries(key):
+            self._uses[entry] += is_new
+            self._held[entry] = None
 
     def _remove(self, binding: SourceBinding) -> None:
         key = _address_key(binding)
         self._bindings.delete(key)
         if self._held.pop(key, None) is None:
             return
-        mac_key = _mac_key_of(key)
-        self._uses[mac_key] -= 1
-        if not self._uses[mac_key]:
-            self._bindings.delete(mac_key)
-            self._held.pop(mac_key, None)
-            del self._uses[mac_key]
+        for entry in _shared_entries(key):
+            self._uses[entry] -= 1
+            if not self._uses[entry]:
+                self._bindings.delete(entry)
+                self._held.pop(entry, None)
+                del self._uses[entry]
 
 
 def _address_key(binding: SourceBinding) -> bytes:
@@ -103,14 +109,17 @@ def _address_key(binding: SourceBinding) -> bytes:
     return _KEY.pack(bits, binding.port, binding.mac.packed, version, address)
 
 
-def _mac_key_of(key: bytes) -> bytes:
-    """Return the key of the entry for a binding's MAC: the same port and MAC, and nothing more."""
-    return _MAC_BITS + key[_PORT_AND_MAC] + _NOTHING_MORE
+def _shared_entries(key: bytes) -> dict[bytes, bytes]:
+    """Return the entries that a binding shares: of its MAC without address, and the other way."""
+    of_mac = _MAC_BITS + key[_PORT_AND_MAC] + _NOTHING_MORE
+    bits, port, _mac, version, address = _KEY.unpack(key)
+    of_prefix = _KEY.pack(bits, port, _NO_MAC, version | BINDING_ANY_MAC, address)
+    return {of_mac: _MAC, of_prefix: _HELD}
 
 
 def _decode(raw: bytes) -> SourceBinding | None:
     key = decode_record(BindingKey, raw)
-    if key.prefixlen <= BINDING_MAC_BITS:
+    if key.prefixlen <= BINDING_MAC_BITS or key.family & BINDING_ANY_MAC:
         return None
     address = decode_address(key.address)
     length = key.prefixlen - BINDING_ADDRESS_BITS

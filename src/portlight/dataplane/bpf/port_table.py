@@ -208,6 +208,7 @@ def _encode(number: int, wanted: PortAttachment, special: AbstractSet[int]) -> P
         (PortFlag.PEER, wanted.is_veth),
         (PortFlag.VIRTUAL_IPS, plan.network in special),
         (PortFlag.MIRRORED, plan.mirrored),
+        (PortFlag.CHECKED, plan.checked),
     ):
         flags |= flag if is_set else PortFlag(0)
     return PortEntry(
@@ -232,6 +233,7 @@ def _attachment(index: int, entry: PortEntry, *, is_service: bool = False) -> Po
         secured=bool(entry.flags & PortFlag.SECURED),
         egress=entry.egress,
         ingress=entry.ingress,
+        checked=bool(entry.flags & PortFlag.CHECKED),
         mirrored=bool(entry.flags & PortFlag.MIRRORED),
     )
     return PortAttachment(

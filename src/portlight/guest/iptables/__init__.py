@@ -1,1 +1,1 @@
-"""Rule sets of iptables: text, commands, verdicts. Pure, but for the door to the tool itself."""
+"""Rule sets of iptables as values: their text, their meaning, and the door to the real tools."""

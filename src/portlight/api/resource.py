@@ -89,6 +89,8 @@ class Resource(Generic[O, I, D, C]):
     """Adds the attributes that one alone has, and a list only with `detail=true`."""
     is_bare: bool = False
     """Whether bodies may come without the envelope."""
+    title: str | None = None
+    """The published name of its schemas, where another face has a kind of the same name."""
 
 
 COMMON_WHERE: Mapping[str, str] = {
@@ -111,6 +113,7 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
         listing=listing,
         filters=resource.filters,
         forces=frozenset(resource.forces),
+        title=resource.title,
         is_bare=resource.is_bare,
         has_details=resource.expand is not None,
     )

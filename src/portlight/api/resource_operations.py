@@ -11,11 +11,13 @@ from portlight.api.resource_schema import (
     FIELDS,
     MATCHED_REVISION,
     change_schema,
+    create_schema,
     entity_schema,
     listing_parameters,
     made_schema,
     new_schema,
     page_schema,
+    update_schema,
 )
 from portlight.api.schema import Schema, one_word, shape
 from portlight.api.wire import boolean
@@ -40,6 +42,7 @@ def describe(  # noqa: PLR0913 -- the facts of a kind
     listing: Listing,
     filters: Mapping[str, Schema],
     forces: frozenset[str],
+    title: str | None = None,
     is_bare: bool = False,
     has_details: bool = False,
 ) -> Descriptions:
@@ -48,12 +51,15 @@ def describe(  # noqa: PLR0913 -- the facts of a kind
     `filters` are those that do not take any text, `forces` the ways to force a deletion; `is_bare`:
     bodies may come without their envelope; `has_details`: lists show more on demand.
     """
-    entity = entity_schema(name, attributes)
+    told = title or name
+    entity = entity_schema(told, attributes)
+    new = create_schema(told, attributes)
+    change = update_schema(told, attributes)
     words, one = plural.replace("_", " "), name.replace("_", " ")
     return Descriptions(
         create=Description(
             summary=f"Create {words}, one or several: all or none",
-            body=new_schema(name, plural, attributes, is_bare=is_bare),
+            body=new_schema(name, plural, new, is_bare=is_bare),
             status=HTTPStatus.CREATED,
             answer=made_schema(name, plural, entity),
         ),
@@ -69,7 +75,7 @@ def describe(  # noqa: PLR0913 -- the facts of a kind
         update=Description(
             summary=f"Change a {one}",
             headers=MATCHED_REVISION,
-            body=change_schema(name, attributes, is_bare=is_bare),
+            body=change_schema(name, change, is_bare=is_bare),
             answer=shape({name: entity}),
         ),
         delete=Description(

@@ -46,16 +46,14 @@ def entity_schema(name: str, attributes: Attributes) -> Schema:
     return titled(name, {"type": "object", "properties": shown, "additionalProperties": False})
 
 
-def new_schema(name: str, plural: str, attributes: Attributes, *, is_bare: bool = False) -> Schema:
+def new_schema(name: str, plural: str, one: Schema, *, is_bare: bool = False) -> Schema:
     """Return the schema of the body that makes one or several; `is_bare`: one without envelope."""
-    one = create_schema(name, attributes)
     several = shape({plural: {**array(one), "minItems": 1}})
     return {"oneOf": [shape({name: one}), several, *([one] if is_bare else [])]}
 
 
-def change_schema(name: str, attributes: Attributes, *, is_bare: bool = False) -> Schema:
+def change_schema(name: str, one: Schema, *, is_bare: bool = False) -> Schema:
     """Return the schema of the body of a change, in its envelope or, where that may be, without."""
-    one = update_schema(name, attributes)
     return {"oneOf": [shape({name: one}), one]} if is_bare else shape({name: one})
 
 

@@ -2,86 +2,44 @@
 
 import pytest
 from tests.support.clouds import (
-    ADMIN,
     MEMBER,
     READER,
     STRANGER,
-    World,
     a_network,
     a_port,
     a_subnet,
     a_world,
-    an_external_network,
+)
+from tests.support.vpcs import (
+    a_vpc,
+    a_vpc_subnet,
+    default_table,
+    network_of,
+    prefixes,
 )
 
-from portlight.core.drafts import InstanceDraft, InterfaceRequest, NetworkDraft, VirtualIpDraft
-from portlight.core.drafts_routing import FloatingIpDraft, InterfaceDraft, RouterDraft
-from portlight.core.drafts_sharing import QuotaDraft
+from portlight.core.drafts import NetworkDraft
+from portlight.core.drafts_routing import InterfaceDraft, RouterDraft
 from portlight.core.drafts_vpc import (
-    InternetGatewayDraft,
-    NatGatewayDraft,
-    NextHop,
     PeeringDraft,
-    RouteDraft,
     RouteTableDraft,
     VpcDraft,
-    VpcSubnetDraft,
 )
 from portlight.core.errors import (
     ForbiddenError,
-    InUseError,
     InvalidRequestError,
     NotFoundError,
-    QuotaExceededError,
 )
 from portlight.core.errors_vpc import (
     CidrInUseError,
     DefaultTableError,
-    FixedRouteError,
-    GatewayRoutesError,
     RouteTableInUseError,
     VpcCidrError,
     VpcInUseError,
     VpcSubnetInUseError,
 )
-from portlight.core.network import Network, Subnet
-from portlight.core.route_table import HopKind, LocalRoute, Route, RouteTable
-from portlight.core.router import Router
-from portlight.service.caller import Caller
-from portlight.values.addresses import IpPrefix, parse_ip, parse_prefix
-from portlight.values.ids import RouterId, RouteTableId
-
-
-def prefixes(*cidrs: str) -> tuple[IpPrefix, ...]:
-    return tuple(parse_prefix(cidr) for cidr in cidrs)
-
-
-def a_vpc(world: World, *cidrs: str, by: Caller = MEMBER) -> Router:
-    draft = VpcDraft(name="vpc", cidrs=prefixes(*cidrs or ("10.0.0.0/16",)))
-    vpc = world.cloud.vpcs.create(by, draft)
-    assert isinstance(vpc, Router)
-    return vpc
-
-
-def a_vpc_subnet(world: World, vpc: Router, cidr: str = "10.0.1.0/24") -> Subnet:
-    draft = VpcSubnetDraft(name="a", router_id=vpc.id, cidr=parse_prefix(cidr))
-    return world.cloud.vpc_subnets.create(MEMBER, draft)
-
-
-def default_table(world: World, vpc: Router, by: Caller = MEMBER) -> RouteTable:
-    (table,) = world.cloud.route_tables.find(by, {"default_of": [vpc.id]})
-    return table
-
-
-def a_route(world: World, table: RouteTable, cidr: str, hop: NextHop) -> Route:
-    draft = RouteDraft(route_table_id=table.id, destination=parse_prefix(cidr), hop=hop)
-    route = world.cloud.routes.create(MEMBER, draft)
-    assert isinstance(route, Route)
-    return route
-
-
-def network_of(world: World, subnet: Subnet) -> Network:
-    return world.cloud.networks.get(MEMBER, subnet.network_id)
+from portlight.values.addresses import parse_prefix
+from portlight.values.ids import RouteTableId
 
 
 @pytest.mark.covers("H52")
@@ -256,198 +214,6 @@ def test_a_router_has_exactly_one_default_table() -> None:
     with pytest.raises(DefaultTableError):
         world.cloud.route_tables.delete(MEMBER, custom.id)
     world.cloud.route_tables.delete(MEMBER, old.id)
-
-
-@pytest.mark.covers("H57")
-def test_the_way_to_the_vpc_itself_is_shown_and_fixed() -> None:
-    world = a_world()
-    vpc = a_vpc(world)
-    table = default_table(world, vpc)
-
-    (local,) = world.cloud.routes.find(MEMBER, {"route_table_id": [table.id]})
-
-    assert isinstance(local, LocalRoute)
-    assert local.destination == vpc.cidrs[0]
-    assert world.cloud.routes.get(MEMBER, local.id) == local
-    with pytest.raises(FixedRouteError):
-        world.cloud.routes.delete(MEMBER, local.id)
-    assert world.cloud.routes.find(STRANGER) == []
-
-
-@pytest.mark.covers("H57", "N7")
-def test_a_route_leads_to_what_its_id_means() -> None:
-    world = a_world()
-    vpc = a_vpc(world)
-    subnet = a_vpc_subnet(world, vpc)
-    network = network_of(world, subnet)
-    table = default_table(world, vpc)
-    port = a_port(world, network)
-    request = InterfaceRequest(port_id=a_port(world, network).id)
-    instance = world.cloud.instances.create(MEMBER, InstanceDraft(interfaces=(request,)))
-    virtual_ip = world.cloud.virtual_ips.create(MEMBER, VirtualIpDraft(subnet_id=subnet.id))
-
-    made = [
-        a_route(world, table, f"172.20.{number}.0/24", hop)
-        for number, hop in enumerate(
-            (
-                NextHop(target=port.id),
-                NextHop(target=instance.id),
-                NextHop(target=virtual_ip.id),
-                NextHop(target=virtual_ip.port_id),
-                NextHop(address=parse_ip("10.0.1.77")),
-                NextHop(kind=HopKind.BLACKHOLE),
-            )
-        )
-    ]
-
-    assert [(route.kind, route.target) for route in made] == [
-        (HopKind.PORT, port.id),
-        (HopKind.INSTANCE, instance.id),
-        (HopKind.VIRTUAL_IP, virtual_ip.id),
-        (HopKind.VIRTUAL_IP, virtual_ip.id),
-        (HopKind.ADDRESS, ""),
-        (HopKind.BLACKHOLE, ""),
-    ]
-
-
-@pytest.mark.covers("H57")
-def test_a_route_does_not_lead_beyond_the_reach_of_its_router() -> None:
-    world = a_world()
-    vpc = a_vpc(world)
-    table = default_table(world, vpc)
-    elsewhere = a_network(world)
-    a_subnet(world, elsewhere, "10.0.0.0/24")
-    port = a_port(world, elsewhere)
-
-    with pytest.raises(Exception, match="is not in router"):
-        a_route(world, table, "172.20.0.0/24", NextHop(target=port.id))
-    with pytest.raises(InvalidRequestError, match="in no subnet"):
-        a_route(world, table, "172.20.0.0/24", NextHop(address=parse_ip("192.0.2.1")))
-    with pytest.raises(NotFoundError):
-        a_route(world, table, "172.20.0.0/24", NextHop(target=str(vpc.id)))
-
-
-@pytest.mark.covers("H57")
-def test_two_ways_to_one_destination_are_equal_addresses_or_refused() -> None:
-    world = a_world()
-    vpc = a_vpc(world)
-    a_vpc_subnet(world, vpc)
-    table = default_table(world, vpc)
-    a_route(world, table, "172.20.0.0/24", NextHop(address=parse_ip("10.0.1.7")))
-
-    a_route(world, table, "172.20.0.0/24", NextHop(address=parse_ip("10.0.1.8")))
-
-    for hop in (NextHop(kind=HopKind.BLACKHOLE), NextHop(address=parse_ip("10.0.1.8"))):
-        with pytest.raises(Exception, match="already"):
-            a_route(world, table, "172.20.0.0/24", hop)
-
-
-def test_routes_come_all_or_none_and_not_beyond_the_limit() -> None:
-    world = a_world()
-    vpc = a_vpc(world)
-    table = default_table(world, vpc)
-    limits = QuotaDraft(hard={"route_table_routes": 2}, soft={})
-    world.cloud.set_quota(ADMIN, MEMBER.project_id, limits)
-    drafts = [
-        RouteDraft(
-            route_table_id=table.id,
-            destination=parse_prefix(f"172.20.{number}.0/24"),
-            hop=NextHop(kind=HopKind.BLACKHOLE),
-        )
-        for number in range(3)
-    ]
-
-    with pytest.raises(QuotaExceededError):
-        world.cloud.routes.create_many(MEMBER, drafts)
-    assert len(world.cloud.routes.find(MEMBER)) == 1
-    world.cloud.routes.create_many(MEMBER, drafts[:2])
-
-
-def attached(world: World) -> tuple[Router, RouteTable]:
-    vpc = a_vpc(world)
-    external = an_external_network(world)
-    gateway = world.cloud.internet_gateways.create(
-        MEMBER, InternetGatewayDraft(name="out", external_network_id=external.id)
-    )
-    table = world.cloud.route_tables.attach(MEMBER, default_table(world, vpc).id, gateway.id)
-    return world.cloud.routers.get(MEMBER, vpc.id), table
-
-
-def test_an_internet_gateway_gives_a_route_and_a_leg_that_translates_nothing() -> None:
-    world = a_world()
-
-    vpc, table = attached(world)
-
-    assert vpc.gateway is not None
-    assert not vpc.gateway.enable_snat
-    (route,) = world.cloud.routes.find(MEMBER, {"target": [str(table.internet_gateway_id)]})[-1:]
-    assert isinstance(route, Route)
-    assert (str(route.destination), route.kind) == ("0.0.0.0/0", HopKind.INTERNET_GATEWAY)
-    with pytest.raises(FixedRouteError):
-        world.cloud.routes.delete(MEMBER, route.id)
-
-
-@pytest.mark.covers("H145")
-def test_an_internet_gateway_stays_while_floating_ips_need_it() -> None:
-    world = a_world()
-    vpc, table = attached(world)
-    subnet = a_vpc_subnet(world, vpc)
-    port = a_port(world, network_of(world, subnet))
-    assert vpc.gateway is not None
-    floating_ip = world.cloud.floating_ips.create(
-        MEMBER, FloatingIpDraft(floating_network_id=vpc.gateway.network_id, port_id=port.id)
-    )
-
-    with pytest.raises(InUseError, match=floating_ip.id):
-        world.cloud.route_tables.detach(MEMBER, table.id)
-    world.cloud.floating_ips.delete(MEMBER, floating_ip.id)
-    world.cloud.route_tables.detach(MEMBER, table.id)
-
-    assert world.cloud.routers.get(MEMBER, vpc.id).gateway is None
-    assert all(isinstance(one, LocalRoute) for one in world.cloud.routes.find(MEMBER))
-
-
-def test_a_vpc_made_on_an_external_network_has_a_way_out_that_goes_with_it() -> None:
-    world = a_world()
-    external = an_external_network(world)
-    draft = VpcDraft(name="vpc", cidrs=prefixes("10.0.0.0/16"), external_network_id=external.id)
-
-    vpc = world.cloud.vpcs.create(MEMBER, draft)
-
-    assert len(world.cloud.internet_gateways.find(MEMBER)) == 1
-    world.cloud.vpcs.delete(MEMBER, RouterId(vpc.id))
-    assert world.cloud.internet_gateways.find(MEMBER) == []
-    assert world.cloud.vpcs.find(MEMBER, {"external": ["true"]}) == [external]
-
-
-def test_a_nat_gateway_holds_its_floating_ip_and_the_routes_to_it_hold_the_gateway() -> None:
-    world = a_world()
-    vpc = a_vpc(world)
-    subnet = a_vpc_subnet(world, vpc)
-    external = an_external_network(world)
-    floating_ip = world.cloud.floating_ips.create(
-        MEMBER, FloatingIpDraft(floating_network_id=external.id)
-    )
-    draft = NatGatewayDraft(
-        name="nat", router_id=vpc.id, subnet_id=subnet.id, floating_ip_id=floating_ip.id
-    )
-
-    gateway = world.cloud.nat_gateways.create(MEMBER, draft)
-    route = a_route(world, default_table(world, vpc), "0.0.0.0/0", NextHop(target=gateway.id))
-
-    assert route.kind is HopKind.NAT_GATEWAY
-    with pytest.raises(InUseError):
-        world.cloud.floating_ips.delete(MEMBER, floating_ip.id)
-    with pytest.raises(InUseError):
-        world.cloud.nat_gateways.create(MEMBER, draft)
-    with pytest.raises(GatewayRoutesError) as refusal:
-        world.cloud.nat_gateways.delete(MEMBER, gateway.id)
-    assert [one.id for one in refusal.value.blockers] == [route.id]
-    with pytest.raises(VpcSubnetInUseError, match=gateway.id):
-        world.cloud.vpc_subnets.delete(MEMBER, subnet.id)
-    world.cloud.routes.delete(MEMBER, route.id)
-    world.cloud.nat_gateways.delete(MEMBER, gateway.id)
-    world.cloud.floating_ips.delete(MEMBER, floating_ip.id)
 
 
 def test_a_reader_changes_nothing_and_a_stranger_sees_nothing() -> None:

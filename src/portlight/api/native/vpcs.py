@@ -71,6 +71,7 @@ VPCS: Resource[AnyVpc, RouterId, VpcDraft, VpcDraft] = Resource(
     change=VpcDraft,
     use=lambda cloud: cloud.vpcs,
     render=_render_vpcs,
+    title="native_vpc",
 )
 
 
@@ -128,6 +129,7 @@ ROUTES: Resource[AnyRoute, RouteId, RouteDraft, RouteDraft] = Resource(
     change=RouteDraft,
     use=lambda cloud: cloud.routes,
     render=_render_routes,
+    title="native_route",
     where={"route_table_id": "route_table_id"},
 )
 

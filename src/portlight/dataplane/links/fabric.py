@@ -22,10 +22,10 @@ from portlight.dataplane.namespaces import (
     attach_name,
     create_namespace,
     delete_namespace,
+    do_inside,
     namespace_exists,
     namespace_inode,
     namespace_path,
-    do_inside,
     write_sysctls,
 )
 from portlight.dataplane.netlink import BoundedNetNS

@@ -92,14 +92,9 @@ def public_address(address: IPv4Address, plan: PublicAddressPlan) -> PublicAddre
             ("sources", f"{plan.private} : {address}"),
             ("private", f"{plan.private}"),
         }
-    elements |= {
-        (
-            "forwardings",
-            f"{address} . {_PROTOCOLS[one.protocol]} . {one.external_port} : "
-            f"{one.address} . {one.port}",
-        )
-        for one in plan.forwardings
-    }
+    for one in plan.forwardings:
+        outer = f"{address} . {_PROTOCOLS[one.protocol]} . {one.external_port}"
+        elements.add(("forwardings", f"{outer} : {one.address} . {one.port}"))
     return PublicAddress(ifname=plan.ifname, elements=frozenset(elements), cuts=plan.cuts)
 
 

@@ -17,6 +17,7 @@ from portlight.values.addresses import MacAddress, parse_mac
 
 PROTOCOL = 80
 """Our own route protocol: by it our routes and rules are known."""
+_LOOPBACK = "lo"
 PUBLIC_LABEL = ":p"
 """Ends the label of an address that stands for another one."""
 
@@ -26,7 +27,7 @@ class RouterLink:
     """A link of a router, as the kernel shows it."""
 
     ifname: str
-    mac: MacAddress | None
+    mac: MacAddress
     mtu: int
     up: bool
     addresses: frozenset[str]
@@ -123,7 +124,7 @@ def _read_links(namespace: str) -> list[RouterLink]:
     return [
         _link(entry)
         for entry in ask_ip(namespace, "address", "show")
-        if entry.get("link_type") == "ether"
+        if entry["ifname"] != _LOOPBACK
     ]
 
 
@@ -137,7 +138,7 @@ def _link(entry: Any) -> RouterLink:  # noqa: ANN401 -- the JSON of ip(8)
             plain.add(text)
     return RouterLink(
         ifname=entry["ifname"],
-        mac=parse_mac(entry["address"]) if "address" in entry else None,
+        mac=parse_mac(entry["address"]),
         mtu=entry["mtu"],
         up="UP" in entry["flags"],
         addresses=frozenset(plain),

@@ -328,6 +328,7 @@ class MirrorWay(msgspec.Struct, frozen=True, kw_only=True):
     no_target: CopyCount
     refused: CopyCount
     failed: CopyCount
+    overload: CopyCount
 
 
 class MirrorCounters(msgspec.Struct, frozen=True, kw_only=True):

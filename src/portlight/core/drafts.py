@@ -124,6 +124,7 @@ class PortDraft:
     """Merged by name and IP version with those that the port has."""
     propagate_uplink_status: bool | Unset = UNSET
     binding_profile: str | Unset = UNSET
+    dns_name: str | Unset = UNSET
     host: str | Unset = UNSET
 
 

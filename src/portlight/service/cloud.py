@@ -91,8 +91,6 @@ class Cloud:
         """
         self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
         self.foreign_identity = foreign
-        self.answers_at_once = store.is_near and foreign is None
-        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
         self.authenticate_token = (foreign or self.identity).authenticate_token
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
@@ -120,6 +118,11 @@ class Cloud:
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
         self.notice_commits = self._do.notice
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
+        return self._do.is_near and self.foreign_identity is None
 
     def shared_with(self, caller: Caller, kind: type[Owned]) -> frozenset[str]:
         """Return the ids of the things of a kind that are shared with the caller's project."""

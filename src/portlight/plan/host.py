@@ -194,6 +194,8 @@ class InstancePlan:
     """Restart the guest when it grows."""
     renewals: int = 0
     """Make the guest's DHCP clients renew when it grows."""
+    policy_routing: bool = True
+    """With several interfaces, the guest routes by source."""
     ports: tuple[int, ...]
     """Port numbers in interface order."""
 

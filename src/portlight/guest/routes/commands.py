@@ -9,7 +9,7 @@ from typing import Final
 
 from portlight.guest.arguments import Commands
 from portlight.guest.guard.confirm import DEFAULT_SECONDS
-from portlight.guest.routes.changes import restore, start, start_undo
+from portlight.guest.routes.changes import load_intent, restore, start, start_undo
 from portlight.guest.routes.checks.all import find_faults
 from portlight.guest.routes.follow import follow, switch_policy
 from portlight.guest.routes.remedies import (
@@ -20,9 +20,10 @@ from portlight.guest.routes.remedies import (
 from portlight.guest.routes.render_command import add_render
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
 from portlight.guest.routes.snapshot import read_snapshot
-from portlight.guest.routes.telling import OK, REFUSED, telling
 
 _PROC: Final = Path("/proc/net")
+OK: Final = 0
+REFUSED: Final = 1
 
 
 def add_commands(commands: Commands) -> None:
@@ -37,7 +38,7 @@ def _add_show(verbs: Commands) -> None:
     show = verbs.add_parser("show", help="the routing table, as `route -n` prints it")
     show.add_argument("-6", "--ipv6", action="store_true", help="IPv6, as `route -6 -n`")
     show.add_argument("--json", action="store_true")
-    show.set_defaults(run=telling(_show))
+    show.set_defaults(run=_show)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -62,7 +63,7 @@ def _add_check(verbs: Commands) -> None:
         help="says which addresses are virtual IPs (default: %(default)s)",
     )
     check.add_argument("--json", action="store_true")
-    check.set_defaults(run=telling(_check))
+    check.set_defaults(run=_check)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -86,7 +87,7 @@ def _add_fix(verbs: Commands) -> None:
     fix.add_argument("--keep", default="", help="the interface whose default gateway stays")
     fix.add_argument("--preview", action="store_true", help="print the commands, change nothing")
     _add_seconds(fix)
-    fix.set_defaults(run=telling(_fix))
+    fix.set_defaults(run=_fix)
 
 
 def _add_seconds(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +134,7 @@ def _say(change: int, seconds: float) -> None:
 def _add_undo(verbs: Commands) -> None:
     undo = verbs.add_parser("undo", help="take the last change of routes back")
     _add_seconds(undo)
-    undo.set_defaults(run=telling(_undo))
+    undo.set_defaults(run=_undo)
 
 
 def _undo(arguments: argparse.Namespace) -> int:
@@ -147,12 +148,15 @@ def _undo(arguments: argparse.Namespace) -> int:
 
 def _add_restore(verbs: Commands) -> None:
     parser = verbs.add_parser("restore", help="apply the confirmed remedies anew; for the boot")
-    parser.set_defaults(run=telling(_restore))
+    parser.add_argument("--follow", action="store_true", help="stay, if they are to be followed")
+    parser.set_defaults(run=_restore)
 
 
-def _restore(_: argparse.Namespace) -> int:
+def _restore(arguments: argparse.Namespace) -> int:
     for command in restore():
         print(shlex.join(command))
+    if arguments.follow and "policy-routing" in load_intent().kinds:
+        follow()
     return OK
 
 
@@ -164,7 +168,7 @@ def _add_policy(verbs: Commands) -> None:
     policy.add_argument(
         "--follow", action="store_true", help="stay, and follow addresses and routes"
     )
-    policy.set_defaults(run=telling(_policy))
+    policy.set_defaults(run=_policy)
 
 
 def _policy(arguments: argparse.Namespace) -> int:

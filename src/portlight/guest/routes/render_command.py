@@ -8,7 +8,6 @@ from portlight.guest.routes.persistent.config import RenderedFile, interface_con
 from portlight.guest.routes.persistent.formats import RENDERERS, detect_format
 from portlight.guest.routes.remedies import RemedyError
 from portlight.guest.routes.snapshot import read_snapshot
-from portlight.guest.routes.telling import OK, telling
 
 
 def add_render(verbs: Commands) -> None:
@@ -25,7 +24,7 @@ def add_render(verbs: Commands) -> None:
     render.add_argument(
         "--out", type=Path, metavar="DIR", help="write below this folder (/ is this server)"
     )
-    render.set_defaults(run=telling(_render))
+    render.set_defaults(run=_render)
 
 
 def _render(arguments: argparse.Namespace) -> int:
@@ -44,7 +43,7 @@ def _render(arguments: argparse.Namespace) -> int:
     wanted = [one for one in configs if one.name in (arguments.interface or known)]
     for file in RENDERERS[chosen](wanted):
         write_or_print(file, arguments.out)
-    return OK
+    return 0
 
 
 def write_or_print(file: RenderedFile, out: Path | None) -> None:

@@ -6,7 +6,6 @@ from portlight.guest.routes.persistent.config import InterfaceConfig, RenderedFi
 from portlight.guest.routes.values import FAMILIES, MAIN_TABLE, Route
 
 
-
 def render_networkmanager(configs: Iterable[InterfaceConfig]) -> tuple[RenderedFile, ...]:
     """Return the keyfiles; NetworkManager ignores one that others may read."""
     return tuple(
@@ -59,7 +58,7 @@ def _method(config: InterfaceConfig, family: int) -> str:
 def _route(route: Route) -> str:
     gateway = route.hops[0].gateway
     if route.metric:
-        return f"{route.destination},{gateway or ""},{route.metric}"
+        return f"{route.destination},{gateway or ''},{route.metric}"
     return f"{route.destination},{gateway}" if gateway else str(route.destination)
 
 

@@ -73,8 +73,9 @@ struct port_entry {
 _Static_assert(sizeof(struct port_entry) == 40, "port_entry");
 
 enum forwarding_flag {
-	FORWARDING_SERVICE = 1,	/* our DHCP server or router: may send what guests must not */
+	FORWARDING_DHCP = 1,	/* our DHCP server: it may send what guests must not */
 	FORWARDING_LEARNED = 2,	/* virtual MAC, written by from_port on an accepted claim */
+	FORWARDING_ROUTER = 4,	/* a router of ours: it may advertise itself */
 };
 
 /* Map `forwarding`: where a MAC of a network lives on this host. */
@@ -90,6 +91,39 @@ struct forwarding_entry {
 	__u32 flags;		/* enum forwarding_flag */
 };
 _Static_assert(sizeof(struct forwarding_entry) == 8, "forwarding_entry");
+
+/* Map `router_legs`: the MAC of a router in a network (struct forwarding_key) -> what its packets
+ * from there follow.
+ */
+struct router_leg {
+	__u32 table;
+};
+_Static_assert(sizeof(struct router_leg) == 4, "router_leg");
+
+/* Map `shortcuts`, LPM trie: what is routed into a network of the same router, without asking it.
+ * A longer prefix that leads elsewhere has an entry with network 0.
+ */
+struct shortcut_key {
+	__u32 prefixlen;
+	__u32 table;
+	__u8 address[16];
+};
+_Static_assert(sizeof(struct shortcut_key) == 24, "shortcut_key");
+
+struct shortcut {
+	__u32 network;		/* 0: the router decides */
+	__u8 router_mac[6];	/* in that network */
+	__u16 pad;
+};
+_Static_assert(sizeof(struct shortcut) == 12, "shortcut");
+
+/* Map `stations`: who has an address in a network (struct virtual_ip_key), on this host. */
+struct station {
+	__u32 ifindex;		/* host end of the link */
+	__u8 mac[6];
+	__u16 pad;
+};
+_Static_assert(sizeof(struct station) == 12, "station");
 
 enum binding_kind {
 	BINDING_MAC = 1,	/* the port may use this MAC, but no address was found */

@@ -15,6 +15,7 @@ from portlight.agent.family import Driver, Family
 from portlight.dataplane.bpf.mirror_tables import way_entries
 from portlight.dataplane.bpf.port_table import port_attachments
 from portlight.dataplane.bpf.programs import FROM_PORT, MIRROR, TO_PORT, ensure_bpffs, load_programs
+from portlight.dataplane.bpf.shortcut_tables import station_entries
 from portlight.dataplane.bpf.tables import Tables
 from portlight.dataplane.dhcp.driver import DhcpDriver
 from portlight.dataplane.dhcp.render import DhcpServer, render_server
@@ -45,6 +46,9 @@ DEVICES = (
     "links",
     "ports",
     "virtual_ips",
+    "stations",
+    "shortcuts",
+    "router_legs",
     "mirror_device",
     "mirror_ways",
     "dhcp",
@@ -84,6 +88,9 @@ class Host:
             "bindings": lambda plan: dict.fromkeys(plan.bindings),
             "ports": lambda plan: port_attachments(plan, self._links.indexes()),
             "virtual_ips": lambda plan: plan.virtual_ips,
+            "stations": lambda plan: station_entries(plan, self._links.indexes()),
+            "shortcuts": lambda plan: plan.shortcuts,
+            "router_legs": lambda plan: plan.router_legs,
             "mirror_sources": lambda plan: plan.mirror_sources,
             "mirror_device": lambda plan: (
                 {MIRROR_DEVICE: MirrorDevice()} if plan.mirror_sources else {}
@@ -118,6 +125,9 @@ class Host:
             "bindings": self.tables.bindings,
             "ports": self.tables.ports,
             "virtual_ips": self.tables.virtual_ips,
+            "stations": self.tables.stations,
+            "shortcuts": self.tables.shortcuts,
+            "router_legs": self.tables.router_legs,
             "mirror_sources": self.tables.mirror_sources,
             "mirror_device": MirrorDeviceDriver(
                 self.fabric,

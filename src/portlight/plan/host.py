@@ -15,6 +15,13 @@ from portlight.plan.routers import (
     RouterPlan,
     UplinkPlan,
 )
+from portlight.plan.shortcuts import (
+    RouterLegKey,
+    ShortcutKey,
+    ShortcutPlan,
+    StationKey,
+    StationPlan,
+)
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
 from portlight.values.ids import InstanceId, PortId
 
@@ -202,6 +209,10 @@ class HostPlan:
     virtual_ips: Mapping[tuple[int, IpAddress], VirtualIpPlan] = field(default_factory=dict)
     mirror_sources: Mapping[int, MirrorSourcePlan] = field(default_factory=dict)
     mirror_ways: Mapping[tuple[int, int], MirrorWayPlan] = field(default_factory=dict)
+    router_legs: Mapping[RouterLegKey, int] = field(default_factory=dict)
+    """The table that packets to a router's MAC follow."""
+    shortcuts: Mapping[ShortcutKey, ShortcutPlan] = field(default_factory=dict)
+    stations: Mapping[StationKey, StationPlan] = field(default_factory=dict)
     dhcp: Mapping[int, DhcpPlan] = field(default_factory=dict)
     """By network number."""
     instances: Mapping[InstanceId, InstancePlan] = field(default_factory=dict)

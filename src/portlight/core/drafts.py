@@ -116,6 +116,7 @@ class PortDraft:
     """Why it is off."""
     port_security_seconds: int | Unset | None = UNSET
     """After how long it comes on again; None: never."""
+    source_destination_check: bool | Unset = UNSET
     admin_state_up: bool | Unset = UNSET
     device_id: str | Unset = UNSET
     device_owner: str | Unset = UNSET

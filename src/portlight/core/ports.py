@@ -61,6 +61,7 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
         allowed_address_pairs=given(draft.allowed_address_pairs, ()),
         security_groups=_sorted_groups(parts.security_groups),
         port_security_enabled=secured,
+        source_destination_check=given(draft.source_destination_check, default=True),
         opening=opening_of(None, draft, enabled=secured, now=birth.now),
         admin_state_up=given(draft.admin_state_up, default=True),
         device_id=given(draft.device_id, ""),
@@ -91,6 +92,9 @@ def change_port(port: Port, draft: PortDraft, *, parts: PortParts, now: float) -
         allowed_address_pairs=given(draft.allowed_address_pairs, port.allowed_address_pairs),
         security_groups=_sorted_groups(parts.security_groups),
         port_security_enabled=secured,
+        source_destination_check=given(
+            draft.source_destination_check, port.source_destination_check
+        ),
         opening=opening_of(port, draft, enabled=secured, now=now),
         admin_state_up=given(draft.admin_state_up, port.admin_state_up),
         device_id=given(draft.device_id, port.device_id),

@@ -34,7 +34,11 @@ from portlight.service import (
     port_security,
     ports,
     quotas,
+    routes,
     virtual_ips,
+    vpc_kinds,
+    vpc_subnets,
+    vpcs,
 )
 from portlight.service.availability import availabilities
 from portlight.service.caller import Caller
@@ -75,7 +79,7 @@ _SYSTEM = Caller(
 class Cloud:
     """A collection for each kind (`service/kinds.py`), and the verbs that only some kinds have."""
 
-    def __init__(  # noqa: PLR0913 -- all that comes from outside, each by its name
+    def __init__(  # noqa: PLR0913, PLR0915 -- all that comes from outside; a line for each kind
         self,
         *,
         store: Store,
@@ -112,6 +116,13 @@ class Cloud:
         self.routers = kinds_routing.Routers(self._do, kinds_routing.ROUTERS)
         self.floating_ips = kinds_routing.FloatingIps(self._do, kinds_routing.FLOATING_IPS)
         self.port_forwardings = Collection(self._do, kinds_routing.PORT_FORWARDINGS)
+        self.vpcs = vpcs.Vpcs(self._do, vpc_kinds.VPCS)
+        self.vpc_subnets = vpc_subnets.VpcSubnets(self._do, vpc_kinds.VPC_SUBNETS)
+        self.route_tables = vpc_kinds.RouteTables(self._do, vpc_kinds.ROUTE_TABLES)
+        self.routes = routes.Routes(self._do, vpc_kinds.ROUTES)
+        self.internet_gateways = Collection(self._do, vpc_kinds.INTERNET_GATEWAYS)
+        self.nat_gateways = Collection(self._do, vpc_kinds.NAT_GATEWAYS)
+        self.peerings = vpc_kinds.Peerings(self._do, vpc_kinds.PEERINGS)
         self._clock = clock
         self._notebook = counters.Notebook()
         self._attendance = hosts.Attendance()

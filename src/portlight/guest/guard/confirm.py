@@ -25,7 +25,7 @@ from portlight.guest.guard.journal import (
     Step,
     write_durably,
 )
-from portlight.guest.guard.watch import start_watchers, watch_lock
+from portlight.guest.guard.watch import start_watchers
 
 DEFAULT_SECONDS: Final = 60.0
 _STEP_SECONDS: Final = 30.0
@@ -111,7 +111,7 @@ def rearm(*, folder: Path | None = None) -> tuple[Record, ...]:
         return ()
     touched = []
     with journal.locked():
-        lost = [one for one in journal.records() if _is_lost(journal, one)]
+        lost = [one for one in journal.unended() if _is_lost(journal, one)]
         for record in lost:
             if record.state is State.CONFIRMING:
                 touched.append(_finish(journal, record))
@@ -132,7 +132,7 @@ def remaining(record: Record) -> float:
 def is_watched(journal: Journal, record: Record) -> bool:
     """Whether a watcher of this change lives."""
     try:
-        with watch_lock(journal, record.id).open("rb") as file:
+        with journal.mark(record.id).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -200,7 +200,6 @@ def _failure_of(step: Step) -> str:
 def _end(journal: Journal, record: Record, state: State, note: str) -> Record:
     ended = replace(record, state=state, note=note, ended_at=wall_clock())
     journal.save(ended)
-    watch_lock(journal, record.id).unlink(missing_ok=True)
     return ended
 
 

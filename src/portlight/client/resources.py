@@ -97,6 +97,7 @@ class Port(Described, frozen=True, kw_only=True):
     port_security_enabled: bool
     port_security_reason: str
     port_security_until: str | None
+    source_destination_check: bool
     admin_state_up: bool
     status: str
     device_id: str

@@ -54,8 +54,11 @@ class DhcpHost:
     port_number: int
     mac: MacAddress
     hostname: str
+    """What the guest is told that it is called."""
     addresses: tuple[IpAddress, ...]
     options: tuple[DhcpOption, ...] = ()
+    names: tuple[tuple[IpAddress, str], ...] = ()
+    """How each address is called in the domain; a name that ends with a dot is a whole one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

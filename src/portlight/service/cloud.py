@@ -34,7 +34,11 @@ from portlight.service import (
     port_security,
     ports,
     quotas,
+    routes,
     virtual_ips,
+    vpc_kinds,
+    vpc_subnets,
+    vpcs,
 )
 from portlight.service.availability import availabilities
 from portlight.service.caller import Caller
@@ -75,7 +79,7 @@ _SYSTEM = Caller(
 class Cloud:
     """A collection for each kind (`service/kinds.py`), and the verbs that only some kinds have."""
 
-    def __init__(  # noqa: PLR0913 -- all that comes from outside, each by its name
+    def __init__(  # noqa: PLR0913, PLR0915 -- all that comes from outside; a line for each kind
         self,
         *,
         store: Store,
@@ -91,8 +95,6 @@ class Cloud:
         """
         self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
         self.foreign_identity = foreign
-        self.answers_at_once = store.is_near and foreign is None
-        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
         self.authenticate_token = (foreign or self.identity).authenticate_token
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
@@ -114,12 +116,24 @@ class Cloud:
         self.routers = kinds_routing.Routers(self._do, kinds_routing.ROUTERS)
         self.floating_ips = kinds_routing.FloatingIps(self._do, kinds_routing.FLOATING_IPS)
         self.port_forwardings = Collection(self._do, kinds_routing.PORT_FORWARDINGS)
+        self.vpcs = vpcs.Vpcs(self._do, vpc_kinds.VPCS)
+        self.vpc_subnets = vpc_subnets.VpcSubnets(self._do, vpc_kinds.VPC_SUBNETS)
+        self.route_tables = vpc_kinds.RouteTables(self._do, vpc_kinds.ROUTE_TABLES)
+        self.routes = routes.Routes(self._do, vpc_kinds.ROUTES)
+        self.internet_gateways = Collection(self._do, vpc_kinds.INTERNET_GATEWAYS)
+        self.nat_gateways = Collection(self._do, vpc_kinds.NAT_GATEWAYS)
+        self.peerings = vpc_kinds.Peerings(self._do, vpc_kinds.PEERINGS)
         self._clock = clock
         self._notebook = counters.Notebook()
         self._attendance = hosts.Attendance()
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
         self.notice_commits = self._do.notice
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
+        return self._do.is_near and self.foreign_identity is None
 
     def shared_with(self, caller: Caller, kind: type[Owned]) -> frozenset[str]:
         """Return the ids of the things of a kind that are shared with the caller's project."""

@@ -98,6 +98,11 @@ DROP_ADDRESS = Statement(
     )
 )
 INSERT_LOOKUP = Statement(insert(_lookups))
+LOOKUP_VALUES = Statement(
+    select(_lookups.c.value)
+    .distinct()
+    .where(_lookups.c.kind == bindparam("of_kind"), _lookups.c.key == bindparam("of_key"))
+)
 DELETE_LOOKUP = Statement(
     delete(_lookups).where(
         _lookups.c.kind == bindparam("of_kind"),

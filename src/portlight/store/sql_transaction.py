@@ -80,6 +80,10 @@ class SqlReading:
         row = self._session.first(queries.number(SHAPES[kind].table, search.keys), search.values)
         return int(row[0]) if row else 0
 
+    def values(self, kind: type[object], key: str) -> frozenset[str]:
+        place = {"of_kind": SHAPES[kind].table, "of_key": key}
+        return frozenset(row[0] for row in self._session.rows(queries.LOOKUP_VALUES, place))
+
     def used(self, kind: type[object], project_id: ProjectId) -> int:
         key = {"of_kind": SHAPES[kind].table, "of_project": project_id}
         row = self._session.first(queries.USED, key)

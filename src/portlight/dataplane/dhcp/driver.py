@@ -26,6 +26,9 @@ from portlight.dataplane.namespaces import (
 from portlight.dataplane.processes import ProcessMark, kill_and_wait, mark_of
 from portlight.plan.delta import Delta
 
+_WATCHED = ("options", "names", "hosts")
+"""The folders that a server watches, in the order of writing: no host is answered without its own
+options."""
 _START_ATTEMPTS = 10
 _START_PAUSE_SECONDS = 0.02
 
@@ -36,8 +39,9 @@ class _Written:
 
     stamp: tuple[int, ...]
     config: str
-    hosts: frozenset[str]
     options: frozenset[str]
+    names: frozenset[str]
+    hosts: frozenset[str]
 
 
 class DhcpDriver:
@@ -82,18 +86,19 @@ class DhcpDriver:
             config=files.config,
             hosts=files.hosts,
             options=files.options,
+            names=files.names,
             addresses=addresses or frozenset(),
             intact=whole,
         )
 
     def _files(self, number: int) -> _Written:
         folder = self._names.dhcp_folder(number)
-        paths = [folder / name for name in ("dnsmasq.conf", "hosts", "options")]
+        paths = [folder / name for name in ("dnsmasq.conf", *_WATCHED)]
         stamp = tuple(_stamp(path) for path in paths)
         known = self._written.get(number)
         if known is None or known.stamp != stamp:
-            config, hosts, options = paths
-            known = _Written(stamp, _text(config), _lines(hosts), _lines(options))
+            config, *watched = paths
+            known = _Written(stamp, _text(config), *map(_lines, watched))
             self._written[number] = known
         return known
 
@@ -120,9 +125,8 @@ class DhcpDriver:
             _write_all(folder, wanted)
             self._restart(name, folder)
         else:
-            # Options first: a host is never answered without its own.
-            _add_lines(folder / "options", wanted.options - before.options)
-            _add_lines(folder / "hosts", wanted.hosts - before.hosts)
+            for watched, lines in _lines_by_folder(wanted).items():
+                _add_lines(folder / watched, lines - _lines_by_folder(before)[watched])
 
     def _usable_room(self, number: int, process: ProcessMark | None) -> ServerRoom:
         """Return the door into the namespace, whose name leads to it again."""
@@ -186,7 +190,13 @@ def _needs_restart(before: DhcpServer, wanted: DhcpServer) -> bool:
         before.config != wanted.config
         or not before.hosts <= wanted.hosts
         or not before.options <= wanted.options
+        or not before.names <= wanted.names
     )
+
+
+def _lines_by_folder(server: DhcpServer) -> Mapping[str, frozenset[str]]:
+    """Return the lines of each watched folder, in the order of writing."""
+    return dict(zip(_WATCHED, (server.options, server.names, server.hosts), strict=True))
 
 
 def _process_elsewhere(process: ProcessMark | None, room: ServerRoom) -> bool:
@@ -249,7 +259,7 @@ def _add_lines(folder: Path, lines: frozenset[str]) -> None:
 
 def _write_all(folder: Path, wanted: DhcpServer) -> None:
     """Write everything anew, one file in each watched folder."""
-    for name, lines in (("hosts", wanted.hosts), ("options", wanted.options)):
+    for name, lines in _lines_by_folder(wanted).items():
         watched = folder / name
         watched.mkdir(exist_ok=True)
         for path in watched.iterdir():

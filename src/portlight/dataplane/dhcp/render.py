@@ -1,8 +1,8 @@
 """What a network's dnsmasq reads: its configuration, its hosts and their options.
 
-Pure. Hosts and their options may be added while the server runs; every other change restarts it.
-A lease hangs on the port, never on the clock: every known MAC has its addresses written down, and
-an unknown one gets nothing.
+Pure. Hosts, their options and their names may be added while the server runs; every other change
+restarts it. A lease hangs on the port, never on the clock: every known MAC has its addresses
+written down, and an unknown one gets nothing.
 """
 
 from collections.abc import Iterator
@@ -38,6 +38,8 @@ class DhcpServer:
     """One line for each host and subnet."""
     options: frozenset[str]
     """One line for each option of a single host."""
+    names: frozenset[str]
+    """One line for each address that has a name, as in a hosts file."""
     addresses: frozenset[str]
     """Its own addresses with prefix lengths."""
     intact: bool = True
@@ -50,6 +52,7 @@ def render_server(plan: DhcpPlan, folder: Path) -> DhcpServer:
         config=render_config(plan, folder),
         hosts=frozenset(line for host in plan.hosts for line in _host_lines(plan, host)),
         options=frozenset(line for host in plan.hosts for line in _option_lines(host)),
+        names=frozenset(line for host in plan.hosts for line in _name_lines(plan, host)),
         addresses=frozenset(f"{address}/{length}" for address, length in plan.addresses),
     )
 
@@ -76,6 +79,8 @@ def render_config(plan: DhcpPlan, folder: Path) -> str:
         f"dhcp-duid={_DUID_ENTERPRISE},{plan.mac}",
         f"dhcp-hostsdir={folder / 'hosts'}",
         f"dhcp-optsdir={folder / 'options'}",
+        # Answered whether or not the guest has asked for its address since the last restart.
+        f"hostsdir={folder / 'names'}",
         "quiet-dhcp",
         "quiet-dhcp6",
         "quiet-ra",
@@ -118,6 +123,17 @@ def _host_lines(plan: DhcpPlan, host: DhcpHost) -> Iterator[str]:
     if not seen:
         # Known all the same: options and stateless answers are for it.
         yield f"{host.mac},set:p{host.port_number}"
+
+
+def _name_lines(plan: DhcpPlan, host: DhcpHost) -> Iterator[str]:
+    """Yield one line for each address: the whole name, and the short one within the domain."""
+    for address, name in host.names:
+        if name.endswith("."):
+            yield f"{address} {name.removesuffix('.')}"
+        elif plan.domain:
+            yield f"{address} {name}.{plan.domain} {name}"
+        else:
+            yield f"{address} {name}"
 
 
 def _subnet_of(plan: DhcpPlan, address: IpAddress) -> int | None:

@@ -64,7 +64,9 @@ def test_a_session_is_back_within_a_second_after_the_timer(pair: GuestPair, tmp_
         changer.stdin.write(f"--confirm-within {SECONDS} {file}\n".encode())
         changer.stdin.flush()
         told = json.loads(changer.stdout.readline())
-        assert changer.stdout.readline() == b"0\n"
+        # On a machine with much to do the timer may run out before the command ends.
+        assert told["result"] in {"pending", "rolled back"}
+        changer.stdout.readline()
         record = pair.state / "changes" / f"{told['change']:06}.json"
         deadline = json.loads(record.read_text())["deadline"]
         late.append(session.first_after(deadline) - deadline)

@@ -7,6 +7,7 @@ one back takes back what came after it, the newest first; confirming one confirm
 import fcntl
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,19 @@ def begin(
         journal.save(record)
     _watch(journal, record.id)
     return record.id
+
+
+@contextmanager
+def applying(change: ChangeId, *, folder: Path | None = None) -> Iterator[None]:
+    """Hold the timer off while the change is applied; refuse when it has run out before.
+
+    Otherwise a slow server could be changed after it was rolled back, and stay so. Whoever is
+    killed in here lets go of the timer.
+    """
+    journal = Journal(folder)
+    with journal.locked():
+        _check_pending(_load(journal, change))
+        yield
 
 
 def amend(

@@ -47,8 +47,8 @@ class Change:
     after: str = ""
     """What people see as difference: the state as text, before and after."""
     files: tuple[KeptFile, ...] = ()
-    flows: str = ""
-    """Connections before the change, as `conntrack -L -o save` prints them; empty: unknown."""
+    flows: str | None = None
+    """Connections before the change, as `conntrack -L -o save` prints them."""
 
 
 class State(StrEnum):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from portlight.cli.guest import guest
 from portlight.cli.instance import execute, instance
 from portlight.cli.mirror import mirror
 from portlight.cli.nic import nic
@@ -75,6 +76,6 @@ def _open_session(ctx: click.Context, state: Path | None) -> None:
     ctx.obj = session
 
 
-for _command in (vpc, subnet, nic, vip, sg, mirror, instance, execute):
+for _command in (vpc, subnet, nic, vip, sg, mirror, instance, execute, guest):
     accept_state(_command)
     app.add_command(_command)

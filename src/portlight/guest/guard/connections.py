@@ -16,13 +16,8 @@ _TOOL_SECONDS: Final = 20.0
 _NAMES_OF_ORIGINAL: Final = frozenset(
     {"-s", "-d", "-p", "--sport", "--dport", "--icmp-type", "--icmp-code", "--icmp-id"}
 )
-_MIRRORED: Final = (
-    ("-s", "-q"),
-    ("-d", "-r"),
-    ("--sport", "--reply-port-dst"),
-    ("--dport", "--reply-port-src"),
-)
-"""Without translation the reply's ends are the original's, exchanged."""
+_TRANSLATION: Final = frozenset({"-n", "-g"})
+"""Another source, another destination."""
 
 Options = Mapping[str, str]
 
@@ -106,7 +101,7 @@ def _by_original(listing: str) -> dict[tuple[str, ...], str]:
 
 
 def _is_translated(options: Options) -> bool:
-    return any(options.get(one) != options.get(other, options.get(one)) for one, other in _MIRRORED)
+    return bool(_TRANSLATION & options.keys())
 
 
 def _conntrack(*arguments: str, stdin: str = "") -> str:

@@ -34,7 +34,7 @@ def guest(  # noqa: PLR0913 -- one for each option
     *,
     sudo: bool,
 ) -> None:
-    r"""Routes and firewall inside an instance, without lock-outs.
+    """Routes and firewall inside an instance, without lock-outs.
 
     AREA is a command of portlight-guest: iptables, ip6tables, firewall, routes, protect, sshguard.
 
@@ -42,7 +42,7 @@ def guest(  # noqa: PLR0913 -- one for each option
     portlight guest iptables web -A INPUT -p tcp --dport 22 -j ACCEPT
     portlight guest firewall web confirm
     portlight guest --ssh root@192.0.2.7 routes check
-    """
+    """  # noqa: D301 -- click's sign for lines that are to stay as they are
     if ssh is not None:
         raise click.exceptions.Exit(
             run_remotely(ssh, [area, *_plain(words)], sudo=sudo, options=options)

@@ -29,16 +29,16 @@ async def second_interface_answers(stage: Stage) -> None:
         return not await answered()
 
     await wait_until("the second interface answers", answered)
-    before = stage.drops(both[0][1].id, "spoofed_ipv4")
+    before = stage.drops(both[0][1].id, "spoofed_arp")
     _switch(stage, on=False)
     await wait_until("without routing by source it is silent", silent)
-    dropped = await stage.dropped_more(both[0][1].id, "spoofed_ipv4", before)
+    dropped = await stage.dropped_more(both[0][1].id, "spoofed_arp", before)
     _switch(stage, on=True)
     await wait_until("the second interface answers again", answered)
     stage.note(
         "a server with two interfaces and two gateways answers on the second one",
-        f"ping {address_of(second)} from {_OUTSIDE}: answered; without routing by source"
-        f" {dropped} replies left by the first interface and were dropped there: spoofed_ipv4",
+        f"ping {address_of(second)} from {_OUTSIDE}: answered; without routing by source the reply"
+        f" tried the first interface, whose port dropped {dropped} packets: spoofed_arp",
         held=dropped > 0,
     )
 

@@ -204,6 +204,7 @@ class Instance(Described, frozen=True, kw_only=True):
     status: str
     boot: int
     renewals: int
+    policy_routing: bool
     namespace: str
     init_pid: int | None
     interfaces: list[Interface]

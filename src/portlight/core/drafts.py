@@ -205,3 +205,4 @@ class InstanceDraft:
     tags: frozenset[str] | Unset = UNSET
     kind: InstanceKind = InstanceKind.NAMESPACE
     interfaces: tuple[InterfaceRequest, ...] = ()
+    policy_routing: bool | Unset = UNSET

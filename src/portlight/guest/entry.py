@@ -20,6 +20,7 @@ from portlight.guest.guard.sshguard_commands import add_protect, add_sshguard
 from portlight.guest.guard.watch import WatchError
 from portlight.guest.remote import run_remotely
 from portlight.guest.routes.commands import add_commands as add_routes
+from portlight.guest.routes.values import RoutesError
 
 AREAS: Final[tuple[Area, ...]] = (
     add_iptables,
@@ -28,7 +29,14 @@ AREAS: Final[tuple[Area, ...]] = (
     add_protect,
     add_sshguard,
 )
-_EXPECTED: Final = (ChangeError, FirewallError, WatchError, OSError, subprocess.SubprocessError)
+_EXPECTED: Final = (
+    ChangeError,
+    FirewallError,
+    RoutesError,
+    WatchError,
+    OSError,
+    subprocess.SubprocessError,
+)
 _REFUSED: Final = 1
 
 

@@ -195,6 +195,8 @@ class InstancePlan:
     """Restart the guest when it grows."""
     renewals: int = 0
     """Make the guest's DHCP clients renew when it grows."""
+    policy_routing: bool = True
+    """With several interfaces, the guest routes by source."""
     ports: tuple[int, ...]
     """Port numbers in interface order."""
 
@@ -223,7 +225,7 @@ class HostPlan:
     uplinks: Mapping[int, UplinkPlan] = field(default_factory=dict)
     routers: Mapping[int, RouterPlan] = field(default_factory=dict)
     router_revisions: Mapping[int, int] = field(default_factory=dict)
-    """Of the routers that users made; the others of `routers` are NAT gateways."""
+    """Of every router that users made, here or not; the others of `routers` are NAT gateways."""
     peerings: Mapping[int, PeeringPlan] = field(default_factory=dict)
     routes: Mapping[RouteKey, RoutePlan] = field(default_factory=dict)
     public_addresses: Mapping[PublicAddressKey, PublicAddressPlan] = field(default_factory=dict)

@@ -5,7 +5,7 @@ restarts it. A lease hangs on the port, never on the clock: every known MAC has 
 written down, and an unknown one gets nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -25,6 +25,8 @@ _RANGE_MODE = {
     "dhcpv6-stateless": "ra-stateless",
     "dhcpv6-stateful": "static",
 }
+_SILENT_RANGE_MODE = {"dhcpv6-stateless": "static", "dhcpv6-stateful": "static"}
+"""Where a router advertises: any other mode would make dnsmasq advertise as well."""
 _MICROSOFT_ROUTES = 249
 _IPV6 = 6
 
@@ -59,6 +61,7 @@ def render_server(plan: DhcpPlan, folder: Path) -> DhcpServer:
 
 def render_config(plan: DhcpPlan, folder: Path) -> str:
     """Return the part that needs a restart when it changes."""
+    modes = _RANGE_MODE if plan.advertises else _SILENT_RANGE_MODE
     lines = [
         "no-resolv",
         "no-hosts",
@@ -87,12 +90,12 @@ def render_config(plan: DhcpPlan, folder: Path) -> str:
         *([f"domain={plan.domain}"] if plan.domain else ()),
         *(f"dhcp-option={line}" for line in _subnet_option_lines(plan)),
         *(
-            _range(index, subnet)
+            _range(index, subnet, modes)
             for index, subnet in enumerate(plan.subnets)
-            if subnet.cidr.version != _IPV6 or subnet.ipv6_mode in _RANGE_MODE
+            if subnet.cidr.version != _IPV6 or subnet.ipv6_mode in modes
         ),
     ]
-    if any(subnet.ipv6_mode in _RANGE_MODE for subnet in plan.subnets):
+    if plan.advertises and any(subnet.ipv6_mode in _RANGE_MODE for subnet in plan.subnets):
         # Lifetime 0: this server is no router, it only says how to get an address.
         lines += [
             "enable-ra",
@@ -101,11 +104,11 @@ def render_config(plan: DhcpPlan, folder: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _range(index: int, subnet: DhcpSubnet) -> str:
+def _range(index: int, subnet: DhcpSubnet, modes: Mapping[str, str]) -> str:
     first = subnet.cidr.network_address
     if isinstance(subnet.cidr, IPv4Network):
         return f"dhcp-range=set:s{index},{first},static,{subnet.cidr.netmask},{LEASE_SECONDS}"
-    mode = _RANGE_MODE[subnet.ipv6_mode or ""]
+    mode = modes[subnet.ipv6_mode or ""]
     return f"dhcp-range=set:s{index},{first},{mode},{subnet.cidr.prefixlen},{LEASE_SECONDS}"
 
 

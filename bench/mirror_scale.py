@@ -105,10 +105,11 @@ def one_switch(cloud: Deployment, session: str, collector: Guest) -> float:
     """Enable the session, wait for its first copy, disable it again."""
     path = f"/mirror-sessions/{session}"
     watcher = collector.start("tcpdump", "-n", "-tt", "-l", "-c1", "-i", "eth0", "udp port 4789")
-    time.sleep(0.5)
+    assert watcher.stdout is not None
+    while "listening" not in line_of(watcher.stdout):
+        pass
     cloud.native("PUT", path, {"mirror_session": {"enabled": True}})
     answered = time.time()
-    assert watcher.stdout is not None
     seen_at = float(line_of(watcher.stdout).split()[0])
     cloud.native("PUT", path, {"mirror_session": {"enabled": False}})
     time.sleep(0.3)

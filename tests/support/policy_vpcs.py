@@ -12,6 +12,8 @@ TABLE = "/v2.0/routingtables/{route_table}"
 ROUTE = "/v2.0/routes/{route}"
 GATEWAY = "/v2.0/internetgateways/{internet_gateway}"
 NAT = "/v2.0/natgateways/{nat_gateway}"
+PUBLIC_IP = f"{NATIVE}/public-ips/{{public_ip}}"
+ON_INTERFACE = f"{PUBLIC_IP}/network-interfaces/{{reachable}}"
 PEERING = f"{NATIVE}/peerings/{{peering}}"
 BLOCKS = itertools.count(1)
 """No two VPCs of the stage share addresses."""
@@ -135,7 +137,75 @@ def ask_for_peering(stage: Stage) -> None:
     )
 
 
+def make_reachable_port(stage: Stage) -> None:
+    make_attached_gateway(stage)
+    vpc, cidr = stage.ids["vpc"], block_of(stage).replace("/16", "/24")
+    subnet = stage.make("/v2.0/vpcsubnets", name="a", vpc_id=vpc, cidr=cidr)
+    network = stage.by("member", "GET", f"/v2.0/subnets/{subnet}").json()["subnet"]["network_id"]
+    stage.ids["reachable"] = stage.make("/v2.0/ports", network_id=network)
+
+
+def make_public_ip(stage: Stage) -> None:
+    network = make_external(stage)
+    stage.ids["public_ip"] = stage.make(f"{NATIVE}/public-ips", "manager", network_id=network)
+
+
+def public_ip_and_port(stage: Stage) -> None:
+    make_reachable_port(stage)
+    make_public_ip(stage)
+
+
+def associated_public_ip(stage: Stage) -> None:
+    public_ip_and_port(stage)
+    answer = stage.by("manager", "PUT", stage.path(ON_INTERFACE))
+    assert answer.status_code == 200, answer.text
+
+
+PUBLIC_IP_ROWS = (
+    Row(
+        action="get_public_ip",
+        call=f"GET {PUBLIC_IP}",
+        expect="200 200 200 200 404 404",
+        before=make_public_ip,
+    ),
+    Row(
+        action="create_public_ip",
+        call=f"POST {NATIVE}/public-ips",
+        expect="201 201 403 403 403 403",
+        body=lambda stage: {"public_ip": {"network_id": stage.ids["external"]}},
+        before=make_external,
+    ),
+    Row(
+        action="update_public_ip",
+        call=f"PUT {PUBLIC_IP}",
+        expect="200 200 403 403 404 404",
+        body=named("public_ip"),
+        before=make_public_ip,
+    ),
+    Row(
+        action="delete_public_ip",
+        call=f"DELETE {PUBLIC_IP}",
+        expect="204 204 403 403 404 404",
+        before=make_public_ip,
+    ),
+    Row(
+        action="associate_public_ip",
+        call=f"PUT {ON_INTERFACE}",
+        expect="200 200 403 403 404 404",
+        before=public_ip_and_port,
+    ),
+    Row(
+        action="disassociate_public_ip",
+        call=f"DELETE {ON_INTERFACE}",
+        expect="204 204 403 403 404 404",
+        before=associated_public_ip,
+    ),
+    Row(action="get_usage", call=f"GET {NATIVE}/usage", expect="200 200 200 200 200 200"),
+    Row(action="get_orphan", call=f"GET {NATIVE}/orphans", expect="200 200 200 200 200 200"),
+)
+
 VPC_ROWS = (
+    *PUBLIC_IP_ROWS,
     Row(
         action="get_route_table",
         call=f"GET {TABLE}",

@@ -218,6 +218,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_vpc.PeeringOverlapError: Row(_CONFLICT, "PeeringOverlap"),
     errors_vpc.PeeringExistsError: Row(_CONFLICT, "PeeringExists"),
     errors_vpc.PeeringStateError: Row(_CONFLICT, "PeeringState"),
+    errors_vpc.NotOnInterfaceError: Row(_CONFLICT, "NotOnInterface"),
     # sharing
     errors_sharing.RbacObjectTypeError: Row(_INVALID, "InvalidInput"),
     errors_sharing.RbacForeignObjectError: Row(_INVALID, "InvalidInput"),

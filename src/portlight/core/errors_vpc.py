@@ -8,6 +8,7 @@ from portlight.values.ids import (
     InternetGatewayId,
     NetworkId,
     PeeringId,
+    PortId,
     RouterId,
     RouteTableId,
     SubnetId,
@@ -156,3 +157,13 @@ class PeeringStateError(ConflictError):
         super().__init__(f"Peering {peering_id} is {status}, not PENDING_ACCEPTANCE.")
         self.peering_id = peering_id
         self.status = status
+
+
+class NotOnInterfaceError(ConflictError):
+    """The public address is not on this interface."""
+
+    def __init__(self, public_ip_id: str, port_id: PortId) -> None:
+        which = f"Public IP {public_ip_id} is not" if public_ip_id else "No public IP is"
+        super().__init__(f"{which} on interface {port_id}.")
+        self.public_ip_id = public_ip_id
+        self.port_id = port_id

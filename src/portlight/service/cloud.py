@@ -9,11 +9,13 @@ from collections.abc import Collection as Values
 from collections.abc import Set as AbstractSet
 
 from portlight.core import instances as instance_rules
+from portlight.core.address_uses import Period, ProjectUsage
 from portlight.core.audit import AuditEntry
 from portlight.core.availability import NetworkAvailability
 from portlight.core.drafts import InterfaceRequest
 from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import InvalidRequestError
+from portlight.core.floating_ip import AddressUse
 from portlight.core.host import Host, is_alive
 from portlight.core.identity import ADMIN
 from portlight.core.instance import Instance
@@ -33,8 +35,10 @@ from portlight.service import (
     observations,
     port_security,
     ports,
+    public_ips,
     quotas,
     routes,
+    usage,
     virtual_ips,
     vpc_kinds,
     vpc_subnets,
@@ -52,6 +56,7 @@ from portlight.service.policy import check_action
 from portlight.service.report import AgentReport, ChangeBatch, MirrorCounters, PortCounters
 from portlight.service.sharing import Owned, external_networks, shared_with
 from portlight.service.transactions import Transactions
+from portlight.service.usage import Orphan
 from portlight.service.work import View, Work, check_revision, load
 from portlight.store.protocol import Store
 from portlight.values.ids import (
@@ -88,10 +93,12 @@ class Cloud:
         host: HostName,
         sealer: Sealer | None = None,
         foreign: ForeignIdentity | None = None,
+        idle_seconds: float | None = None,
     ) -> None:
         """Keep all in `store`; `sealer` encrypts what must be read again (None: for one life).
 
-        `foreign`: whose tokens count in the place of our own.
+        `foreign`: whose tokens count in the place of our own; `idle_seconds`: after how long a
+        public address that nobody uses is given back (None: never).
         """
         self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
         self.foreign_identity = foreign
@@ -123,7 +130,9 @@ class Cloud:
         self.internet_gateways = Collection(self._do, vpc_kinds.INTERNET_GATEWAYS)
         self.nat_gateways = Collection(self._do, vpc_kinds.NAT_GATEWAYS)
         self.peerings = vpc_kinds.Peerings(self._do, vpc_kinds.PEERINGS)
-        self._clock = clock
+        self.public_ips = public_ips.PublicIps(self._do, public_ips.PUBLIC_IPS)
+        self.now = self._clock = clock
+        self._idle_seconds = idle_seconds
         self._notebook = counters.Notebook()
         self._attendance = hosts.Attendance()
         self._swept_at = 0.0
@@ -291,6 +300,18 @@ class Cloud:
         """Return who loosened which protection (None: all that the caller may see)."""
         return self._do.view(caller, lambda view: audit.list_entries(view, identifiers))
 
+    def usage(self, caller: Caller, period: Period) -> list[ProjectUsage]:
+        """Return for how long projects held public addresses in a period, and used them."""
+        return self._do.view(caller, lambda view: usage.usage(view, period))
+
+    def address_uses(self, caller: Caller) -> list[AddressUse]:
+        """Return the records that this is summed up from."""
+        return self._do.view(caller, usage.uses)
+
+    def orphans(self, caller: Caller) -> list[Orphan]:
+        """Return what nobody uses."""
+        return self._do.view(caller, usage.orphans)
+
     def is_alive(self, host: Host) -> bool:
         """Whether the host's agent was heard of lately."""
         return is_alive(host, self._clock())
@@ -321,6 +342,9 @@ class Cloud:
                 gone = counters.gone_ports(tx)
                 ended = mirror_counters.ended_sessions(tx)
             self._do.run(_SYSTEM, lambda work: _forget(work, gone, ended), now=now, wakes=False)
+            idle = self._idle_seconds
+            if idle is not None:
+                self._do.run(_SYSTEM, lambda work: public_ips.release_idle(work, idle), now=now)
 
     def settle(self) -> None:
         """Keep what is only remembered: before the process ends."""

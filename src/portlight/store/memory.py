@@ -109,7 +109,7 @@ class _MemoryTransaction:
 
     def values(self, kind: type[object], key: str) -> frozenset[str]:
         entities = self._tables.entities[kind].values()
-        return frozenset(value for one in entities for value in SHAPES[kind].lookups[key](one))
+        return frozenset(value for one in entities for value in values_of(SHAPES[kind], one, key))
 
     def used(self, kind: type[object], project_id: ProjectId) -> int:
         return self.count(kind, {"project_id": [project_id]})

@@ -113,7 +113,7 @@ class Reading(Protocol):
         """Return how many entities `find` would give."""
 
     def values(self, kind: type[object], key: str) -> frozenset[str]:
-        """Return every value that entities of a kind have under a key with several values."""
+        """Return every value that entities of a kind have under a key of its shape."""
 
     def used(self, kind: type[object], project_id: ProjectId) -> int:
         """Return how many entities of a counted kind a project has, at the same cost for any."""

@@ -149,6 +149,13 @@ GROW_USAGE = Statement(
 
 
 @cache
+def column_values(table: str, column: str) -> Statement:
+    """Return the search for every value that a column has."""
+    values = schema.metadata.tables[table].c[column]
+    return Statement(select(values).distinct().where(values.is_not(None)))
+
+
+@cache
 def documents(name: str, keys: Keys, any_of: tuple[Form, ...] = (), cut: Cut = NO_CUT) -> Statement:
     """Return the query for the documents of a table that have one of the values of every key.
 

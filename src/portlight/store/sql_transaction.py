@@ -81,8 +81,13 @@ class SqlReading:
         return int(row[0]) if row else 0
 
     def values(self, kind: type[object], key: str) -> frozenset[str]:
-        place = {"of_kind": SHAPES[kind].table, "of_key": key}
-        return frozenset(row[0] for row in self._session.rows(queries.LOOKUP_VALUES, place))
+        shape = SHAPES[kind]
+        if key in shape.columns:
+            rows = self._session.rows(queries.column_values(shape.table, key), {})
+        else:
+            place = {"of_kind": shape.table, "of_key": key}
+            rows = self._session.rows(queries.LOOKUP_VALUES, place)
+        return frozenset(row[0] for row in rows)
 
     def used(self, kind: type[object], project_id: ProjectId) -> int:
         key = {"of_kind": SHAPES[kind].table, "of_project": project_id}

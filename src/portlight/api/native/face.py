@@ -15,8 +15,10 @@ from portlight.api.native.mirrors import (
     mirror_verb_routes,
 )
 from portlight.api.native.protection import show_protection
+from portlight.api.native.public_ips import PUBLIC_IPS, public_ip_verb_routes
 from portlight.api.native.quotas import quota_routes
 from portlight.api.native.status import show_status
+from portlight.api.native.usage import ADDRESS_USES, ORPHANS, show_usage
 from portlight.api.native.virtual_ips import VIRTUAL_IPS, virtual_ip_verb_routes
 from portlight.api.native.vpcs import PEERINGS, ROUTES, VPCS, peering_verb_routes
 from portlight.api.report import report_routes
@@ -39,6 +41,8 @@ def native_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *routes_of(face, ROUTES, BASE),
         *routes_of(face, PEERINGS, BASE),
         *peering_verb_routes(face, BASE),
+        *routes_of(face, PUBLIC_IPS, BASE),
+        *public_ip_verb_routes(face, BASE),
         *routes_of(face, MIRROR_FILTERS, BASE),
         *routes_of(face, MIRROR_FILTER_RULES, BASE),
         *routes_of(face, MIRROR_SESSIONS, BASE),
@@ -46,6 +50,9 @@ def native_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *quota_routes(face, BASE),
         *report_routes(face, AUDIT, BASE),
         *report_routes(face, POSTURE, BASE),
+        *report_routes(face, ADDRESS_USES, BASE),
+        *report_routes(face, ORPHANS, BASE),
+        route(face, f"{BASE}/usage", GET=show_usage),
         route(face, f"{BASE}/status", GET=show_status),
         route(face, f"{BASE}/ports/{{id}}/counters", GET=show_counters),
         route(face, f"{BASE}/security-groups/{{id}}/protection", GET=show_protection),

@@ -286,7 +286,12 @@ class Host:
         return min(times, default=None)
 
     def _put(self, name: str, plan: HostPlan, now: float) -> bool:
-        return self._families[name].put(self._desired(name, plan), now)
+        changed = self._families[name].put(self._desired(name, plan), now)
+        if changed and name == "links":
+            # What hung on a link that was made anew is gone with it.
+            for lost in ("gates", *LEG_FAMILIES):
+                self._families[lost].look()
+        return changed
 
     def _remove(self, name: str, plan: HostPlan, now: float) -> bool:
         return self._families[name].remove(self._desired(name, plan), now)

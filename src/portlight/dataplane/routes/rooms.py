@@ -96,7 +96,7 @@ class RouterRooms:
     def links(self, number: int) -> Mapping[str, RouterLink]:
         """Return the links of a router by name, as of now."""
         room = self.enter(number)
-        edition = room.edition(Topic.LINKS)
+        edition = room.edition(Topic.LINKS, Topic.ADDRESSES)
         known = self._links.get(number)
         if known is None or known[0] != edition:
             known = (edition, {link.ifname: link for link in _read_links(room.name)})

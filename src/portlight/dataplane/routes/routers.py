@@ -55,7 +55,7 @@ _LEG_SETTINGS = {
 }
 _KERNEL_RULES = {0, 32766, 32767}
 """Priorities of those that every namespace begins with."""
-_TOPICS = (Topic.LINKS, Topic.RULES, Topic.SETTINGS, Topic.TRANSLATION)
+_TOPICS = (Topic.LINKS, Topic.ADDRESSES, Topic.RULES, Topic.SETTINGS, Topic.TRANSLATION)
 
 
 class RouterDriver:

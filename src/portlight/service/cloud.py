@@ -75,7 +75,7 @@ _SYSTEM = Caller(
 class Cloud:
     """A collection for each kind (`service/kinds.py`), and the verbs that only some kinds have."""
 
-    def __init__(  # noqa: PLR0913 -- all that comes from outside, each by its name
+    def __init__(  # noqa: PLR0913, PLR0915 -- what comes from outside by name; a line each kind
         self,
         *,
         store: Store,

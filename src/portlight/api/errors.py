@@ -196,6 +196,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     ),
     errors_routing.FloatingIpProtectedError: Row(_CONFLICT, "FloatingIPProtected"),
     errors_routing.FloatingIpInUseError: Row(_CONFLICT, "FloatingIPInUse"),
+    errors_routing.FloatingIpForwardsError: Row(_CONFLICT, "FipInUseByPortForwarding"),
     errors_routing.PortHasFloatingIpError: Row(_CONFLICT, "FipAssociated"),
     errors_routing.PortHasBindingFloatingIpError: Row(_CONFLICT, "PortHasBindingFloatingIP"),
     errors_routing.DuplicatePortForwardingError: Row(_INVALID, "BadRequest"),

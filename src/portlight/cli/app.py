@@ -10,6 +10,7 @@ import click
 from portlight.cli.instance import execute, instance
 from portlight.cli.mirror import mirror
 from portlight.cli.nic import nic
+from portlight.cli.router import router
 from portlight.cli.security_group import sg
 from portlight.cli.session import Session
 from portlight.cli.subnet import subnet
@@ -75,6 +76,6 @@ def _open_session(ctx: click.Context, state: Path | None) -> None:
     ctx.obj = session
 
 
-for _command in (vpc, subnet, nic, vip, sg, mirror, instance, execute):
+for _command in (vpc, subnet, router, nic, vip, sg, mirror, instance, execute):
     accept_state(_command)
     app.add_command(_command)

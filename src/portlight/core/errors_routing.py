@@ -257,6 +257,10 @@ class FloatingIpInUseError(InUseError):
         self.floating_ip_id = floating_ip_id
 
 
+class FloatingIpForwardsError(FloatingIpInUseError):
+    """The address has port forwardings."""
+
+
 class PortHasFloatingIpError(InUseError):
     """A floating IP stands for an address of the port (rows N18, N20)."""
 

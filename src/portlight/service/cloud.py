@@ -33,6 +33,7 @@ from portlight.service import (
     observations,
     port_security,
     ports,
+    public_network,
     quotas,
     virtual_ips,
 )
@@ -50,6 +51,7 @@ from portlight.service.sharing import Owned, external_networks, shared_with
 from portlight.service.transactions import Transactions
 from portlight.service.work import View, Work, check_revision, load
 from portlight.store.protocol import Store
+from portlight.values.addresses import IpPrefix
 from portlight.values.ids import (
     HostName,
     InstanceId,
@@ -120,6 +122,10 @@ class Cloud:
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
         self.notice_commits = self._do.notice
+
+    def ensure_public_network(self, caller: Caller, pool: IpPrefix) -> None:
+        """Make the first external network, of an administrator's project, if none ever was."""
+        self._do.run(caller, lambda work: public_network.ensure(work, pool))
 
     def shared_with(self, caller: Caller, kind: type[Owned]) -> frozenset[str]:
         """Return the ids of the things of a kind that are shared with the caller's project."""

@@ -83,19 +83,20 @@ class RouterInterfaceNotFoundForSubnetError(NotFoundError):
 
     def __init__(self, router_id: RouterId, subnet_id: SubnetId) -> None:
         super().__init__(
-            "RouterInterfaceForSubnet",
+            "RouterInterface",
             subnet_id,
             f"Router {router_id} has no interface on subnet {subnet_id}",
         )
         self.router_id = router_id
 
 
-class SubnetMismatchForPortError(ConflictError):
+class SubnetMismatchForPortError(InvalidRequestError):
     """The port has no address in the subnet that was named with it."""
 
     def __init__(self, port_id: PortId, subnet_id: SubnetId) -> None:
         super().__init__(
-            f"Subnet on port {port_id} does not match the requested subnet {subnet_id}."
+            "subnet_id",
+            f"Subnet on port {port_id} does not match the requested subnet {subnet_id}",
         )
         self.port_id = port_id
         self.subnet_id = subnet_id
@@ -178,6 +179,14 @@ class RouteExistsError(ConflictError):
         super().__init__(f"There is a route to {destination} already: {route_id}.")
         self.destination = destination
         self.route_id = route_id
+
+
+class ExternalGatewayAddressError(InvalidRequestError):
+    """The host itself has the gateway address of an external network."""
+
+    def __init__(self, field: str, address: IpAddress) -> None:
+        super().__init__(field, f"External IP {address} is the same as the gateway IP")
+        self.address = address
 
 
 class NotExternalError(InvalidRequestError):

@@ -207,7 +207,9 @@ def _place(work: Work, network: Network, draft: FloatingIpDraft) -> FixedIpReque
         check_action(work.caller, "floatingip:floating_ip_address")
         if address.version != _IPV4:
             raise InvalidRequestError("floating_ip_address", f"{address} is no IPv4 address")
-        return FixedIpRequest(subnet_id=asked, address=address)
+        request = FixedIpRequest(subnet_id=asked, address=address)
+        router_ports.check_not_hosts_own(work, network, [request], "floating_ip_address")
+        return request
     candidates = [
         subnet
         for subnet in addresses.subnets_of(work.tx, network.id)

@@ -17,7 +17,7 @@ from tests.support.clouds import (
     an_external_network,
 )
 
-from portlight.core.drafts import NetworkDraft, PortDraft, SubnetDraft
+from portlight.core.drafts import FixedIpRequest, NetworkDraft, PortDraft, SubnetDraft
 from portlight.core.drafts_routing import (
     FloatingIpDraft,
     GatewayDraft,
@@ -34,6 +34,7 @@ from portlight.core.errors_network import (
 )
 from portlight.core.errors_port import ServicePortError
 from portlight.core.errors_routing import (
+    ExternalGatewayAddressError,
     ExternalNetworkInUseError,
     InvalidRoutesError,
     NotExternalError,
@@ -265,6 +266,19 @@ def test_only_administrators_switch_translation_off_or_choose_the_gateways_addre
 
     assert router.gateway is not None
     assert router.gateway.enable_snat is False
+
+
+def test_the_address_of_the_host_on_an_external_network_is_nobody_elses() -> None:
+    world = a_world()
+    public = an_external_network(world)
+    hosts_own = FixedIpRequest(address=parse_ip("203.0.113.1"))
+    gateway = GatewayDraft(network_id=public.id, fixed_ips=(hosts_own,))
+    floating = FloatingIpDraft(floating_network_id=public.id, address=hosts_own.address)
+
+    with pytest.raises(ExternalGatewayAddressError):
+        world.cloud.routers.create(ADMIN, RouterDraft(gateway=gateway))
+    with pytest.raises(ExternalGatewayAddressError):
+        world.cloud.floating_ips.create(MEMBER, floating)
 
 
 def test_routes_are_set_as_a_whole_and_changed_one_by_one() -> None:

@@ -41,6 +41,10 @@ enum drop_reason {
 	DROP_VIRTUAL_IP_NOT_OWNER = 18,
 	DROP_INTERNAL_ERROR = 19,
 	DROP_DESTINATION_NOT_OWN = 20,
+	/* What routers drop: nftables counts it, no program does. */
+	DROP_NO_ROUTE = 21,
+	DROP_ROUTE_BLACKHOLE = 22,
+	DROP_NOT_TRANSLATED = 23,
 };
 
 /* Map `settings`, one element. Writers change maps first and add 1 to the epoch afterwards. */
@@ -73,8 +77,9 @@ struct port_entry {
 _Static_assert(sizeof(struct port_entry) == 40, "port_entry");
 
 enum forwarding_flag {
-	FORWARDING_SERVICE = 1,	/* our DHCP server or router: may send what guests must not */
+	FORWARDING_DHCP = 1,	/* our DHCP server: it may send what guests must not */
 	FORWARDING_LEARNED = 2,	/* virtual MAC, written by from_port on an accepted claim */
+	FORWARDING_ROUTER = 4,	/* a router of ours: it may advertise itself */
 };
 
 /* Map `forwarding`: where a MAC of a network lives on this host. */
@@ -90,6 +95,39 @@ struct forwarding_entry {
 	__u32 flags;		/* enum forwarding_flag */
 };
 _Static_assert(sizeof(struct forwarding_entry) == 8, "forwarding_entry");
+
+/* Map `router_legs`: the MAC of a router in a network (struct forwarding_key) -> what its packets
+ * from there follow.
+ */
+struct router_leg {
+	__u32 table;
+};
+_Static_assert(sizeof(struct router_leg) == 4, "router_leg");
+
+/* Map `shortcuts`, LPM trie: what is routed into a network of the same router, without asking it.
+ * A longer prefix that leads elsewhere has an entry with network 0.
+ */
+struct shortcut_key {
+	__u32 prefixlen;
+	__u32 table;
+	__u8 address[16];
+};
+_Static_assert(sizeof(struct shortcut_key) == 24, "shortcut_key");
+
+struct shortcut {
+	__u32 network;		/* 0: the router decides */
+	__u8 router_mac[6];	/* in that network */
+	__u16 pad;
+};
+_Static_assert(sizeof(struct shortcut) == 12, "shortcut");
+
+/* Map `stations`: who has an address in a network (struct virtual_ip_key), on this host. */
+struct station {
+	__u32 ifindex;		/* host end of the link */
+	__u8 mac[6];
+	__u16 pad;
+};
+_Static_assert(sizeof(struct station) == 12, "station");
 
 enum binding_kind {
 	BINDING_MAC = 1,	/* the port may use this MAC, but no address was found */
@@ -255,6 +293,7 @@ enum mirror_outcome {
 	MIRROR_NO_TARGET = 4,
 	MIRROR_REFUSED = 5,	/* by the target's rules */
 	MIRROR_FAILED = 6,
+	MIRROR_OVERLOAD = 7,	/* too much waits on this CPU already */
 };
 
 /* Map `mirror_counters`, per CPU -> struct counter; segments count one by one. */

@@ -88,6 +88,33 @@ struct {
 } vip_members SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct forwarding_key);
+	__type(value, struct router_leg);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} router_legs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1048576);
+	__type(key, struct shortcut_key);
+	__type(value, struct shortcut);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} shortcuts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, struct virtual_ip_key);
+	__type(value, struct station);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} stations SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 262144);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);

@@ -3,25 +3,41 @@
 #include "lib/judge.h"
 #include "lib/mirror.h"
 
-/* Tell the program that made this copy what became of it; production has no use for it. */
-static __always_inline int settle_copy(struct __sk_buff *skb, int action)
+/* Tell the program that made this copy what became of it. */
+static __always_inline int settle_copy(struct __sk_buff *skb, struct mirror_job *job)
 {
-	struct mirror_job *job = find_job();
-
-	if (!job || !job->active)
-		return action;
-	if (action == TC_ACT_OK) {
-		job->copied += job->packets;
-		job->copied_bytes += skb->len;
-	} else {
+	if (job->verdict != ALLOW) {
 		job->refused += job->packets;
+		return TC_ACT_SHOT;
 	}
-	return action;
+	job->frames++;
+	job->copied += job->packets;
+	job->copied_bytes += skb->len;
+	return TC_ACT_OK;
 }
 
-static __always_inline int refuse(struct __sk_buff *skb, __u32 port, __u8 reason)
+/* The copies of one packet differ in nothing that the target's rules read: one verdict for all. */
+static __always_inline int repeat_verdict(struct __sk_buff *skb, struct mirror_job *job)
 {
-	return settle_copy(skb, drop(skb, port, DIRECTION_INGRESS, reason));
+	job->repeated += job->packets;
+	job->repeated_bytes += skb->len;
+	return settle_copy(skb, job);
+}
+
+/* `job`: of which the frame is a copy, or NULL. */
+static __always_inline int settle(struct __sk_buff *skb, struct mirror_job *job, __u32 port,
+				  __u8 verdict)
+{
+	if (job) {
+		job->judge = port;
+		job->verdict = verdict;
+		count_many(port, DIRECTION_INGRESS, verdict, job->packets, skb->len);
+		return settle_copy(skb, job);
+	}
+	if (verdict != ALLOW)
+		return drop(skb, port, DIRECTION_INGRESS, verdict);
+	count(skb, port, DIRECTION_INGRESS, DROP_NONE);
+	return TC_ACT_OK;
 }
 
 SEC("tc")
@@ -30,32 +46,32 @@ int to_port(struct __sk_buff *skb)
 	struct packet *packet;
 	__u32 zero = 0, ifindex = skb->ifindex;
 	struct settings *present = bpf_map_lookup_elem(&settings, &zero);
+	struct mirror_job *job = find_active_job();
 	struct port_entry *port;
 	int step = ALLOW, parsed = DROP_MALFORMED;
 	bool mirrored;
 
+	if (job && job->judge)
+		return repeat_verdict(skb, job);
 	if (!present)
-		return refuse(skb, 0, DROP_INTERNAL_ERROR);
+		return settle(skb, job, 0, DROP_INTERNAL_ERROR);
 	/* First of all: what is judged while the rules change belongs to the old epoch. */
 	packet = begin_packet(*(volatile __u32 *)&present->epoch);
 	if (!packet)
-		return refuse(skb, 0, DROP_INTERNAL_ERROR);
+		return settle(skb, job, 0, DROP_INTERNAL_ERROR);
 	port = bpf_map_lookup_elem(&links, &ifindex);
 	if (!port)
-		return refuse(skb, 0, DROP_PORT_UNKNOWN);
+		return settle(skb, job, 0, DROP_PORT_UNKNOWN);
 	if (!(port->flags & PORT_UP))
-		return refuse(skb, port->number, DROP_PORT_DOWN);
-	mirrored = port->flags & PORT_MIRRORED && !in_copy();
+		return settle(skb, job, port->number, DROP_PORT_DOWN);
+	mirrored = port->flags & PORT_MIRRORED && !job;
 	if (mirrored || port->flags & PORT_SECURED)
 		parsed = parse(skb, packet);
 	if (port->flags & PORT_SECURED)
 		step = parsed == CONTINUE ? judge_ingress(skb, port, packet, false) : parsed;
 	if (mirrored && parsed == CONTINUE)
 		mirror_packet(skb, port, packet, false, step);
-	if (step != ALLOW)
-		return refuse(skb, port->number, step);
-	count(skb, port->number, DIRECTION_INGRESS, DROP_NONE);
-	return settle_copy(skb, TC_ACT_OK);
+	return settle(skb, job, port->number, step);
 }
 
 char _license[] SEC("license") = "GPL";

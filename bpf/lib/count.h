@@ -7,20 +7,25 @@
 #include "../maps.h"
 #include "packet.h"
 
-static __always_inline void count(struct __sk_buff *skb, __u32 port, __u8 direction, __u8 reason)
+static __always_inline void count_many(__u32 port, __u8 direction, __u8 reason, __u32 packets,
+				       __u64 bytes)
 {
 	struct counter_key key = { .port = port, .direction = direction, .reason = reason };
 	struct counter *counter = bpf_map_lookup_elem(&counters, &key);
-	__u32 packets = skb->gso_segs ? skb->gso_segs : 1;
 
 	if (counter) {
 		counter->packets += packets;
-		counter->bytes += skb->len;
+		counter->bytes += bytes;
 	} else {
-		struct counter first = { .packets = packets, .bytes = skb->len };
+		struct counter first = { .packets = packets, .bytes = bytes };
 
 		bpf_map_update_elem(&counters, &key, &first, BPF_ANY);
 	}
+}
+
+static __always_inline void count(struct __sk_buff *skb, __u32 port, __u8 direction, __u8 reason)
+{
+	count_many(port, direction, reason, skb->gso_segs ? skb->gso_segs : 1, skb->len);
 }
 
 /* cb[0..2] tell a test run what was dropped, at which port and in which direction. */

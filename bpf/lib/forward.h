@@ -6,6 +6,7 @@
 #include "judge.h"
 #include "mirror.h"
 #include "packet.h"
+#include "route.h"
 #include "virtual_ip.h"
 
 #define PACKET_HOST 0
@@ -55,36 +56,52 @@ static __always_inline int deliver(struct __sk_buff *skb, struct port_entry *rec
 	return bpf_redirect_peer(ifindex, 0);
 }
 
+/* The link to whoever owns the virtual IP; 0: nobody else does. */
+static __always_inline __u32 link_of_owner(const struct port_entry *port,
+					   const struct packet *packet, __u32 *number, __u8 *mac)
+{
+	struct virtual_ip_owner_locked *owner = owner_of(port, packet);
+
+	if (!owner)
+		return 0;
+	*number = owner->owner;
+	__builtin_memcpy(mac, owner->mac, 6);
+	return owner->ifindex;
+}
+
 static __always_inline int forward(struct __sk_buff *skb, struct port_entry *port,
 				   struct packet *packet, int parsed)
 {
-	struct virtual_ip_owner_locked *owner = NULL;
+	struct port_entry *receiver = NULL;
+	struct way way = {};
 	__u32 number = 0;
-	struct port_entry *receiver;
 	__u8 mac[6] = {};
-	__u32 ifindex;
 
 	if (packet->destination_mac[0] & 1)
 		return TC_ACT_OK;
-	if (parsed == CONTINUE)
-		owner = owner_of(port, packet);
-	if (owner) {
-		ifindex = owner->ifindex;
-		number = owner->owner;
-		__builtin_memcpy(mac, owner->mac, 6);
-	} else {
-		ifindex = link_of_mac(port, packet);
+	if (parsed == CONTINUE) {
+		way.ifindex = link_of_owner(port, packet, &number, mac);
+		if (!number)
+			receiver = find_routed(skb, port, packet, &way);
 	}
-	if (!ifindex || ifindex == skb->ifindex)
+	if (receiver) {
+		if (!rewrite(skb, packet, &way))
+			return drop(skb, receiver->number, DIRECTION_INGRESS,
+				    DROP_INTERNAL_ERROR);
+		return deliver(skb, receiver, packet, parsed, way.ifindex);
+	}
+	if (!number)
+		way.ifindex = link_of_mac(port, packet);
+	if (!way.ifindex || way.ifindex == skb->ifindex)
 		return TC_ACT_OK;
-	receiver = bpf_map_lookup_elem(&links, &ifindex);
+	receiver = bpf_map_lookup_elem(&links, &way.ifindex);
 	if (!receiver || !(receiver->flags & PORT_PEER) || receiver->network != port->network ||
-	    (owner && receiver->number != number))
+	    (number && receiver->number != number))
 		return TC_ACT_OK;
-	if (owner && !same_mac(mac, packet->destination_mac) &&
+	if (number && !same_mac(mac, packet->destination_mac) &&
 	    bpf_skb_store_bytes(skb, 0, mac, 6, 0))
 		return drop(skb, receiver->number, DIRECTION_INGRESS, DROP_INTERNAL_ERROR);
-	return deliver(skb, receiver, packet, parsed, ifindex);
+	return deliver(skb, receiver, packet, parsed, way.ifindex);
 }
 
 #endif

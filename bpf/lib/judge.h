@@ -92,18 +92,21 @@ __attribute__((noinline)) int judge_egress(struct __sk_buff *skb, struct port_en
 	return remember_fragment(port, packet, scratch, true, step);
 }
 
-static __always_inline bool is_from_service(const struct port_entry *port,
-					    const struct packet *packet)
+/* What of ours the frame is from: enum forwarding_flag, or 0. */
+static __always_inline __u32 service_of(const struct port_entry *port,
+					const struct packet *packet)
 {
 	struct forwarding_key key = { .network = port->network };
 	struct forwarding_entry *entry;
 
 	__builtin_memcpy(key.mac, packet->source_mac, 6);
 	entry = bpf_map_lookup_elem(&forwarding, &key);
-	return entry && entry->flags & FORWARDING_SERVICE;
+	return entry ? entry->flags & (FORWARDING_DHCP | FORWARDING_ROUTER) : 0;
 }
 
-/* What keeps the network going is not for groups to judge. */
+/* What keeps the network going is not for groups to judge. A router also carries what others say:
+ * with its MAC, but never with a hop limit of 255, and never as an answer of our DHCP server.
+ */
 static __always_inline int judge_service(const struct port_entry *port,
 					 const struct packet *packet)
 {
@@ -113,16 +116,16 @@ static __always_inline int judge_service(const struct port_entry *port,
 		if (is_neighbour_discovery(packet) || is_mld(packet))
 			return ALLOW;
 		if (type == ND_ROUTER_ADVERTISEMENT || type == ND_REDIRECT)
-			return is_from_service(port, packet) ? ALLOW :
-							       DROP_ROGUE_ROUTER_ADVERTISEMENT;
+			return packet->hop_limit == ND_HOP_LIMIT && service_of(port, packet) ?
+				       ALLOW : DROP_ROGUE_ROUTER_ADVERTISEMENT;
 	}
 	if ((is_udp(packet, FAMILY_IPV4, 67, 68) || is_udp(packet, FAMILY_IPV6, 547, 546)) &&
-	    is_from_service(port, packet))
+	    service_of(port, packet) & FORWARDING_DHCP)
 		return ALLOW;
 	return CONTINUE;
 }
 
-/* The bytes of the largest IP packet that this frame stands for. */
+/* The bytes of the largest IP packet that this frame stands for; 0: one cannot say. */
 static __always_inline __u32 ip_bytes(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 headers = packet->upper - ETHERNET_BYTES;

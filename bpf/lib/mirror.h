@@ -4,6 +4,7 @@
 
 #include "count.h"
 #include "mirror_job.h"
+#include "mirror_queue.h"
 #include "packet.h"
 #include "rules.h"
 #include "wire.h"
@@ -224,8 +225,9 @@ __attribute__((noinline)) int copy_packet(struct __sk_buff *skb, struct packet *
 	struct mirror_way_key key = {};
 	struct mirror_way *way;
 	struct mirror_job *job = find_job();
+	struct mirror_queue *queue = find_queue();
 
-	if (!packet || !one || !job)
+	if (!packet || !one || !job || !queue)
 		return 0;
 	packets = packets_of(skb, headers_of(packet));
 	key.session = one->session;
@@ -233,6 +235,11 @@ __attribute__((noinline)) int copy_packet(struct __sk_buff *skb, struct packet *
 	way = bpf_map_lookup_elem(&mirror_ways, &key);
 	if (!way) {
 		count_copies(one, MIRROR_NO_TARGET, packets, skb->len);
+		return 0;
+	}
+	if (!has_room(queue, packets)) {
+		keep_watch(skb, queue, 1, helper);
+		count_copies(one, MIRROR_OVERLOAD, packets, skb->len);
 		return 0;
 	}
 	if (!is_within_budget(one, way, skb->len + packets * OUTER_BYTES)) {
@@ -243,10 +250,15 @@ __attribute__((noinline)) int copy_packet(struct __sk_buff *skb, struct packet *
 	job->active = 1;
 	send_clones(skb, job, helper);
 	job->active = 0;
+	queue->sent += job->frames;
+	keep_watch(skb, queue, job->frames, helper);
 	settled = job->copied + job->refused;
 	count_copies(one, MIRROR_COPIED, job->copied, job->copied_bytes);
 	count_copies(one, MIRROR_TRUNCATED, job->truncated, job->lost_bytes);
 	count_copies(one, MIRROR_REFUSED, job->refused, 0);
+	if (job->repeated)
+		count_many(job->judge, DIRECTION_INGRESS, job->verdict, job->repeated,
+			   job->repeated_bytes);
 	if (settled < packets)
 		count_copies(one, MIRROR_FAILED, packets - settled, 0);
 	return 0;

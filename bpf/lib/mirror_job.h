@@ -27,12 +27,17 @@ struct mirror_job {
 	__u8 family;
 	__u8 protocol;
 	__u8 reason; /* why the original was dropped; 0: it was not */
-	__u8 pad[3];
+	__u8 verdict; /* the target's on the first copy: enum drop_reason, or 0 */
+	__u8 pad[2];
+	__u32 judge; /* number of the port that gave it; 0: none yet */
 	/* the outcome */
+	__u32 frames; /* that the target's link took */
 	__u32 copied;
 	__u32 truncated;
 	__u32 refused;
+	__u32 repeated; /* copies after the first, which have its verdict */
 	__u64 copied_bytes;
+	__u64 repeated_bytes;
 	__u64 lost_bytes;
 };
 
@@ -59,23 +64,27 @@ static __always_inline __u32 kept_bytes(const struct mirror_way *way)
 	return way->packet_length && way->packet_length < room ? way->packet_length : room;
 }
 
-/* Copies that are written down at once: many small ones, or few of jumbo frames. */
+/* Pieces of payload that are written down at once: many small ones, or few of jumbo frames. With
+ * them a super-packet of 64 KiB is one round, because each round costs a copy of all of it.
+ */
+#define SEGMENT_STORES 4
 #define SMALL_SLOT 2048
-#define SMALL_SLOTS 16
+#define SMALL_SLOTS 16 /* of each store */
 #define LARGE_SLOT 16384
 #define LARGE_SLOTS 2
-#define SMALL_COPY 1536
+#define SMALL_COPY SMALL_SLOT
 
 static __always_inline __u32 segments_at_once(__u32 kept)
 {
-	return kept < SMALL_COPY ? SMALL_SLOTS : LARGE_SLOTS;
+	return SEGMENT_STORES * (kept < SMALL_COPY ? SMALL_SLOTS : LARGE_SLOTS);
 }
 
-static __always_inline bool in_copy(void)
+/* The job of which the frame at hand is a copy, or NULL: it is production. */
+static __always_inline struct mirror_job *find_active_job(void)
 {
 	struct mirror_job *job = find_job();
 
-	return job && job->active;
+	return job && job->active ? job : NULL;
 }
 
 #endif

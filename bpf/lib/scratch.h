@@ -30,7 +30,7 @@ struct {
  */
 static __always_inline struct scratch *find_scratch(void)
 {
-	__u32 level = in_copy() ? 1 : 0;
+	__u32 level = find_active_job() ? 1 : 0;
 
 	return bpf_map_lookup_elem(&scratches, &level);
 }

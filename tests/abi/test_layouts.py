@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from portlight.dataplane.bpf import abi
+from portlight.dataplane.bpf import abi, abi_routing
 from portlight.dataplane.bpf.abi import Record
 from portlight.plan.classifier import Action, RuleFlag
 from portlight.values.addresses import parse_ip
@@ -30,6 +30,10 @@ RECORDS: tuple[type[Record], ...] = (
     abi.VirtualIpMemberKey,
     abi.VirtualIpMember,
     abi.ClaimEvent,
+    abi_routing.RouterLeg,
+    abi_routing.ShortcutKey,
+    abi_routing.Shortcut,
+    abi_routing.Station,
     abi.CounterKey,
     abi.Counter,
     abi.MirrorWayKey,

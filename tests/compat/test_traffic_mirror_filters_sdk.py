@@ -3,35 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.support.api_server import ApiServer, api_server
-from tests.support.vpc_sdk import VpcSdk, a_filter, a_rule, a_session, refusal, vpc_sdk
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ApiServer]:
-    with api_server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def sdk(server: ApiServer) -> VpcSdk:
-    return vpc_sdk(server)
-
-
-@pytest.fixture(scope="module")
-def network(server: ApiServer) -> str:
-    return str(server.a_network_with_subnet("10.1.0.0/16")[0]["id"])
-
-
-@pytest.fixture(scope="module")
-def ports(server: ApiServer, network: str) -> Iterator[str]:
-    """Ports that nobody else uses, one for each `next`."""
-
-    def made() -> Iterator[str]:
-        while True:
-            yield str(server.make("port", network_id=network)["id"])
-
-    return made()
+from tests.support.vpc_sdk import VpcSdk, a_filter, a_rule, a_session, refusal
 
 
 @pytest.mark.covers("H124")

@@ -13,6 +13,7 @@ from tests.support.programs import ProgramLab, assert_allowed, assert_dropped
 from tests.support.scene import ANYTHING, NETWORK, WEB, Guest, guest
 
 from portlight.dataplane.bpf.abi import Direction
+from portlight.dataplane.bpf.port_table import Service
 from portlight.dataplane.bpf.testrun import TC_ACT_OK, TC_ACT_REDIRECT
 from portlight.plan.host import PortPlan
 from portlight.values.addresses import MacAddress
@@ -125,8 +126,8 @@ def test_arp_and_neighbour_discovery_reach_a_guest_without_a_rule(
         assert lab.receives(receiver.port, frame).action == TC_ACT_OK
 
 
-def service(lab: ProgramLab) -> None:
-    """The network's own DHCP server, on a link of its own."""
+def service(lab: ProgramLab, kind: Service = Service.DHCP) -> None:
+    """The network's own DHCP server (or a router), on a link of its own."""
     plan = PortPlan(
         network=NETWORK,
         scope=NETWORK,
@@ -137,7 +138,7 @@ def service(lab: ProgramLab) -> None:
         egress=0,
         ingress=0,
     )
-    lab.port(6, plan, is_service=True)
+    lab.port(6, plan, service=kind)
 
 
 @pytest.mark.covers("N10")
@@ -149,6 +150,20 @@ def test_router_advertisements_come_from_the_networks_router_only(
     assert_dropped(run, DropReason.ROGUE_ROUTER_ADVERTISEMENT, receiver.port, Direction.INGRESS)
     service(lab)
     assert_allowed(lab.receives(receiver.port, frame))
+
+
+@pytest.mark.covers("N10", "H113")
+def test_a_router_advertises_itself_but_carries_no_advertisement_and_no_dhcp_answer(
+    lab: ProgramLab, receiver: Guest
+) -> None:
+    service(lab, Service.ROUTER)
+    own = frames.raw(frames.between(SERVER6, receiver.end6, hlim=255) / ICMPv6ND_RA())
+    assert_allowed(lab.receives(receiver.port, own))
+    carried = frames.raw(frames.between(SERVER6, receiver.end6, hlim=63) / ICMPv6ND_RA())
+    run = lab.receives(receiver.port, carried)
+    assert_dropped(run, DropReason.ROGUE_ROUTER_ADVERTISEMENT, receiver.port, Direction.INGRESS)
+    offer = frames.udp(SERVER, receiver.end, by=67, to=68)
+    assert_dropped(lab.receives(receiver.port, offer), DropReason.NO_INGRESS_RULE, receiver.port)
 
 
 @pytest.mark.covers("N10")

@@ -340,11 +340,16 @@ class _Walk:
             raise Passed
         dhcp = self.host.plan.dhcp.get(self.port.network)
         service = dhcp is not None and dhcp.mac == self.packet.source_mac
+        router = any(
+            leg.network == self.port.network and leg.mac == self.packet.source_mac
+            for one in self.host.plan.routers.values()
+            for leg in one.legs
+        )
         if content.family == 6:
             if is_discovery(content):
                 raise Passed
             if content.icmp_type in (134, 137):
-                if service:
+                if (service or router) and content.hop_limit == 255:
                     raise Passed
                 raise Dropped(DropReason.ROGUE_ROUTER_ADVERTISEMENT)
         ports = (content.source_port, content.destination_port)

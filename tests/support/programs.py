@@ -25,7 +25,7 @@ from portlight.dataplane.bpf.abi import (
     encode_record,
 )
 from portlight.dataplane.bpf.maps import BpfMap
-from portlight.dataplane.bpf.port_table import PortAttachment
+from portlight.dataplane.bpf.port_table import PortAttachment, Service
 from portlight.dataplane.bpf.programs import ensure_bpffs, load_programs, remove_bpffs
 from portlight.dataplane.bpf.syscall import UpdateFlag, open_pinned
 from portlight.dataplane.bpf.tables import Tables
@@ -95,7 +95,9 @@ class ProgramLab:
     def clear(self) -> None:
         """Forget every port, rule, flow and virtual IP."""
         tables = self.tables
-        for table in (tables.virtual_ips, tables.ports, tables.bindings, tables.classifiers):
+        routing = (tables.router_legs, tables.shortcuts, tables.stations)
+        policy = (tables.virtual_ips, tables.ports, tables.bindings, tables.classifiers)
+        for table in routing + policy:
             present: Any = table.read()
             table.apply(Delta(put={}, remove=frozenset(present)))
         for opened in (self.flows, self.fragments):
@@ -111,10 +113,10 @@ class ProgramLab:
         assert not failures, failures
         return classifier.key
 
-    def port(self, number: int, plan: PortPlan, *, is_service: bool = False) -> LabPort:
+    def port(self, number: int, plan: PortPlan, *, service: Service | None = None) -> LabPort:
         """Write the entry of a port; its link is chosen by its number."""
         ifindex = self._ifindexes[number % LINKS]
-        attachment = PortAttachment(plan=plan, ifindex=ifindex, is_service=is_service)
+        attachment = PortAttachment(plan=plan, ifindex=ifindex, service=service)
         failures = self.tables.ports.apply(Delta(put={number: attachment}, remove=frozenset()))
         assert not failures, failures
         return LabPort(number=number, ifindex=ifindex, plan=plan)

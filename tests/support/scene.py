@@ -34,13 +34,19 @@ def guest(  # noqa: PLR0913 a builder: every option has a default
     secured: bool = True,
     up: bool = True,
     mtu: int = 1500,
+    network: int = NETWORK,
 ) -> Guest:
-    """Make a port with one address of each family and its bindings."""
+    """Make a port with one address of each family and its bindings.
+
+    10.0.0.N and fd00::N in the usual network, 10.0.K.N and fd00:K::N in the one that is K further.
+    """
     mac = MacAddress(0x02_00_00_00_00_00 + number)
-    ip4, ip6 = ip_address(f"10.0.0.{number}"), ip_address(f"fd00::{number:x}")
+    further = network - NETWORK
+    ip4 = ip_address(f"10.0.{further}.{number}")
+    ip6 = ip_address(f"fd00:{further}::{number:x}")
     plan = PortPlan(
-        network=NETWORK,
-        scope=NETWORK,
+        network=network,
+        scope=network,
         mac=mac,
         mtu=mtu,
         up=up,

@@ -45,6 +45,7 @@ _COUNTER_COLUMNS: Columns[MirrorWay] = {
     "No target": lambda way: str(way.no_target.packets),
     "Refused": lambda way: str(way.refused.packets),
     "Failed": lambda way: str(way.failed.packets),
+    "Overload": lambda way: str(way.overload.packets),
 }
 
 _SETTINGS = (

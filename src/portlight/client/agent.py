@@ -88,7 +88,7 @@ class MirrorReport:
     direction: str
     """ingress or egress."""
     outcome: str
-    """copied, truncated, over_budget, no_target, refused or failed."""
+    """copied, truncated, over_budget, no_target, refused, failed or overload."""
     packets: int
     bytes: int
 

@@ -35,6 +35,7 @@ class MirrorOutcome(StrEnum):
     NO_TARGET = "no_target"
     REFUSED = "refused"
     FAILED = "failed"
+    OVERLOAD = "overload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

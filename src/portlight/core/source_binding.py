@@ -21,7 +21,7 @@ ROUTER_MESSAGES = frozenset({ROUTER_ADVERTISEMENT, 137})
 """Router advertisement and redirect: what only a router says."""
 _GUEST_ND = frozenset({ROUTER_SOLICITATION, NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT})
 _MLD = frozenset({130, 131, 132, 143})
-_ND_HOP_LIMIT = 255
+ND_HOP_LIMIT = 255
 _ND_BYTES = 24
 _LINK_LAYER_OPTION = {NEIGHBOUR_SOLICITATION: 1, NEIGHBOUR_ADVERTISEMENT: 2}
 """Source and target link-layer address (RFC 4861, section 4.6.1)."""
@@ -111,7 +111,7 @@ def is_neighbour_discovery(packet: Ip) -> bool:
         return False
     if packet.icmp_type in _MLD:
         return True
-    is_genuine = packet.hop_limit == _ND_HOP_LIMIT and packet.icmp_type is not None
+    is_genuine = packet.hop_limit == ND_HOP_LIMIT and packet.icmp_type is not None
     return packet.icmp_type in _GUEST_ND and is_genuine and packet.icmp_code == 0
 
 

@@ -19,10 +19,11 @@ from portlight.core.path_state import (
     Situation,
     Write,
 )
-from portlight.core.port import OWNER_DHCP, Port
+from portlight.core.port import OWNER_DHCP, OWNER_ROUTER_GATEWAY, OWNER_ROUTER_INTERFACE, Port
 from portlight.core.security_group import Direction
 from portlight.core.source_binding import (
     DHCP_SERVER,
+    ND_HOP_LIMIT,
     ROUTER_MESSAGES,
     check_source,
     holds,
@@ -32,7 +33,7 @@ from portlight.core.source_binding import (
 from portlight.core.topology import Topology
 from portlight.core.tracking import Scene, judge_flow
 from portlight.values.addresses import IpAddress, MacAddress
-from portlight.values.ids import PortId
+from portlight.values.ids import PortId, RouterId
 from portlight.values.verdict import Allow, Drop, DropReason, Verdict
 
 FRAGMENT_LIFE_SECONDS = 30
@@ -112,11 +113,13 @@ def _check_delivery(
     content = packet.content
     if isinstance(content, Arp) or is_neighbour_discovery(content):
         return Allow(), ()
-    is_service = packet.source_mac in _service_macs(topology, port)
+    servers, routers = _dhcp_macs(topology, port), _router_macs(topology, port)
     if content.family == wire.IPV6 and content.icmp_type in ROUTER_MESSAGES:
+        # A router carries packets of others with its own MAC, but never with this hop limit.
+        is_its_own = content.hop_limit == ND_HOP_LIMIT and packet.source_mac in servers | routers
         rogue = Drop(DropReason.ROGUE_ROUTER_ADVERTISEMENT)
-        return (Allow() if is_service else rogue), ()
-    if is_service and is_dhcp(content, DHCP_SERVER):
+        return (Allow() if is_its_own else rogue), ()
+    if packet.source_mac in servers and is_dhcp(content, DHCP_SERVER):
         return Allow(), ()
     if is_held_by_another(topology, port, content.destination, situation):
         return Drop(DropReason.VIRTUAL_IP_NOT_OWNER), ()
@@ -158,8 +161,20 @@ def _fragment_key(scene: Scene) -> FragmentKey:
     )
 
 
-def _service_macs(topology: Topology, port: Port) -> set[MacAddress]:
-    """Return the MACs of the network's own servers: of DHCP, where a subnet wants it."""
+def _router_macs(topology: Topology, port: Port) -> set[MacAddress]:
+    """Return the MACs of the routers that are up and have a leg in the network."""
+    return {
+        leg.mac
+        for leg in topology.ports.values()
+        if leg.network_id == port.network_id
+        and leg.device_owner in {OWNER_ROUTER_INTERFACE, OWNER_ROUTER_GATEWAY}
+        and leg.device_id in topology.routers
+        and topology.routers[RouterId(leg.device_id)].admin_state_up
+    }
+
+
+def _dhcp_macs(topology: Topology, port: Port) -> set[MacAddress]:
+    """Return the MAC of the network's DHCP server, where a subnet wants it."""
     is_served = any(
         subnet.enable_dhcp
         for subnet in topology.subnets.values()

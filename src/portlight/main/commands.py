@@ -61,6 +61,13 @@ def _listener_options(command: C) -> C:
             metavar="CIDR|none",
             help="Addresses of the first external network. Default: 203.0.113.0/24.",
         ),
+        click.option(
+            "--release-idle-public-ips",
+            "release_idle_hours",
+            type=click.IntRange(0),
+            metavar="HOURS",
+            help="Give public IPs back that nobody used for so long; 0: never (default).",
+        ),
     ):
         command = option(command)
     return command

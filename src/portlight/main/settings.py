@@ -55,6 +55,8 @@ class Settings:
     """URL of an existing Keystone whose tokens count; empty: identity is our own."""
     public_pool: str = DEFAULT_PUBLIC_POOL
     """Prefix of the first external network, or `none`; of no effect once that network was made."""
+    release_idle_hours: int = 0
+    """After how long a public address that nobody uses is given back; 0: never."""
     bpf_objects: Path = _CHECKOUT / "build" / "bpf"
 
     @property
@@ -96,6 +98,7 @@ class _Chosen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     workers: int = 1
     keystone: str = ""
     public_pool: str = DEFAULT_PUBLIC_POOL
+    release_idle_hours: int = 0
 
 
 def load_settings(
@@ -104,7 +107,7 @@ def load_settings(
     """Return the checked settings of a state folder; raise SettingsError.
 
     `flags` has `listen`, `host`, `tls_cert`, `tls_key`, `insecure`, `database`, `workers`,
-    `keystone` and `public_pool`, None when not given.
+    `keystone`, `public_pool` and `release_idle_hours`, None when not given.
     """
     state = state.absolute()
     before = _read(state)
@@ -127,10 +130,16 @@ def load_settings(
         workers=int(flags.get("workers") or before.workers),
         keystone=chosen("keystone", "PORTLIGHT_KEYSTONE", before.keystone) or "",
         public_pool=chosen("public_pool", "PORTLIGHT_PUBLIC_POOL", before.public_pool) or NO_POOL,
+        release_idle_hours=_hours(flags.get("release_idle_hours"), before.release_idle_hours),
         bpf_objects=Path(environment.get("PORTLIGHT_BPF", str(_CHECKOUT / "build" / "bpf"))),
     )
     _check(settings)
     return settings
+
+
+def _hours(flag: str | int | None, earlier: int) -> int:
+    # zero is a choice of its own: never
+    return earlier if flag is None else int(flag)
 
 
 def save_settings(settings: Settings) -> None:
@@ -147,6 +156,7 @@ def save_settings(settings: Settings) -> None:
         workers=settings.workers,
         keystone=settings.keystone,
         public_pool=settings.public_pool,
+        release_idle_hours=settings.release_idle_hours,
     )
     write_private(settings.state / "settings.json", msgspec.json.encode(remembered))
 

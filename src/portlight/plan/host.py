@@ -15,6 +15,13 @@ from portlight.plan.routers import (
     RouterPlan,
     UplinkPlan,
 )
+from portlight.plan.shortcuts import (
+    RouterLegKey,
+    ShortcutKey,
+    ShortcutPlan,
+    StationKey,
+    StationPlan,
+)
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
 from portlight.values.ids import InstanceId, PortId
 
@@ -47,8 +54,11 @@ class DhcpHost:
     port_number: int
     mac: MacAddress
     hostname: str
+    """What the guest is told that it is called."""
     addresses: tuple[IpAddress, ...]
     options: tuple[DhcpOption, ...] = ()
+    names: tuple[tuple[IpAddress, str], ...] = ()
+    """How each address is called in the domain; a name that ends with a dot is a whole one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +121,7 @@ class MirrorWayPlan:
     """How copies of one source for one session travel; key: (session number, port number)."""
 
     source_mac: MacAddress
+    """Of the source, or of the router in the target's network."""
     source_address: IPv4Address
     target_port: int
     """Port number of the target, which has a link on this host."""
@@ -120,7 +131,7 @@ class MirrorWayPlan:
     packet_length: int
     """Bytes of the inner frame to keep; 0: all."""
     mtu: int
-    """Of the source's interface, in IP bytes: no copy is longer than this with its headers."""
+    """Of the networks on the way, in IP bytes: no copy is longer than this with its headers."""
     bytes_per_second: int | None = None
 
 
@@ -184,6 +195,8 @@ class InstancePlan:
     """Restart the guest when it grows."""
     renewals: int = 0
     """Make the guest's DHCP clients renew when it grows."""
+    policy_routing: bool = True
+    """With several interfaces, the guest routes by source."""
     ports: tuple[int, ...]
     """Port numbers in interface order."""
 
@@ -202,13 +215,17 @@ class HostPlan:
     virtual_ips: Mapping[tuple[int, IpAddress], VirtualIpPlan] = field(default_factory=dict)
     mirror_sources: Mapping[int, MirrorSourcePlan] = field(default_factory=dict)
     mirror_ways: Mapping[tuple[int, int], MirrorWayPlan] = field(default_factory=dict)
+    router_legs: Mapping[RouterLegKey, int] = field(default_factory=dict)
+    """The table that packets to a router's MAC follow."""
+    shortcuts: Mapping[ShortcutKey, ShortcutPlan] = field(default_factory=dict)
+    stations: Mapping[StationKey, StationPlan] = field(default_factory=dict)
     dhcp: Mapping[int, DhcpPlan] = field(default_factory=dict)
     """By network number."""
     instances: Mapping[InstanceId, InstancePlan] = field(default_factory=dict)
     uplinks: Mapping[int, UplinkPlan] = field(default_factory=dict)
     routers: Mapping[int, RouterPlan] = field(default_factory=dict)
     router_revisions: Mapping[int, int] = field(default_factory=dict)
-    """Of the routers that users made; the others of `routers` are NAT gateways."""
+    """Of every router that users made, here or not; the others of `routers` are NAT gateways."""
     peerings: Mapping[int, PeeringPlan] = field(default_factory=dict)
     routes: Mapping[RouteKey, RoutePlan] = field(default_factory=dict)
     public_addresses: Mapping[PublicAddressKey, PublicAddressPlan] = field(default_factory=dict)

@@ -29,7 +29,14 @@ from portlight.core.ipam import is_for
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_FLOATING_IP, OWNER_ROUTER_INTERFACE, Port
 from portlight.core.router import Router
-from portlight.service import addresses, ports, router_gateways, router_ports, translations
+from portlight.service import (
+    address_uses,
+    addresses,
+    ports,
+    router_gateways,
+    router_ports,
+    translations,
+)
 from portlight.service.policy import check_action
 from portlight.service.work import (
     Work,
@@ -78,6 +85,7 @@ def create(work: Work, draft: FloatingIpDraft) -> FloatingIp:
         birth=birth,
     )
     work.tx.insert(one)
+    address_uses.allocated(work, one)
     changed = led_to(one, _destination(work, one, draft))
     return translations.save(work, one, changed)
 
@@ -108,6 +116,7 @@ def release(work: Work, one: FloatingIp) -> None:
     for forwarding in translations.forwardings_of(work, one.id):
         work.tx.delete(forwarding)
     work.tx.delete(one)
+    address_uses.released(work, one)
     port = work.tx.get(Port, one.floating_port_id)
     if port is not None:
         ports.discard(work, port)

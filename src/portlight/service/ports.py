@@ -74,7 +74,7 @@ def create_many(work: Work, drafts: Sequence[PortDraft], *, owner: str | None = 
     for draft, network in zip(drafts, networks, strict=True):
         owner_of(work.caller, draft.project_id)
         _check_fields(work, draft, network)
-        _check_open_to_all(draft)
+        _check_origin(draft)
     owners = [_owner(work, draft) if owner is None else owner for draft in drafts]
     free = [_without_device(work, draft) for draft in drafts]
     ports = insert_many(work, free, networks, owners)
@@ -267,8 +267,7 @@ def _network_id(draft: PortDraft) -> NetworkId:
     return draft.network_id
 
 
-def _check_open_to_all(draft: PortDraft) -> None:
-    """Raise InvalidRequestError for the ports that come with something else of ours."""
+def _check_origin(draft: PortDraft) -> None:
     if draft.device_owner in _PROTECTED and draft.device_owner != OWNER_VIRTUAL_IP:
         raise InvalidRequestError(
             "device_owner", f"{draft.device_owner} ports are made with what they belong to"

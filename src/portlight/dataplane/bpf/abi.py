@@ -45,10 +45,12 @@ class PortFlag(IntFlag):
 class ForwardingFlag(IntFlag):
     """Properties of a forwarding entry."""
 
-    SERVICE = 1
-    """Our DHCP server or router."""
+    DHCP = 1
+    """Our DHCP server."""
     LEARNED = 2
     """A virtual MAC, written by the program on an accepted claim."""
+    ROUTER = 4
+    """A router of ours."""
 
 
 class BindingKind(IntEnum):
@@ -94,6 +96,7 @@ class MirrorOutcome(IntEnum):
     NO_TARGET = 4
     REFUSED = 5
     FAILED = 6
+    OVERLOAD = 7
 
 
 class FlowFlag(IntFlag):

@@ -6,9 +6,10 @@ holds both. A link without entry passes nothing.
 
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from portlight.dataplane.attempts import attempt_delta
 from portlight.dataplane.bpf.abi import (
@@ -26,6 +27,13 @@ from portlight.plan.host import HostPlan, PortPlan
 from portlight.values.addresses import MacAddress
 
 
+class Service(Enum):
+    """What of ours has a port: it may send what guests must not."""
+
+    DHCP = ForwardingFlag.DHCP
+    ROUTER = ForwardingFlag.ROUTER
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortAttachment:
     """A port on its link; its key is the port's number."""
@@ -35,36 +43,46 @@ class PortAttachment:
     """Of the link's host end."""
     is_veth: bool = True
     """Frames may go straight into the guest's end."""
-    is_service: bool = False
-    """Our DHCP server or router: it may send what guests must not."""
+    service: Service | None = None
 
 
 def port_attachments(plan: HostPlan, indexes: Mapping[int, int]) -> Mapping[int, PortAttachment]:
-    """Return every port and DHCP server of a plan that has a link, by port number."""
+    """Return every port, DHCP server and leg of a router that has a link, by port number."""
     guests = {
         number: PortAttachment(plan=port, ifindex=indexes[number])
         for number, port in plan.ports.items()
         if number in indexes
     }
-    servers = {
-        server.port_number: PortAttachment(
-            plan=PortPlan(
-                network=network,
-                scope=network,
-                mac=server.mac,
-                mtu=server.mtu,
-                up=True,
-                secured=False,
-                egress=0,
-                ingress=0,
-            ),
-            ifindex=indexes[server.port_number],
-            is_service=True,
-        )
-        for network, server in plan.dhcp.items()
-        if server.port_number in indexes
+    services = {
+        number: PortAttachment(plan=port, ifindex=indexes[number], service=service)
+        for number, port, service in _services(plan)
+        if number in indexes
     }
-    return guests | servers
+    return guests | services
+
+
+def _services(plan: HostPlan) -> Iterator[tuple[int, PortPlan, Service]]:
+    for network, server in plan.dhcp.items():
+        own = _service_port(network, server.mac, server.mtu)
+        yield server.port_number, own, Service.DHCP
+    for router in plan.routers.values():
+        for leg in router.legs:
+            own = _service_port(leg.network, leg.mac, leg.mtu, up=leg.up)
+            yield leg.port_number, own, Service.ROUTER
+
+
+def _service_port(network: int, mac: MacAddress, mtu: int, *, up: bool = True) -> PortPlan:
+    """Return the policy of a port of ours: none."""
+    return PortPlan(
+        network=network,
+        scope=network,
+        mac=mac,
+        mtu=mtu,
+        up=up,
+        secured=False,
+        egress=0,
+        ingress=0,
+    )
 
 
 NOWHERE = ForwardingEntry(ifindex=0, flags=0)
@@ -100,8 +118,7 @@ class PortTable:
         for index, entry in self._held.items():
             raw = ways.get(_forwarding_key(entry.network, entry.mac))
             way = decode_record(ForwardingEntry, raw) if raw is not None else NOWHERE
-            is_service = bool(way.flags & ForwardingFlag.SERVICE)
-            found = _attachment(index, entry, is_service=is_service)
+            found = _attachment(index, entry, way)
             is_single = len(self._indexes[entry.number]) == 1
             is_marked = bool(entry.flags & PortFlag.VIRTUAL_IPS)
             is_whole = way.ifindex == index and is_marked == (entry.network in special)
@@ -141,7 +158,7 @@ class PortTable:
         key = _forwarding_key(entry.network, entry.mac)
         old = [(index, self._held[index]) for index in self._indexes.get(number, ())]
         self._write(wanted.ifindex, entry)
-        flags = ForwardingFlag.SERVICE if wanted.is_service else ForwardingFlag(0)
+        flags = wanted.service.value if wanted.service is not None else ForwardingFlag(0)
         way = ForwardingEntry(ifindex=wanted.ifindex, flags=flags)
         self._forwarding.update(key, encode_record(way))
         for index, before in old:
@@ -223,7 +240,7 @@ def _encode(number: int, wanted: PortAttachment, special: AbstractSet[int]) -> P
     )
 
 
-def _attachment(index: int, entry: PortEntry, *, is_service: bool = False) -> PortAttachment:
+def _attachment(index: int, entry: PortEntry, way: ForwardingEntry) -> PortAttachment:
     plan = PortPlan(
         network=entry.network,
         scope=entry.scope,
@@ -240,7 +257,7 @@ def _attachment(index: int, entry: PortEntry, *, is_service: bool = False) -> Po
         plan=plan,
         ifindex=index,
         is_veth=bool(entry.flags & PortFlag.PEER),
-        is_service=is_service,
+        service=next((one for one in Service if one.value & way.flags), None),
     )
 
 

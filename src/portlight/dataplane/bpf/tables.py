@@ -15,6 +15,7 @@ from portlight.dataplane.bpf.binding_table import BindingTable
 from portlight.dataplane.bpf.claims import ClaimReader
 from portlight.dataplane.bpf.classifier_table import ClassifierTable
 from portlight.dataplane.bpf.counters import CounterTable
+from portlight.dataplane.bpf.entry_table import EntryTable
 from portlight.dataplane.bpf.maps import BpfMap
 from portlight.dataplane.bpf.member_table import MemberTable
 from portlight.dataplane.bpf.mirror_tables import (
@@ -23,6 +24,7 @@ from portlight.dataplane.bpf.mirror_tables import (
     MirrorWayTable,
 )
 from portlight.dataplane.bpf.port_table import PortTable
+from portlight.dataplane.bpf.shortcut_tables import ROUTER_LEGS, SHORTCUTS, STATIONS
 from portlight.dataplane.bpf.virtual_ip_table import VirtualIpTable
 
 MAP_NAMES = (
@@ -35,6 +37,9 @@ MAP_NAMES = (
     "virtual_ips",
     "vip_owners",
     "vip_members",
+    "router_legs",
+    "shortcuts",
+    "stations",
     "counters",
     "claims",
     "mirror_sources",
@@ -65,6 +70,9 @@ class Tables:
         )
         self.ports = PortTable(maps["links"], maps["forwarding"], self.virtual_ips.networks)
         self.virtual_ips.tell(self.ports)
+        self.router_legs = EntryTable(maps["router_legs"], ROUTER_LEGS)
+        self.shortcuts = EntryTable(maps["shortcuts"], SHORTCUTS)
+        self.stations = EntryTable(maps["stations"], STATIONS)
         self.counters = CounterTable(maps["counters"])
         self.claims = ClaimReader(maps["claims"])
         self.mirror_sources = MirrorSourceTable(maps["mirror_sources"])

@@ -46,7 +46,7 @@ def port_hooks(from_port: LoadedProgram, to_port: LoadedProgram) -> Hooks:
 
 def mirror_hooks(mirror: LoadedProgram) -> Hooks:
     """Return what the helper device of mirroring carries."""
-    return ((_INGRESS, None), (_EGRESS, mirror))
+    return ((_INGRESS, mirror), (_EGRESS, mirror))
 
 
 class ProgramHooks:

@@ -82,7 +82,8 @@ class ExtensionKind:
     also: tuple[str, ...] = ()
     """Other names that the tool replaces by this one."""
     families: tuple[int, ...] = (4, 6)
-    needs_option: bool = False
+    missing: str | None = None
+    """What is said of it without any option, None if it needs none."""
     settle: Callable[[tuple[Option, ...], Context], tuple[Option, ...]] = _in_order
     """Fills in what the tool prints though nobody typed it; drops what it does not print."""
     listing: Callable[[Extension, Listing], str] = _as_saved
@@ -110,10 +111,8 @@ def read_option(kind: OptionKind, arguments: tuple[str, ...], context: Context) 
 
 def finished(kind: ExtensionKind, options: tuple[Option, ...], context: Context) -> Extension:
     """Return an extension whose options are all there, in the order of printing."""
-    if kind.needs_option and not options:
-        if len(kind.options) > 1:
-            raise parameter_problem(f"{kind.name}: At least one option is required")
-        raise parameter_problem(f'{kind.name}: option "{kind.options[0].name}" must be specified\n')
+    if kind.missing is not None and not options:
+        raise parameter_problem(kind.missing)
     order = {each.name: place for place, each in enumerate(kind.options)}
     settled = kind.settle(options, context)
     return Extension(kind.name, tuple(sorted(settled, key=lambda one: order.get(one.name, 99))))

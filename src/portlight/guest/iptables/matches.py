@@ -38,6 +38,10 @@ _DESTINATION_PORT: Final = OptionKind(
 )
 
 
+def _must_have(name: str, option: str) -> str:
+    return f'{name}: option "{option}" must be specified\n'
+
+
 def _bad_state(title: str) -> Callable[[str], str]:
     return lambda word: f'Bad {title} "{word}"'
 
@@ -51,13 +55,19 @@ def _limits(name: str, option: str, family: int, title: str) -> ExtensionKind:
     return ExtensionKind(
         name=name,
         families=(family,),
-        needs_option=True,
+        missing=(
+            f"{title} match: You must specify one of "
+            f"`--{option}-eq', `--{option}-lt', `--{option}-gt"
+        ),
         options=(
             OptionKind(
-                name=f"--{option}-eq", also=("--ttl",), read=settle.read_byte, is_negatable=True
+                name=f"--{option}-eq",
+                also=("--ttl",),
+                read=number_range(name, f"--{option}-eq", last=255),
+                is_negatable=True,
             ),
-            OptionKind(name=f"--{option}-lt", read=settle.read_byte),
-            OptionKind(name=f"--{option}-gt", read=settle.read_byte),
+            OptionKind(name=f"--{option}-lt", read=number_range(name, f"--{option}-lt", last=255)),
+            OptionKind(name=f"--{option}-gt", read=number_range(name, f"--{option}-gt", last=255)),
         ),
         listing=words.list_time_to_live(title),
         conditions=ask.time_to_live,
@@ -70,7 +80,7 @@ _ROWS: Final = (
         options=(
             _SOURCE_PORT,
             _DESTINATION_PORT,
-            OptionKind(name="--tcp-option", read=number_range("tcp-option", last=255)),
+            OptionKind(name="--tcp-option", read=number_range("tcp", "--tcp-option", last=255)),
             OptionKind(
                 name="--tcp-flags", arguments=2, read=settle.read_tcp_flags, is_negatable=True
             ),
@@ -100,7 +110,7 @@ _ROWS: Final = (
         options=(
             OptionKind(name="--icmp-type", read=type_reader(ICMP_TYPES, "ICMP"), is_negatable=True),
         ),
-        needs_option=True,
+        missing=_must_have("icmp", "--icmp-type"),
         listing=list_type(ICMP_TYPES, "icmp"),
         conditions=ask.icmp,
     ),
@@ -108,7 +118,7 @@ _ROWS: Final = (
         name="icmp6",
         also=("icmpv6", "ipv6-icmp"),
         families=(6,),
-        needs_option=True,
+        missing=_must_have("icmp6", "--icmpv6-type"),
         options=(
             OptionKind(
                 name="--icmpv6-type", read=type_reader(ICMPV6_TYPES, "ICMPv6"), is_negatable=True
@@ -119,7 +129,7 @@ _ROWS: Final = (
     ),
     ExtensionKind(
         name="multiport",
-        needs_option=True,
+        missing="multiport expection an option",
         options=(
             OptionKind(
                 name="--sports", also=("--source-ports",), read=read_port_list, is_negatable=True
@@ -138,7 +148,7 @@ _ROWS: Final = (
     ),
     ExtensionKind(
         name="state",
-        needs_option=True,
+        missing=_must_have("state", "--state"),
         options=(
             OptionKind(
                 name="--state", read=one_of_list(STATES, _bad_state("state")), is_negatable=True
@@ -149,7 +159,7 @@ _ROWS: Final = (
     ),
     ExtensionKind(
         name="conntrack",
-        needs_option=True,
+        missing="conntrack: At least one option is required",
         options=(
             OptionKind(
                 name="--ctstate",
@@ -179,34 +189,36 @@ _ROWS: Final = (
         name="limit",
         options=(
             OptionKind(name="--limit", read=settle.read_rate),
-            OptionKind(name="--limit-burst", read=number_range("limit-burst", last=10000)),
+            OptionKind(
+                name="--limit-burst", read=number_range("limit", "--limit-burst", last=10000)
+            ),
         ),
         settle=settle.limit,
         listing=words.list_limit,
     ),
     ExtensionKind(
         name="comment",
-        needs_option=True,
+        missing=_must_have("comment", "--comment"),
         options=(OptionKind(name="--comment", is_text=True),),
         listing=lambda extension, _: f" /* {extension.value('--comment')} */",
         conditions=lambda _extension, _context: (),
     ),
     ExtensionKind(
         name="mark",
-        needs_option=True,
+        missing=_must_have("mark", "--mark"),
         options=(OptionKind(name="--mark", read=read_mark, is_negatable=True),),
         listing=words.list_mark("mark match"),
         conditions=ask.mark,
     ),
     ExtensionKind(
         name="connmark",
-        needs_option=True,
+        missing=_must_have("connmark", "--mark"),
         options=(OptionKind(name="--mark", read=read_mark, is_negatable=True),),
         listing=words.list_mark("connmark match "),
     ),
     ExtensionKind(
         name="addrtype",
-        needs_option=True,
+        missing="addrtype: you must specify --src-type or --dst-type",
         options=(
             OptionKind(
                 name="--src-type",
@@ -226,7 +238,7 @@ _ROWS: Final = (
     ),
     ExtensionKind(
         name="iprange",
-        needs_option=True,
+        missing="iprange match: You must specify `--src-range' or `--dst-range'",
         options=(
             OptionKind(name="--src-range", read=read_address_range, is_negatable=True),
             OptionKind(name="--dst-range", read=read_address_range, is_negatable=True),
@@ -236,21 +248,23 @@ _ROWS: Final = (
     ),
     ExtensionKind(
         name="mac",
-        needs_option=True,
+        missing=_must_have("mac", "--mac-source"),
         options=(OptionKind(name="--mac-source", read=settle.read_mac, is_negatable=True),),
         listing=words.list_mac,
         conditions=ask.source_mac,
     ),
     ExtensionKind(
         name="length",
-        needs_option=True,
-        options=(OptionKind(name="--length", read=number_range("length"), is_negatable=True),),
+        missing=_must_have("length", "--length"),
+        options=(
+            OptionKind(name="--length", read=number_range("length", "--length"), is_negatable=True),
+        ),
         listing=words.list_length,
         conditions=ask.one_range("--length", Field.LENGTH),
     ),
     ExtensionKind(
         name="pkttype",
-        needs_option=True,
+        missing=_must_have("pkttype", "--pkt-type"),
         options=(
             OptionKind(
                 name="--pkt-type", read=settle.read_packet_type(PACKET_TYPES), is_negatable=True
@@ -261,7 +275,7 @@ _ROWS: Final = (
     ),
     ExtensionKind(
         name="owner",
-        needs_option=True,
+        missing="owner: At least one of --uid-owner, --gid-owner or --socket-exists is required",
         options=(
             OptionKind(name="--uid-owner", read=settle.read_user, is_negatable=True),
             _raw("--gid-owner"),

@@ -160,15 +160,18 @@ def read_port_list(values: tuple[str, ...], context: Context) -> tuple[str, ...]
     return (",".join(parts),)
 
 
-def number_range(option: str, separator: str = ":", last: int = 65535) -> Read:
-    """Return a reader of a number or of a range of numbers."""
+def number_range(title: str, option: str, separator: str = ":", last: int = 65535) -> Read:
+    """Return a reader of a number or of a range of numbers, for an option of an extension."""
 
     def read(values: tuple[str, ...], _context: Context) -> tuple[str, ...]:
         low, _, high = values[0].partition(separator)
         first = number_of(low or "0")
         final = (number_of(high or str(last))) if separator in values[0] else first
         if first is None or final is None or not 0 <= first <= last or not 0 <= final <= last:
-            raise parameter_problem(f'{option}: Bad value for "--{option}" option: "{values[0]}"')
+            raise parameter_problem(
+                f'{title}: bad value for option "{option}" near "{values[0]}", '
+                f"or out of range (0-{last}).\n"
+            )
         return (str(first) if first == final else f"{first}{separator}{final}",)
 
     return read
@@ -185,7 +188,7 @@ def mark_and_mask(text: str) -> tuple[int, int]:
     value, slash, mask = text.partition("/")
     numbers = number_of(value), number_of(mask) if slash else 2**32 - 1
     if numbers[0] is None or numbers[1] is None:
-        raise parameter_problem(f'mark: Bad value for "--mark" option: "{text}"')
+        raise parameter_problem('mark: bad integer value for option "--mark", or out of range.\n')
     return numbers[0], numbers[1]
 
 
@@ -196,7 +199,7 @@ def read_address_range(values: tuple[str, ...], context: Context) -> tuple[str, 
         first = canonical_address(low, context.family)
         last = canonical_address(high or low, context.family)
     except ValueError:
-        raise parameter_problem(f'iprange: Bad IP address "{values[0]}"') from None
+        raise parameter_problem(f'iprange: Bad value for option: "{values[0]}"') from None
     return (f"{first}-{last}",)
 
 

@@ -21,8 +21,6 @@ _LIMIT_SCALE: Final = 10000
 _BURST: Final = "5"
 _MAC_PARTS = 6
 
-read_byte: Final[Read] = number_range("ttl", last=255)
-
 
 def ports(options: tuple[Option, ...], _context: Context) -> tuple[Option, ...]:
     """Drop ranges that say nothing; refuse one that could never match.
@@ -117,13 +115,13 @@ def read_mac(values: tuple[str, ...], _context: Context) -> tuple[str, ...]:
         int(part, 16) for part in parts if part and set(part) <= set("0123456789abcdefABCDEF")
     ]
     if len(parts) != _MAC_PARTS or len(numbers) != _MAC_PARTS or max(numbers) > 255:  # noqa: PLR2004
-        raise parameter_problem(f'mac: Bad value for "--mac-source" option: "{values[0]}"')
+        raise parameter_problem("Invalid MAC address specified.")
     return (":".join(f"{number:02x}" for number in numbers),)
 
 
 def bad_address_type(word: str) -> str:
     """Return the words for an address type that does not exist."""
-    return f"addrtype: bad type `{word}'"
+    return f'addrtype: bad type "{word}"'
 
 
 def read_packet_type(known: tuple[str, ...]) -> Read:
@@ -149,4 +147,4 @@ def read_user(values: tuple[str, ...], context: Context) -> tuple[str, ...]:
     for number, name in context.names.users.items():
         if name == values[0]:
             return (str(number),)
-    return number_range("uid-owner", "-", 2**32 - 2)(values, context)
+    return number_range("owner", "--uid-owner", "-", 2**32 - 2)(values, context)

@@ -114,7 +114,10 @@ def _split_assignment(word: str) -> tuple[str, list[str]]:
 def _read_head(reading: _Reading, short: str, arguments: Sequence[str], *, negated: bool) -> int:
     """Take one of the rule's own options; return how many words were its arguments."""
     if negated and short not in _NEGATABLE:
-        raise parameter_problem(f"cannot have ! before {short}")
+        said = (
+            "unexpected ! flag before --match" if short == "-m" else f"cannot have ! before {short}"
+        )
+        raise parameter_problem(said)
     if short == "-f":
         _put(reading, Option("-f", (), negated))
         return 0

@@ -19,6 +19,8 @@ POLICIES: Final = frozenset({"ACCEPT", "DROP"})
 _LEVELS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _LEVEL_ALIASES: Final = {"panic": 0, "error": 3, "warn": 4}
 _USUAL_LEVEL: Final = "4"
+_PREFIX_AT_MOST: Final = 29
+"""Bytes; xt_LOG.h keeps 30 with the zero."""
 
 _REJECTIONS: Final[Mapping[int, Mapping[str, str]]] = {
     4: {
@@ -64,6 +66,13 @@ def _read_level(values: tuple[str, ...], _context: Context) -> tuple[str, ...]:
     if not 0 <= number < len(_LEVELS):
         raise parameter_problem(f'log level "{values[0]}" unknown\n')
     return (str(number),)
+
+
+def _read_prefix(values: tuple[str, ...], _context: Context) -> tuple[str, ...]:
+    """Return a prefix, cut to what the kernel keeps."""
+    if not values[0]:
+        raise parameter_problem("Argument must have a minimum length of 1 characters\n")
+    return (values[0].encode()[:_PREFIX_AT_MOST].decode(errors="ignore"),)
 
 
 def _settle_log(options: tuple[Option, ...], _context: Context) -> tuple[Option, ...]:
@@ -135,7 +144,7 @@ _ROWS: Final = (
     ExtensionKind(
         name="LOG",
         options=(
-            OptionKind(name="--log-prefix", is_text=True),
+            OptionKind(name="--log-prefix", read=_read_prefix, is_text=True),
             OptionKind(name="--log-level", read=_read_level),
             *(_flag(name) for name in words.LOG_FLAGS),
         ),
@@ -181,14 +190,14 @@ _ROWS: Final = (
     ),
     ExtensionKind(
         name="MARK",
-        needs_option=True,
+        missing="MARK: One of the --set-xmark, --{and,or,xor,set}-mark options is required",
         options=_SETTING_MARKS,
         settle=_settle_mark,
         listing=words.list_mark,
     ),
     ExtensionKind(
         name="CONNMARK",
-        needs_option=True,
+        missing="CONNMARK target: No operation specified",
         options=(
             *_SETTING_MARKS,
             _flag("--save-mark"),
@@ -201,7 +210,7 @@ _ROWS: Final = (
     ),
     ExtensionKind(
         name="TCPMSS",
-        needs_option=True,
+        missing="TCPMSS target: At least one parameter is required",
         options=(OptionKind(name="--set-mss"), _flag("--clamp-mss-to-pmtu")),
         listing=words.list_segment_size,
     ),

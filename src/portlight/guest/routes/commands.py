@@ -1,0 +1,178 @@
+"""The commands about interfaces and routes: `routes show`, `check`, `fix`, ..."""
+
+import argparse
+import json
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from portlight.guest.arguments import Commands
+from portlight.guest.guard.confirm import DEFAULT_SECONDS
+from portlight.guest.routes.changes import load_intent, restore, start, start_undo
+from portlight.guest.routes.checks.all import find_faults
+from portlight.guest.routes.follow import follow, switch_policy
+from portlight.guest.routes.remedies import (
+    REMEDIES,
+    plan_remedies,
+    remedies_of,
+)
+from portlight.guest.routes.render_command import add_render
+from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
+from portlight.guest.routes.snapshot import read_snapshot
+
+_PROC: Final = Path("/proc/net")
+OK: Final = 0
+REFUSED: Final = 1
+
+
+def add_commands(commands: Commands) -> None:
+    """Add `routes` and what is below it."""
+    routes = commands.add_parser("routes", help="this server's interfaces and routes")
+    verbs = routes.add_subparsers(required=True, metavar="VERB")
+    for add in (_add_show, _add_check, _add_fix, _add_undo, _add_restore, _add_policy, add_render):
+        add(verbs)
+
+
+def _add_show(verbs: Commands) -> None:
+    show = verbs.add_parser("show", help="the routing table, as `route -n` prints it")
+    show.add_argument("-6", "--ipv6", action="store_true", help="IPv6, as `route -6 -n`")
+    show.add_argument("--json", action="store_true")
+    show.set_defaults(run=_show)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    if arguments.ipv6:
+        rows, render = [*read_rows6((_PROC / "ipv6_route").read_text())], render_rows6
+    else:
+        rows, render = [*read_rows((_PROC / "route").read_text())], render_rows
+    if arguments.json:
+        print(json.dumps({"routes": [asdict(row) for row in rows]}))
+    else:
+        print(render(rows), end="")
+    return OK
+
+
+def _add_check(verbs: Commands) -> None:
+    check = verbs.add_parser("check", help="what is wrong, why, and what to do")
+    check.add_argument("--no-probe", action="store_true", help="send nothing to the gateways")
+    check.add_argument(
+        "--keepalived-conf",
+        type=Path,
+        default=Path("/etc/keepalived/keepalived.conf"),
+        help="says which addresses are virtual IPs (default: %(default)s)",
+    )
+    check.add_argument("--json", action="store_true")
+    check.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    snapshot = read_snapshot(keepalived=arguments.keepalived_conf, probe=not arguments.no_probe)
+    faults = find_faults(snapshot)
+    if arguments.json:
+        print(json.dumps({"faults": [asdict(fault) for fault in faults]}))
+    for fault in () if arguments.json else faults:
+        print(f"{fault.name}: {fault.interface}" if fault.interface else fault.name)
+        print(f"  seen:   {fault.evidence}\n  remedy: {fault.remedy}")
+    if not faults and not arguments.json:
+        print("no fault found")
+    return REFUSED if faults else OK
+
+
+def _add_fix(verbs: Commands) -> None:
+    fix = verbs.add_parser("fix", help="put right what `check` found; taken back unless confirmed")
+    fix.add_argument(
+        *("--only", "-o"), action="append", choices=tuple(REMEDIES), help="this remedy; repeatable"
+    )
+    fix.add_argument("--keep", default="", help="the interface whose default gateway stays")
+    fix.add_argument("--preview", action="store_true", help="print the commands, change nothing")
+    _add_seconds(fix)
+    fix.set_defaults(run=_fix)
+
+
+def _add_seconds(parser: argparse.ArgumentParser) -> None:
+    timer = parser.add_mutually_exclusive_group()
+    timer.add_argument(
+        "--confirm-within",
+        type=float,
+        default=DEFAULT_SECONDS,
+        metavar="SECONDS",
+        dest="seconds",
+        help="taken back after so long unless confirmed (default: %(default)g)",
+    )
+    timer.add_argument(
+        "--no-confirm", action="store_const", const=0.0, dest="seconds", help="keep it at once"
+    )
+
+
+def _fix(arguments: argparse.Namespace) -> int:
+    snapshot = read_snapshot()
+    kinds = arguments.only or remedies_of(find_faults(snapshot))
+    commands = plan_remedies(snapshot, kinds, arguments.keep)
+    if not commands.apply:
+        print("nothing to do")
+        return OK
+    for command in commands.apply:
+        print(shlex.join(command))
+    if arguments.preview:
+        return OK
+    change = start(kinds, arguments.keep, commands, arguments.seconds)
+    _say(change, arguments.seconds)
+    return OK
+
+
+def _say(change: int, seconds: float) -> None:
+    if seconds:
+        print(
+            f"change {change} is applied, and taken back in {seconds:g} s unless you say:"
+            f" portlight-guest confirm {change}"
+        )
+    else:
+        print(f"change {change} is applied; back: portlight-guest routes undo")
+
+
+def _add_undo(verbs: Commands) -> None:
+    undo = verbs.add_parser("undo", help="take the last change of routes back")
+    _add_seconds(undo)
+    undo.set_defaults(run=_undo)
+
+
+def _undo(arguments: argparse.Namespace) -> int:
+    change, waits = start_undo(arguments.seconds)
+    if waits:
+        _say(change, arguments.seconds)
+    else:
+        print(f"change {change} is taken back")
+    return OK
+
+
+def _add_restore(verbs: Commands) -> None:
+    parser = verbs.add_parser("restore", help="apply the confirmed remedies anew; for the boot")
+    parser.add_argument("--follow", action="store_true", help="stay, if they are to be followed")
+    parser.set_defaults(run=_restore)
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    for command in restore():
+        print(shlex.join(command))
+    if arguments.follow and "policy-routing" in load_intent().kinds:
+        follow()
+    return OK
+
+
+def _add_policy(verbs: Commands) -> None:
+    policy = verbs.add_parser(
+        "policy", help="policy routing at once and without a timer; for the boot"
+    )
+    policy.add_argument("state", choices=("on", "off"))
+    policy.add_argument(
+        "--follow", action="store_true", help="stay, and follow addresses and routes"
+    )
+    policy.set_defaults(run=_policy)
+
+
+def _policy(arguments: argparse.Namespace) -> int:
+    switch_policy(on=arguments.state == "on")
+    if arguments.follow:
+        follow()
+    return OK

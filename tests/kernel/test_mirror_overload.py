@@ -1,0 +1,104 @@
+"""Production goes first: what becomes of copies that cannot be made or carried."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from tests.support.builders import a_mirror_filter, a_mirror_rule, a_mirror_session
+from tests.support.mirror_scene import (
+    EVERYTHING,
+    PEER,
+    SOURCE,
+    TARGET,
+    a_cloud,
+    addresses,
+    finish,
+    mirror_host,
+    mirrors,
+    outcomes,
+)
+from tests.support.plan_host import PlanHost
+
+from portlight.compiler.mirrors import MAX_CHAINS
+from portlight.core.security_group import Direction
+from portlight.core.topology import Entity
+from portlight.dataplane.bpf.abi import MirrorOutcome
+
+STREAMS, SMALL_MTU = 4, 200
+"""A super-packet of 64 KiB has 400 segments then: copies for two sessions are too many at once."""
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanHost]:
+    with mirror_host(tmp_path_factory.mktemp("objects")) as made:
+        yield made
+
+
+@pytest.mark.covers("H41")
+def test_a_budget_bounds_the_copies_and_counts_what_it_held_back(host: PlanHost) -> None:
+    host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1), bytes_per_second=20_000)))
+    before = outcomes(host)
+    host.inside(SOURCE, "ping", "-q", "-i0.001", "-c400", "-s1000", addresses(PEER)[0])
+    after = outcomes(host)
+
+    held = after[MirrorOutcome.OVER_BUDGET] - before.get(MirrorOutcome.OVER_BUDGET, 0)
+    copied = after[MirrorOutcome.COPIED] - before.get(MirrorOutcome.COPIED, 0)
+    assert held + copied == 400
+    assert held > 100
+    assert copied > 1
+
+
+@pytest.mark.covers("X34")
+def test_without_a_way_to_the_target_the_traffic_goes_on_and_the_copies_are_counted(
+    host: PlanHost,
+) -> None:
+    pings = (
+        a_mirror_rule(1, protocol=1, direction=Direction.EGRESS),
+        a_mirror_rule(2, protocol=1, direction=Direction.INGRESS),
+    )
+    host.show(a_cloud(a_mirror_filter(), *pings, a_mirror_session(1, (SOURCE,), 99)))
+    before = outcomes(host)
+    assert " 0% packet loss" in host.inside(SOURCE, "ping", "-i0.01", "-c20", addresses(PEER)[0])
+    assert outcomes(host)[MirrorOutcome.NO_TARGET] - before.get(MirrorOutcome.NO_TARGET, 0) == 40
+
+
+def counted(host: PlanHost, number: int) -> dict[str, int]:
+    """Return what the guest's kernel says of its interface: packets got, sent, not taken."""
+    text = host.inside(number, "cat", "/proc/net/dev")
+    fields = re.sub(r".*eth0:", "", text, flags=re.DOTALL).split()
+    return {"received": int(fields[1]), "sent": int(fields[9]), "lost": int(fields[11])}
+
+
+def many_sessions() -> Iterator[Entity]:
+    """Yield as many sessions as can each have a copy of the same packet."""
+    yield from mirrors(*EVERYTHING)
+    for number in range(2, MAX_CHAINS + 1):
+        yield a_mirror_session(number, (SOURCE,), TARGET, copies_all=True)
+
+
+@pytest.mark.covers("X34")
+def test_copies_beyond_what_the_machine_carries_are_counted_and_take_no_place_of_production(
+    host: PlanHost,
+) -> None:
+    host.show(a_cloud(*many_sessions()))
+    for number in (SOURCE, PEER):
+        host.inside(number, "ip", "link", "set", "eth0", "mtu", str(SMALL_MTU))
+    before = outcomes(host)
+    guests = {number: counted(host, number) for number in (SOURCE, PEER, TARGET)}
+
+    server = host.start(PEER, "iperf3", "--server", "--one-off", "--forceflush")
+    assert server.stdout is not None
+    server.stdout.readline()
+    host.inside(SOURCE, "iperf3", "--client", addresses(PEER)[0], "--time", "2", "-P", str(STREAMS))
+    finish(server)
+
+    def more(number: int, what: str) -> int:
+        return counted(host, number)[what] - guests[number][what]
+
+    after = outcomes(host)
+    made = {one: after.get(one, 0) - before.get(one, 0) for one in MirrorOutcome}
+    assert more(SOURCE, "lost") == more(PEER, "lost") == 0
+    assert more(SOURCE, "sent") == more(PEER, "received")
+    assert made[MirrorOutcome.OVERLOAD] > 0
+    assert made[MirrorOutcome.COPIED] == more(TARGET, "received")
+    assert made[MirrorOutcome.FAILED] == made[MirrorOutcome.REFUSED] == 0

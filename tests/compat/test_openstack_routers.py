@@ -8,8 +8,12 @@ import openstack
 import pytest
 from openstack.connection import Connection
 from openstack.exceptions import ConflictException
-from tests.support.api_server import PASSWORD, ApiServer
+from tests.support.api_server import HOST, PASSWORD, ApiServer
+from tests.support.clouds import ADMIN
 from tests.support.openstack_session import OpenStackSession, openstack_session
+
+from portlight.service.report import AgentReport, WayReport
+from portlight.values.ids import HostName
 
 # the SDK warns about its own future while it connects
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
@@ -93,6 +97,7 @@ def street(command: OpenStackSession) -> Iterator[Street]:
 
 
 @pytest.mark.covers("N1", "H140", "H147")
+@pytest.mark.extension("external-net", "fip-port-details")
 def test_a_floating_ip_is_taken_led_shown_and_given_back(
     command: OpenStackSession, street: Street
 ) -> None:
@@ -112,6 +117,7 @@ def test_a_floating_ip_is_taken_led_shown_and_given_back(
 
 
 @pytest.mark.covers("N1")
+@pytest.mark.extension("router", "extraroute", "extraroute-atomic")
 def test_a_router_shows_its_legs_and_takes_routes_one_by_one(
     command: OpenStackSession, street: Street
 ) -> None:
@@ -131,16 +137,50 @@ def test_a_router_shows_its_legs_and_takes_routes_one_by_one(
     assert "required by one or more routes" in refused
 
 
-def test_a_gateway_is_unset_and_set_again(command: OpenStackSession, street: Street) -> None:
+@pytest.mark.extension("ext-gw-mode")
+def test_a_gateway_is_unset_and_set_again_with_or_without_translation(
+    command: OpenStackSession, street: Street, server: ApiServer
+) -> None:
     command("router", "unset", street.router, "--external-gateway", form=None)
     without = command("router", "show", street.router)["external_gateway_info"]
     command("router", "set", street.router, "--external-gateway", street.public, form=None)
 
+    off = {"network_id": public_id(command, street), "enable_snat": False}
+    router = {"router": {"external_gateway_info": off}}
+    path = f"/v2.0/routers/{command('router', 'show', street.router)['id']}"
+    shut = server.must("PUT", path, router, "admin")["router"]["external_gateway_info"]
+    refused, _ = server.refused("PUT", path, router)
+
+    assert (shut["enable_snat"], refused) == (False, 403)
     assert without is None
     assert command("router", "show", street.router)["external_gateway_info"] is not None
 
 
+@pytest.mark.extension("router_availability_zone")
+def test_a_router_is_in_the_zone_of_its_host_once_it_is_there(server: ApiServer) -> None:
+    wanted = {"name": a_name("router"), "availability_zone_hints": ["nova"]}
+    router = server.must("POST", "/v2.0/routers", {"router": wanted})["router"]
+    number = server.cloud.routers.get(ADMIN, router["id"]).number
+    server.cloud.report(
+        HostName(HOST),
+        AgentReport(host=HostName(HOST), routers=(WayReport(number=number, revision=1),)),
+    )
+    path = f"/v2.0/routers/{router['id']}"
+    there = server.must("GET", path)["router"]
+    server.must("DELETE", path)
+
+    assert (router["status"], router["availability_zones"]) == ("BUILD", [])
+    assert (there["status"], there["availability_zones"]) == ("ACTIVE", ["nova"])
+    assert there["availability_zone_hints"] == ["nova"]
+
+
 @pytest.mark.covers("P12")
+@pytest.mark.extension(
+    "floating-ip-port-forwarding",
+    "floating-ip-port-forwarding-description",
+    "floating-ip-port-forwarding-detail",
+    "expose-port-forwarding-in-fip",
+)
 def test_ports_of_a_floating_ip_are_forwarded(command: OpenStackSession, street: Street) -> None:
     address = command("floating", "ip", "create", street.public)["floating_ip_address"]
     verb = ("floating", "ip", "port", "forwarding")
@@ -153,15 +193,18 @@ def test_ports_of_a_floating_ip_are_forwarded(command: OpenStackSession, street:
     changed = ("--external-protocol-port", "8081", "--description", "moved")
     command(*verb, "set", address, made["id"], *changed, form=None)
     listed = command(*verb, "list", address)
+    shown = command("floating", "ip", "show", address)["port_forwardings"]
     refused = command.refused("floating", "ip", "delete", address)
     command(*verb, "delete", address, made["id"], form=None)
     command("floating", "ip", "delete", address, form=None)
 
-    assert [one["External Port"] for one in listed] == [8081]
+    assert [(one["External Port"], one["Description"]) for one in listed] == [(8081, "moved")]
+    assert [(one["external_port"], one["internal_ip_address"]) for one in shown] == [(8081, fixed)]
     assert "is used by" in refused
 
 
-@pytest.mark.covers("P12", "P17")
+@pytest.mark.covers("P12")
+@pytest.mark.extension("floating-ip-port-forwarding-port-ranges")
 def test_the_sdk_makes_and_changes_the_same_things(sdk: Connection, street: Street) -> None:
     network = sdk.network
     public = network.find_network(street.public)
@@ -185,3 +228,7 @@ def test_the_sdk_makes_and_changes_the_same_things(sdk: Connection, street: Stre
     assert led.router_id == router.id
     assert [one.id for one in network.ips(router_id=router.id)] == [address.id]
     network.delete_ip(address)
+
+
+def public_id(command: OpenStackSession, street: Street) -> str:
+    return str(command("network", "show", street.public)["id"])

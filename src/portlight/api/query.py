@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from portlight.api.errors import BadRequestError, InvalidQueryError
 from portlight.api.parser import Parse
 from portlight.api.schema import TEXT, Schema, array, one_word
-from portlight.api.wire import Json
+from portlight.api.wire import Json, boolean
 from portlight.store.protocol import Window
 
 Query = Mapping[str, list[str]]
@@ -156,7 +156,7 @@ def select(
 
 def is_asked(query: Query, control: str) -> bool:
     """Whether a parameter that is on or off is on."""
-    return query.get(control, [""])[-1].lower() in ("true", "1")
+    return control in query and boolean(control, query[control][-1])
 
 
 def fields_of(query: Query) -> set[str]:

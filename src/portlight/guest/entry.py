@@ -21,11 +21,13 @@ from portlight.guest.guard.watch import WatchError
 from portlight.guest.remote import run_remotely
 from portlight.guest.routes.commands import add_commands as add_routes
 from portlight.guest.routes.values import RoutesError
+from portlight.guest.routes.vip_command import add_vip
 
 AREAS: Final[tuple[Area, ...]] = (
     add_iptables,
     add_firewall,
     add_routes,
+    add_vip,
     add_protect,
     add_sshguard,
 )

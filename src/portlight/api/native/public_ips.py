@@ -38,6 +38,8 @@ _RELATED_WORDS = (
 )
 _RELATED = shape(dict.fromkeys(_RELATED_WORDS, TEXT), title="related_resource")
 _FLOWS = one_of(Flows)
+_UNFIT = frozenset({HTTPStatus.BAD_REQUEST})
+"""The interface has no address that a public one can stand for."""
 _TAKING_OFF: Parameters = {"release": boolean.schema, "flows": _FLOWS.schema}
 _ATTRIBUTES: Attributes = {
     **STANDARD,
@@ -122,7 +124,7 @@ def public_ip_verb_routes(face: Face, base: str) -> list[Route]:
     ]
 
 
-@operation(answer=_ANSWER)
+@operation(answer=_ANSWER, refusals=_UNFIT)
 def _associate(call: Call) -> Reply:
     """Put a public address on an interface; one that is elsewhere moves."""
     return _shown(call, call.cloud.public_ips.associate(call.caller, _id(call), _port(call)))
@@ -149,7 +151,7 @@ def _allocate_for(call: Call) -> Reply:
     return _shown(call, made, HTTPStatus.CREATED)
 
 
-@operation(answer=_ANSWER)
+@operation(answer=_ANSWER, refusals=_UNFIT)
 def _associate_to_instance(call: Call) -> Reply:
     """Put a public address on an interface of an instance."""
     changed = call.cloud.public_ips.associate(call.caller, _id(call), _port(call), _instance(call))

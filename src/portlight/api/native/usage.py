@@ -19,7 +19,7 @@ _USAGE = shape({"project_id": TEXT, "addresses": WHOLE, "held_hours": NUMBER, "u
 
 
 @operation(
-    query={"from": MOMENT, "to": MOMENT},
+    query={"from": TEXT, "to": TEXT},
     answer=shape({"usage": array(_USAGE), "from": MOMENT, "to": MOMENT}),
 )
 def show_usage(call: Call) -> Reply:
@@ -52,7 +52,7 @@ def _moment(query: Query, word: str, default: float) -> float:
     spelling = query[word][-1]
     try:
         instant = datetime.fromisoformat(spelling)
-        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()
+        return max(0.0, (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError) as error:
         raise InvalidQueryError(f"'{spelling}' is no time of ISO 8601 ({word}).") from error
 

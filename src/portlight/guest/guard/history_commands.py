@@ -20,13 +20,13 @@ from portlight.guest.guard.journal import ChangeId, Journal, Kind, Record, State
 OK, REFUSED = 0, 1
 
 
-def add_history_commands(verbs: Commands, kind: Kind) -> None:
+def add_history_commands(verbs: Commands, kind: Kind, *, show_word: str = "show") -> None:
     """Add the verbs about changes of one kind."""
     status = verbs.add_parser("status", help="what waits for a confirmation")
     status.set_defaults(run=lambda arguments: _status(kind, as_json=arguments.json))
     history = verbs.add_parser("history", help="all changes, the newest last")
     history.set_defaults(run=lambda arguments: _history(kind, as_json=arguments.json))
-    show = verbs.add_parser("show", help="one change and its difference")
+    show = verbs.add_parser(show_word, help="one change and its difference")
     show.add_argument("id", type=int)
     show.set_defaults(run=lambda arguments: _show(_of_kind(kind, arguments.id), arguments))
     keep = verbs.add_parser("confirm", help="keep what waits for a confirmation")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.confirm import DEFAULT_SECONDS
+from portlight.guest.guard.confirm import DEFAULT_SECONDS, pending
+from portlight.guest.guard.history_commands import add_history_commands, describe_pending
 from portlight.guest.routes.changes import load_intent, restore, start, start_undo
 from portlight.guest.routes.checks.all import find_faults
 from portlight.guest.routes.follow import follow, switch_policy
@@ -32,6 +33,7 @@ def add_commands(commands: Commands) -> None:
     verbs = routes.add_subparsers(required=True, metavar="VERB")
     for add in (_add_show, _add_check, _add_fix, _add_undo, _add_restore, _add_policy, add_render):
         add(verbs)
+    add_history_commands(verbs, "routes", show_word="change")
 
 
 def _add_show(verbs: Commands) -> None:
@@ -122,12 +124,10 @@ def _fix(arguments: argparse.Namespace) -> int:
 
 
 def _say(change: int, seconds: float) -> None:
-    if seconds:
-        print(
-            f"change {change} is applied, and taken back in {seconds:g} s unless you say:"
-            f" portlight-guest confirm {change}"
-        )
-    else:
+    for record in pending("routes") if seconds else ():
+        if record.id == change:
+            print(describe_pending(record))
+    if not seconds:
         print(f"change {change} is applied; back: portlight-guest routes undo")
 
 

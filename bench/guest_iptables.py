@@ -80,7 +80,7 @@ def verdict_seconds(text: str) -> tuple[float, float]:
 
 def main() -> None:
     """Print one table."""
-    text = save_file(Random(1))
+    text = save_file(Random(1))  # noqa: S311 -- wanted: repeatable
     print(f"| back end | iptables-restore, ms | parse, check, apply, ms | ratio |\n|{'---|' * 4}")
     with TemporaryDirectory() as folder, private_network():
         file = Path(folder) / "rules"

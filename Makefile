@@ -24,7 +24,7 @@ ROOT_PYTEST := $(AS_ROOT) $(PYTEST) -p no:cacheprovider
 # build/tools has what a distribution keeps out of PATH (scripts/install-packages fills it).
 export PATH := $(abspath $(VENV))/bin:$(CURDIR)/build/tools:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help setup packages bpf preflight check test kernel system keystone demo up down rows compatibility bench lock
+.PHONY: help setup packages bpf guest preflight check test kernel system keystone demo up down rows compatibility bench lock
 
 help:
 	@echo "make demo    install what is missing, build a sample network, prove it with packets"
@@ -32,6 +32,7 @@ help:
 	@echo "make check   format, lint, types, import contracts, tests without root"
 	@echo "make test    check, then every suite (root)      make kernel, make system: one of them"
 	@echo "make keystone   --keystone against OpenStack's own, which it installs"
+	@echo "make guest   build/portlight-guest.pyz, one file to copy to a server"
 	@echo "make rows    which test proves which requirement"
 	@echo "make compatibility   docs/api/compatibility.md, anew from its table"
 	@echo "make bench   measurements, each beside its peer  make lock   renew requirements.lock"
@@ -50,6 +51,11 @@ $(INSTALLED): requirements.lock pyproject.toml | packages
 # bpf/Makefile knows its own dependencies: nothing is compiled twice.
 bpf: | packages
 	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/$(BPF)
+
+# Needs nothing but Python: the file is the same wherever it is packed.
+guest:
+	@PYTHONPATH=src python3 -m portlight.guest.bundle build/portlight-guest.pyz
+	@echo build/portlight-guest.pyz
 
 preflight:
 	@$(SUDO) scripts/preflight --before-setup

@@ -57,6 +57,8 @@ class Amounts:
     bulks: int = 4
     lists: Sequence[int] = (1_000, 5_000)
     list_rounds: int = 5
+    only: str = ""
+    """Phases whose name begins so; the others are left out."""
 
 
 def run(server: Server, requests: Sequence[Request], clients: int = 1) -> Outcome:
@@ -110,9 +112,13 @@ def phases(server: Server, amounts: Amounts) -> Iterator[tuple[str, Outcome]]:
         (f"group rule create, {CLIENTS} clients", lambda: place.rules(few, many), CLIENTS),
     ]
     for name, requests, clients in plan:
+        if not name.startswith(amounts.only):
+            continue
         outcome = run(server, requests(), clients)
         ports += outcome.ids if name.startswith("port create") else ()
         yield name, outcome
+    if amounts.only:
+        return
     listed = _Place(server, "listed")
     there = 0
     for size in amounts.lists:

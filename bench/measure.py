@@ -2,13 +2,16 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bench.commands import argv_inside, built_load, inside
 from bench.pair import Pair
 
 UDP_PORT = 9100
+HTTP_ASK = Path(__file__).parent / "loads" / "http_ask.py"
 TCP_PORT = 9000
 """`load tcp-accept` listens on 16 ports from here on."""
 IPERF_PORT = 5201
@@ -17,7 +20,7 @@ IPERF_PORT = 5201
 def tcp_bits_per_second(pair: Pair, seconds: float) -> float:
     """Measure one TCP stream with iperf3, as the receiver saw it."""
     server = ("iperf3", "--server", "--one-off", "--forceflush", "--port", str(IPERF_PORT))
-    with _serving(pair, *server):
+    with _serving(pair.server, *server):
         report = inside(
             pair.client,
             *("iperf3", "--client", pair.server_address, "--port", str(IPERF_PORT)),
@@ -36,29 +39,57 @@ def unanswered_udp_packets_per_second(pair: Pair, seconds: float) -> float:
     return _udp(pair, "udp-silent", seconds)
 
 
+def round_trip_microseconds(pair: Pair, seconds: float) -> float:
+    """Measure the median round trip of a request of 64 bytes and its answer, one at a time."""
+    load = built_load()
+    at = (pair.server_address, str(UDP_PORT))
+    with _serving(pair.server, load, "udp-echo", *at):
+        return float(inside(pair.client, load, "udp-ask", *at, str(seconds)))
+
+
+def http_microseconds(pair: Pair, seconds: float) -> float:
+    """Measure the median of a small HTTP request and its answer, over one connection."""
+    serve = ("http.server", "--protocol", "HTTP/1.1", "--bind", pair.server_address, str(TCP_PORT))
+    with _serving(pair.server, sys.executable, "-u", "-m", *serve):
+        at = (pair.server_address, str(TCP_PORT), str(seconds))
+        return float(inside(pair.client, sys.executable, str(HTTP_ASK), *at))
+
+
+def copies_of(pair: Pair, address: str, packets_per_second: int, seconds: float) -> tuple[int, int]:
+    """Send so many packets a second; return how many were sent, and how many copies of them the
+    collector, whose address this is, has received and decoded.
+    """
+    assert pair.collector is not None
+    load = built_load()
+    at = (pair.server_address, str(UDP_PORT))
+    counter = _serving(pair.collector, load, "vxlan-count", address, "4789")
+    with _serving(pair.server, load, "udp-silent", *at), counter as collector:
+        sent = inside(pair.client, load, "udp-pace", *at, str(seconds), str(packets_per_second))
+        decoded, _ = collector.communicate(timeout=15)
+    return int(sent), int(decoded)
+
+
 def tcp_connections_per_second(pair: Pair, seconds: float) -> float:
     """Measure completed handshakes; each connection is a new flow for every firewall."""
     load = built_load()
     at = (pair.server_address, str(TCP_PORT))
-    with _serving(pair, load, "tcp-accept", *at):
+    with _serving(pair.server, load, "tcp-accept", *at):
         return float(inside(pair.client, load, "tcp-connect", *at, str(seconds)))
 
 
 def _udp(pair: Pair, receiver_kind: str, seconds: float) -> float:
     load = built_load()
     at = (pair.server_address, str(UDP_PORT))
-    with _serving(pair, load, receiver_kind, *at) as receiver:
+    with _serving(pair.server, load, receiver_kind, *at) as receiver:
         inside(pair.client, load, "udp-send", *at, str(seconds))
         counted, _ = receiver.communicate(timeout=15)
     return float(counted)
 
 
 @contextmanager
-def _serving(pair: Pair, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the server's side, from its first printed line (it listens) to the end of the block."""
-    process = subprocess.Popen(
-        argv_inside(pair.server, *command), stdout=subprocess.PIPE, text=True
-    )
+def _serving(namespace: str, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a server in a guest, from its first printed line (it listens) to the end of the block."""
+    process = subprocess.Popen(argv_inside(namespace, *command), stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
         process.stdout.readline()

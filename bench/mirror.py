@@ -1,21 +1,30 @@
 """What mirroring costs the traffic that is mirrored: `python -m bench.mirror`, as root.
 
-Beside it runs what Linux has for it: tc mirred into a VXLAN device. The collector counts the
-copies and throws them away (iptables, raw table), so that its own work is small.
+Beside it run what Linux has for it, tc mirred into a VXLAN device, and Open vSwitch with a mirror
+into a VXLAN port. The collectors count the copies and throw them away (iptables, raw table), so
+that their own work is small; where loss is measured, a receiver decodes and counts them.
 """
 
 import argparse
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from bench.commands import inside
-from bench.measure import tcp_bits_per_second, udp_packets_per_second
+from bench.measure import (
+    copies_of,
+    http_microseconds,
+    round_trip_microseconds,
+    tcp_bits_per_second,
+    udp_packets_per_second,
+)
 from bench.pair import CLIENT_ADDRESS, SERVER_ADDRESS, Pair
 from bench.peers.bridge import bridge_pair
 from bench.peers.mirred import mirred_pair
+from bench.peers.openvswitch_mirror import OpenVSwitch, openvswitch_mirror
 from tests.support.builders import (
     a_group,
     a_mirror_filter,
@@ -41,6 +50,8 @@ from portlight.values.addresses import IpPrefix
 OBJECTS = Path(__file__).parents[1] / "build" / "bpf"
 CLIENT, SERVER, COLLECTOR = 1, 2, 3
 ADDRESSES = {CLIENT: CLIENT_ADDRESS, SERVER: SERVER_ADDRESS, COLLECTOR: "192.168.77.12"}
+PARTS = {"client": CLIENT, "server": SERVER, "collector": COLLECTOR}
+LATENCY_TURNS = 10
 FITTING_MTU = 1436
 """64 bytes below the link's: a copy of the longest packet fits, and nothing is cut."""
 
@@ -124,19 +135,14 @@ def ours() -> Iterator[Ours]:
         for number, address in ADDRESSES.items():
             host.address(number, f"{address}/24")
         discard_copies(host.guest(COLLECTOR))
-        yield Ours(host, Pair(name="ours", client=host.guest(CLIENT), server=host.guest(SERVER)))
+        names = {part: host.guest(number) for part, number in PARTS.items()}
+        yield Ours(host, Pair(name="ours", **names))
 
 
-def discard_copies(namespace: str) -> None:
-    """Count and drop what arrives for VXLAN's port."""
+def discard_copies(namespace: str, *, discard: bool = True) -> None:
+    """Count and drop what arrives for VXLAN's port, or let it through to a receiver again."""
     rule = ("-p", "udp", "--dport", "4789", "-j", "DROP")
-    inside(namespace, "iptables", "-t", "raw", "-A", "PREROUTING", *rule)
-
-
-def discarded(namespace: str) -> int:
-    """Return how many packets the collector has counted."""
-    listing = inside(namespace, "iptables", "-t", "raw", "-nvxL", "PREROUTING")
-    return int(listing.splitlines()[2].split()[0])
+    inside(namespace, "iptables", "-t", "raw", "-A" if discard else "-D", "PREROUTING", *rule)
 
 
 def main() -> None:
@@ -144,52 +150,158 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--rate", type=int, nargs="*", default=[50_000, 100_000, 200_000])
+    parser.add_argument("--only", nargs="*", choices=sorted(MEASUREMENTS))
     asked = parser.parse_args()
-    with ours() as mine, ExitStack() as stack:
-        bridge = stack.enter_context(bridge_pair("plbmb", 0))
-        mirred = stack.enter_context(mirred_pair("plbmm"))
-        assert mirred.collector is not None
-        discard_copies(mirred.collector)
+    with contenders() as these:
         rows: dict[str, list[float]] = {}
         for turn in range(asked.rounds):
             print(f"  round {turn + 1} of {asked.rounds}", flush=True)
-            for name, value in one_round(mine, bridge, mirred, asked.seconds):
-                rows.setdefault(name, []).append(value)
-        lost = mine.copied() - discarded(mine.host.guest(COLLECTOR))
-        print("\n| What | ratio, median (lowest to highest) |\n|---|---|")
-        for name, values in rows.items():
-            print(f"| {name} | {median(values):.2f} ({min(values):.2f} to {max(values):.2f}) |")
-        print(f"\nour copies: {mine.copied():,} made, {mine.failed():,} not")
-        print(f"not counted by the collector (a super-packet counts once there): {lost:,}")
+            for name in asked.only or MEASUREMENTS:
+                for row, value in MEASUREMENTS[name](these, asked.seconds):
+                    rows.setdefault(row, []).append(value)
+        print("\n| What | median (lowest to highest) |\n|---|---|")
+        for row, values in rows.items():
+            print(f"| {row} | {median(values):.3f} ({min(values):.3f} to {max(values):.3f}) |")
+        print(f"\nour copies: {these.mine.copied():,} made, {these.mine.failed():,} not")
+        print_losses(these.mine, asked.rate)
 
 
-def one_round(
-    mine: Ours, bridge: Pair, mirred: Pair, seconds: float
-) -> Iterator[tuple[str, float]]:
-    """Yield ratios of one round: each to what was measured just before it."""
-    show = mine.host.show
-    show(topology())
+@dataclass(frozen=True, slots=True)
+class Contenders:
+    """All that is measured; they are there at once."""
+
+    mine: Ours
+    bridge: Pair
+    mirred: Pair
+    openvswitch: OpenVSwitch
+
+
+@contextmanager
+def contenders() -> Iterator[Contenders]:
+    """Build them; their collectors discard copies."""
+    with ours() as mine, ExitStack() as stack:
+        these = Contenders(
+            mine=mine,
+            bridge=stack.enter_context(bridge_pair("plbmb", 0)),
+            mirred=stack.enter_context(mirred_pair("plbmm")),
+            openvswitch=stack.enter_context(openvswitch_mirror("plbmo")),
+        )
+        for pair in (these.mirred, these.openvswitch.pair):
+            assert pair.collector is not None
+            discard_copies(pair.collector)
+        yield these
+
+
+Ratios = Iterator[tuple[str, float]]
+"""What was measured; a ratio is to what was measured just before it."""
+
+
+def cut_stream(these: Contenders, seconds: float) -> Ratios:
+    """Yield what a stream keeps whose every segment becomes a copy of 96 bytes."""
+    mine = these.mine
+    mine.host.show(topology())
     plain = tcp_bits_per_second(mine.pair, seconds)
-    show(topology(*everything(96)))
+    mine.host.show(topology(*everything(96)))
+    before, began = mine.copied(), busy_seconds()
     yield "TCP, each segment cut to 96 bytes", tcp_bits_per_second(mine.pair, seconds) / plain
+    copies = mine.copied() - before
+    yield "  1,000 copies a second", copies / max(1, round(seconds)) / 1000
+    yield "  and of a core, with the stream", copies / (busy_seconds() - began) / 1000
+
+
+def busy_seconds() -> float:
+    """Return the time that all cores of the machine have worked."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle, waiting = fields[3], fields[4]
+    return (sum(fields) - idle - waiting) / os.sysconf("SC_CLK_TCK")
+
+
+def whole_stream(these: Contenders, seconds: float) -> Ratios:
+    """Yield what a stream keeps that is copied whole: ours, and the peers'."""
+    mine, switch = these.mine, these.openvswitch
     mine.mtu(FITTING_MTU)
-    show(topology())
+    mine.host.show(topology())
     plain = tcp_bits_per_second(mine.pair, seconds)
-    show(topology(*everything(0)))
-    yield "TCP, mirrored whole", tcp_bits_per_second(mine.pair, seconds) / plain
+    mine.host.show(topology(*everything(0)))
+    mirrored = tcp_bits_per_second(mine.pair, seconds)
     mine.mtu(1500)
-    plain = tcp_bits_per_second(bridge, seconds)
-    yield "TCP, tc mirred into a VXLAN device", tcp_bits_per_second(mirred, seconds) / plain
-    show(topology(*many_rules(10)))
+    mine.host.show(topology())
+    yield "TCP, mirrored whole", mirrored / plain
+    plain = tcp_bits_per_second(these.bridge, seconds)
+    yield "TCP, tc mirred into a VXLAN device", tcp_bits_per_second(these.mirred, seconds) / plain
+    plain = tcp_bits_per_second(switch.pair, seconds)
+    switch.mirror(enabled=True)
+    slow = tcp_bits_per_second(switch.pair, seconds)
+    switch.mirror(enabled=False)
+    yield "TCP, Open vSwitch with a mirror into a VXLAN port", slow / plain
+    yield "TCP, ours mirrored whole to Open vSwitch mirrored", mirrored / slow
+
+
+def packets(these: Contenders, seconds: float) -> Ratios:
+    """Yield what small packets keep: the number of rules, of sessions, and the peers'."""
+    mine, switch = these.mine, these.openvswitch
+    plain = udp_packets_per_second(mine.pair, seconds)
+    mine.host.show(topology(*everything(0)))
+    mirrored = udp_packets_per_second(mine.pair, seconds)
+    yield "UDP, mirrored", mirrored / plain
+    plain = udp_packets_per_second(these.bridge, seconds)
+    yield "UDP, tc mirred", udp_packets_per_second(these.mirred, seconds) / plain
+    plain = udp_packets_per_second(switch.pair, seconds)
+    switch.mirror(enabled=True)
+    slow = udp_packets_per_second(switch.pair, seconds)
+    switch.mirror(enabled=False)
+    yield "UDP, Open vSwitch mirrored", slow / plain
+    yield "UDP, ours mirrored to Open vSwitch mirrored", mirrored / slow
+    mine.host.show(topology(*many_rules(10)))
     few = udp_packets_per_second(mine.pair, seconds)
-    show(topology(*many_rules(10_000)))
-    many = udp_packets_per_second(mine.pair, seconds)
-    yield "UDP, filter of 10,000 rules to one of 10", many / few
-    show(topology(*many_rules(10)))
+    mine.host.show(topology(*many_rules(10_000)))
+    yield (
+        "UDP, filter of 10,000 rules to one of 10",
+        udp_packets_per_second(mine.pair, seconds) / few,
+    )
+    mine.host.show(topology(*many_rules(10)))
     few = udp_packets_per_second(mine.pair, seconds)
-    show(topology(*many_rules(10, sessions=16)))
+    mine.host.show(topology(*many_rules(10, sessions=16)))
     yield "UDP, 16 sessions to one", udp_packets_per_second(mine.pair, seconds) / few
-    show(topology())
+    mine.host.show(topology())
+
+
+def latency(these: Contenders, seconds: float) -> Ratios:
+    """Yield the time of request and answer, mirror on to off: short turns, medians."""
+    host, pair = these.mine.host, these.mine.pair
+    quantities = {"bare UDP echo": round_trip_microseconds, "HTTP request": http_microseconds}
+    for name, measure in quantities.items():
+        trips: dict[bool, list[float]] = {False: [], True: []}
+        for turn in range(LATENCY_TURNS):
+            on = turn % 2 == 1
+            host.show(topology(*(everything(0) if on else ())))
+            trips[on].append(measure(pair, seconds / 4))
+        yield f"{name}, microseconds, not mirrored", median(trips[False])
+        yield f"{name}, mirrored to not", median(trips[True]) / median(trips[False])
+    host.show(topology())
+
+
+MEASUREMENTS = {
+    "cut": cut_stream,
+    "whole": whole_stream,
+    "packets": packets,
+    "latency": latency,
+}
+
+
+def print_losses(mine: Ours, rates: Sequence[int]) -> None:
+    """Print what a receiver decoded of so many packets a second."""
+    guest = mine.host.guest(COLLECTOR)
+    mine.host.show(topology(*everything(0)))
+    discard_copies(guest, discard=False)
+    for rate in rates:
+        before = mine.copied()
+        sent, decoded = copies_of(mine.pair, ADDRESSES[COLLECTOR], rate, 3.0)
+        print(
+            f"{rate:,} packets/s asked, {sent:,} sent: {mine.copied() - before:,} copies by our"
+            f" counters, {decoded:,} decoded by the receiver"
+        )
 
 
 if __name__ == "__main__":

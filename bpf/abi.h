@@ -41,6 +41,10 @@ enum drop_reason {
 	DROP_VIRTUAL_IP_NOT_OWNER = 18,
 	DROP_INTERNAL_ERROR = 19,
 	DROP_DESTINATION_NOT_OWN = 20,
+	/* What routers drop: nftables counts it, no program does. */
+	DROP_NO_ROUTE = 21,
+	DROP_ROUTE_BLACKHOLE = 22,
+	DROP_NOT_TRANSLATED = 23,
 };
 
 /* Map `settings`, one element. Writers change maps first and add 1 to the epoch afterwards. */

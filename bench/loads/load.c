@@ -5,6 +5,13 @@
  *                                          the first packet is answered
  *   load udp-silent  ADDRESS PORT          the same without the answer
  *   load udp-send    ADDRESS PORT SECONDS  send 64-byte payloads in batches of 64
+ *   load udp-pace    ADDRESS PORT SECONDS RATE
+ *                                          send so many a second; print how many
+ *   load udp-echo    ADDRESS PORT          answer every packet, until killed
+ *   load udp-ask     ADDRESS PORT SECONDS  ask and wait for the answer, one after the other; print the
+ *                                          median of the round trips in microseconds
+ *   load vxlan-count ADDRESS PORT          decode copies until 0.3 s of silence; print how many UDP
+ *                                          packets of 64-byte payload came out
  *   load tcp-accept  ADDRESS PORT          accept on 16 ports from PORT on, until killed
  *   load tcp-connect ADDRESS PORT SECONDS  print connections per second
  *
@@ -62,6 +69,117 @@ static void prepare(struct mmsghdr *batch, struct iovec *parts, char (*data)[PAY
 	}
 }
 
+static int bound_socket(struct sockaddr_in at)
+{
+	int s = socket(AF_INET, SOCK_DGRAM, 0), size = 64 << 20;
+
+	if (s < 0 || bind(s, (struct sockaddr *)&at, sizeof(at)))
+		fail("bind");
+	setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	puts("ready");
+	fflush(stdout);
+	return s;
+}
+
+static int connected_socket(struct sockaddr_in to)
+{
+	int s = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (s < 0 || connect(s, (struct sockaddr *)&to, sizeof(to)))
+		fail("connect");
+	return s;
+}
+
+static int udp_pace(struct sockaddr_in to, double seconds, double rate)
+{
+	char data[PAYLOAD] = {};
+	int s = connected_socket(to);
+	double begin = now(), passed = 0;
+	long packets = 0;
+
+	for (; passed < seconds; passed = now() - begin) {
+		while ((double)packets < passed * rate)
+			packets += send(s, data, sizeof(data), 0) > 0;
+		usleep(200);
+	}
+	printf("%ld\n", packets);
+	return 0;
+}
+
+_Noreturn static void udp_echo(struct sockaddr_in at)
+{
+	struct sockaddr_in sender;
+	char data[PAYLOAD];
+	int s = bound_socket(at);
+
+	for (;;) {
+		socklen_t size = sizeof(sender);
+		ssize_t n = recvfrom(s, data, sizeof(data), 0, (struct sockaddr *)&sender, &size);
+
+		if (n > 0)
+			sendto(s, data, (size_t)n, 0, (struct sockaddr *)&sender, size);
+	}
+}
+
+static int ascending(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static int udp_ask(struct sockaddr_in to, double seconds)
+{
+	static double trips[1 << 20];
+	struct timeval wait = { .tv_sec = 1 };
+	char data[PAYLOAD] = {};
+	int s = connected_socket(to);
+	double end = now() + seconds;
+	size_t done = 0;
+
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	while (now() < end && done < sizeof(trips) / sizeof(*trips)) {
+		double begin = now();
+
+		if (send(s, data, sizeof(data), 0) > 0 && recv(s, data, sizeof(data), 0) > 0)
+			trips[done++] = now() - begin;
+	}
+	qsort(trips, done, sizeof(*trips), ascending);
+	printf("%.3f\n", done ? trips[done / 2] * 1e6 : 0);
+	return 0;
+}
+
+/* VXLAN with a VNI (RFC 7348), and in it Ethernet, IPv4 of 20 bytes, UDP, the payload whole. */
+static int is_copy(const unsigned char *data, ssize_t bytes)
+{
+	static const int ethernet = 8, ip = 22, udp = 42;
+
+	return bytes == udp + 8 + PAYLOAD && data[0] == 0x08 && data[ethernet + 12] == 0x08 &&
+	       data[ethernet + 13] == 0 && data[ip] == 0x45 && data[ip + 9] == IPPROTO_UDP &&
+	       data[udp + 5] == 8 + PAYLOAD;
+}
+
+static int vxlan_count(struct sockaddr_in at)
+{
+	unsigned char data[2048];
+	struct timeval wait = { .tv_sec = 10 };
+	int s = bound_socket(at);
+	long packets = 0;
+	ssize_t n;
+
+	for (;;) {
+		setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+		n = recv(s, data, sizeof(data), 0);
+		if (n <= 0)
+			break;
+		for (; n > 0; n = recv(s, data, sizeof(data), MSG_DONTWAIT))
+			packets += is_copy(data, n);
+		wait = (struct timeval){ .tv_usec = (suseconds_t)(SILENCE * 1e6) };
+	}
+	printf("%ld\n", packets);
+	return 0;
+}
+
 static int udp_receive(struct sockaddr_in at, int answer)
 {
 	static char data[BATCH][PAYLOAD];
@@ -69,19 +187,14 @@ static int udp_receive(struct sockaddr_in at, int answer)
 	static struct iovec parts[BATCH];
 	struct sockaddr_in sender;
 	struct timeval wait = { .tv_sec = 10 };
-	int s = socket(AF_INET, SOCK_DGRAM, 0), size = 8 << 20;
+	int s = bound_socket(at);
 	double first = 0, last = 0;
 	long packets = 0;
 
-	if (s < 0 || bind(s, (struct sockaddr *)&at, sizeof(at)))
-		fail("bind");
-	setsockopt(s, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	prepare(batch, parts, data);
 	batch[0].msg_hdr.msg_name = &sender;
 	batch[0].msg_hdr.msg_namelen = sizeof(sender);
-	puts("ready");
-	fflush(stdout);
 	for (;;) {
 		int n = recvmmsg(s, batch, BATCH, MSG_WAITFORONE, NULL);
 
@@ -107,12 +220,10 @@ static int udp_send(struct sockaddr_in to, double seconds)
 	static char data[BATCH][PAYLOAD];
 	static struct mmsghdr batch[BATCH];
 	static struct iovec parts[BATCH];
-	int s = socket(AF_INET, SOCK_DGRAM, 0);
+	int s = connected_socket(to);
 	double end = now() + seconds;
 	long packets = 0;
 
-	if (s < 0 || connect(s, (struct sockaddr *)&to, sizeof(to)))
-		fail("connect");
 	prepare(batch, parts, data);
 	while (now() < end) {
 		int n = sendmmsg(s, batch, BATCH, 0);
@@ -199,7 +310,7 @@ int main(int argc, char **argv)
 	double seconds;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: load KIND ADDRESS PORT [SECONDS]\n");
+		fprintf(stderr, "usage: load KIND ADDRESS PORT [SECONDS [RATE]]\n");
 		return 2;
 	}
 	at = endpoint(argv[2], atoi(argv[3]));
@@ -210,6 +321,14 @@ int main(int argc, char **argv)
 		return udp_receive(at, 0);
 	if (!strcmp(argv[1], "udp-send"))
 		return udp_send(at, seconds);
+	if (!strcmp(argv[1], "udp-pace"))
+		return udp_pace(at, seconds, argc > 5 ? atof(argv[5]) : 1000);
+	if (!strcmp(argv[1], "udp-echo"))
+		udp_echo(at);
+	if (!strcmp(argv[1], "udp-ask"))
+		return udp_ask(at, seconds);
+	if (!strcmp(argv[1], "vxlan-count"))
+		return vxlan_count(at);
 	if (!strcmp(argv[1], "tcp-accept"))
 		tcp_accept(at);
 	if (!strcmp(argv[1], "tcp-connect"))

@@ -35,14 +35,18 @@ def openvswitch_pair(prefix: str, rules: int) -> Iterator[Pair]:
         wired("openvswitch", prefix) as wiring,
         tempfile.TemporaryDirectory(prefix="bench-ovs-") as folder,
     ):
-        # Packet sockets see checksums that the sender left to a card that is not there.
-        for guest in (wiring.pair.client, wiring.pair.server):
-            inside(guest, "ethtool", "-K", "eth0", "tx", "off")
-        with _switch(wiring, Path(folder)):
-            _connect(wiring, Path(folder))
+        send_checksums(wiring.pair)
+        with running_switch(wiring, Path(folder)):
+            connect(wiring, Path(folder))
             flows = "\n".join(render_flows(allow_rules(rules)))
             run("ovs-ofctl", "add-flows", f"unix:{folder}/br0.mgmt", "-", stdin=flows + "\n")
             yield wiring.pair
+
+
+def send_checksums(pair: Pair) -> None:
+    """Let guests compute them: packet sockets see what the sender left to a card otherwise."""
+    for guest in (pair.client, pair.server):
+        inside(guest, "ethtool", "-K", "eth0", "tx", "off")
 
 
 def render_flows(rules: tuple[AllowRule, ...]) -> Iterator[str]:
@@ -83,7 +87,7 @@ def port_masks(first: int, last: int) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def _switch(wiring: Wiring, folder: Path) -> Iterator[None]:
+def running_switch(wiring: Wiring, folder: Path) -> Iterator[None]:
     """Run the database and the switch in the foreground of ours; end both with the block."""
     database = f"{folder}/conf.db"
     run("ovsdb-tool", "create", database, SCHEMA)
@@ -105,7 +109,8 @@ def _daemon(folder: Path, *command: str) -> Iterator[None]:
         process.wait()
 
 
-def _connect(wiring: Wiring, folder: Path) -> None:
+def connect(wiring: Wiring, folder: Path) -> None:
+    """Make a bridge of both links, which forwards nothing until it has flows."""
     database = f"--db=unix:{folder}/db.sock"
     run("ovs-vsctl", "--retry", "--timeout=10", database, "--no-wait", "init")
     run(

@@ -189,6 +189,25 @@ def test_the_mtu_of_a_network_is_read_and_written(server: ApiServer) -> None:
     assert (network["mtu"], changed["mtu"]) == (1400, 1300)
 
 
+@pytest.mark.extension("dns-integration")
+def test_the_names_of_a_port_are_shown_and_a_wrong_one_is_refused(server: ApiServer) -> None:
+    network = server.make("network", name=a_name(), dns_domain="cloud.example.")
+    server.make("subnet", network_id=network["id"], cidr="10.92.0.0/24", ip_version=4)
+    port = server.make("port", network_id=network["id"], dns_name="db")
+    path = f"/v2.0/ports/{port['id']}"
+
+    status, error = server.refused("PUT", path, {"port": {"dns_name": "bad_name!"}})
+    cleared = server.must("PUT", path, {"port": {"dns_name": ""}})["port"]
+
+    address = port["fixed_ips"][0]["ip_address"]
+    assert port["dns_name"] == "db"
+    assert port["dns_assignment"] == [
+        {"ip_address": address, "hostname": "db", "fqdn": "db.cloud.example."}
+    ]
+    assert (status, "dns_name" in error["message"]) == (400, True)
+    assert cleared["dns_assignment"][0]["hostname"] == f"host-{address.replace('.', '-')}"
+
+
 def test_the_list_of_extensions_is_that_of_the_table(server: ApiServer) -> None:
     listed = server.must("GET", "/v2.0/extensions")["extensions"]
 

@@ -41,6 +41,7 @@ from tests.support.policy_stage import (
     named,
     on_network,
 )
+from tests.support.policy_vpcs import VPC_ROWS
 
 from portlight.service.policy import IDENTITY_POLICY, POLICY
 
@@ -439,6 +440,7 @@ ROWS = (
         before=attached_port,
     ),
     *MIRROR_ROWS,
+    *VPC_ROWS,
     Row(
         action="any_project",
         call="POST /v2.0/networks",

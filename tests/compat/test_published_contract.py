@@ -49,6 +49,12 @@ RULES_OVER_SEVERAL_VALUES = {
     r"PUT /v2.0/address-groups/.*/add_addresses": "what is in the group is not added again",
     r"(POST|PUT) .*mirror-filter-rules.*": "ports go with TCP and UDP, prefixes with the family",
     r"(POST|PUT) .*mirror-sessions.*": "sources and targets are ports of guests",
+    r"(POST|PUT) (/v2.0|/portlight/v1)/(vpcs|vpcsubnets|routes|peerings).*": (
+        "a VPC is private, its subnets lie in it, and so do the next hops of its routes"
+    ),
+    r"POST .*/(internetgateways|natgateways|public-ips).*": "an external network has addresses",
+    r"PUT .*/(public-ips)/.*": "what is fixed stays",
+    r"GET /portlight/v1/usage": "a time is written as in ISO 8601",
     r"(POST|PUT) /v2.0/ports.*": "addresses lie in a subnet of the network",
 }
 """Where good values can be refused with 400 for what they say together, and why."""

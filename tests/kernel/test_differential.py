@@ -16,6 +16,7 @@ from tests.support.builders import HOST
 from tests.support.kernel_path import KernelPath, kernel_path
 from tests.support.model_bridge import ModelBridge, Outcome
 from tests.support.model_path import ModelPath, mirrored
+from tests.support.routing_worlds import INSIDE_LEGS
 from tests.support.shots import FrameMaker
 from tests.support.worlds import DHCP_PORT, PORTS, a_later_world, a_world
 
@@ -37,7 +38,7 @@ REFRESH_SECONDS = 1.0
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelPath]:
     folder: Path = tmp_path_factory.mktemp("differential")
-    with kernel_path(folder, iter([*range(1, PORTS), DHCP_PORT])) as path:
+    with kernel_path(folder, iter([*range(1, PORTS), DHCP_PORT, *INSIDE_LEGS])) as path:
         yield path
 
 
@@ -77,7 +78,8 @@ def compare(kernel: KernelPath, seed: int, frames: int, *, is_direct: bool = Fal
             for session in mirrored(history[-1], shot, expected.verdict):
                 wanted[session, shot.port, shot.direction.value] += 1
     agree(kernel, model, wanted, is_direct=is_direct)
-    return seen + Counter(copies=wanted.total())
+    routed = bridge.routed if bridge is not None else 0
+    return seen + Counter(copies=wanted.total(), routed=routed)
 
 
 def agree(
@@ -125,7 +127,9 @@ def test_model_and_kernel_agree_on_generated_frames_and_every_reason_occurs(
 def test_model_and_kernel_agree_on_frames_that_go_straight_to_the_receiver(
     kernel: KernelPath,
 ) -> None:
-    assert run(kernel, is_direct=True)["allowed"]
+    seen = run(kernel, is_direct=True)
+    assert seen["allowed"]
+    assert seen["routed"]
 
 
 def run(kernel: KernelPath, *, is_direct: bool) -> Counter[str]:

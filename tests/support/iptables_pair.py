@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.kernel.lab import run
 from tests.support.programs import private_network
 
-from portlight.dataplane.namespaces import socket_inside
+from portlight.dataplane.namespaces import do_inside
 from portlight.guest.iptables.names import PLAIN
 from portlight.guest.iptables.tool import Tool
 
@@ -47,7 +47,7 @@ class Pair:
         """Try to connect from the peer, until it is open, refused or counted as dropped."""
         kind = socket.AF_INET if tool.family == 4 else socket.AF_INET6
         dropped = drops(tool)
-        with closing(socket_inside(self.peer, lambda: socket.socket(kind))) as client:
+        with closing(do_inside(self.peer, lambda: socket.socket(kind))) as client:
             client.settimeout(0)
             client.connect_ex((to, port))
             deadline = time.monotonic() + SECONDS

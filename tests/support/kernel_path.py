@@ -29,11 +29,13 @@ from portlight.dataplane.bpf.abi import (
 from portlight.dataplane.bpf.maps import BpfMap
 from portlight.dataplane.bpf.port_table import PortAttachment, port_attachments
 from portlight.dataplane.bpf.programs import ensure_bpffs, load_programs, remove_bpffs
+from portlight.dataplane.bpf.shortcut_tables import StationEntry, station_entries
 from portlight.dataplane.bpf.syscall import UpdateFlag, open_pinned
 from portlight.dataplane.bpf.tables import Tables
 from portlight.dataplane.bpf.testrun import TC_ACT_SHOT, run_program
 from portlight.plan.delta import Delta, delta
 from portlight.plan.host import HostPlan
+from portlight.plan.shortcuts import StationKey
 from portlight.values.addresses import IpAddress
 from portlight.values.verdict import Allow, Drop, DropReason
 
@@ -59,6 +61,7 @@ class KernelPath:
         }
         self._plan = HostPlan()
         self._attachments: Mapping[int, PortAttachment] = {}
+        self._stations: Mapping[StationKey, StationEntry] = {}
 
     def close(self) -> None:
         for opened in self._stateful.values():
@@ -82,6 +85,7 @@ class KernelPath:
             number: replace(attachment, is_veth=self._is_direct)
             for number, attachment in port_attachments(plan, self._links).items()
         }
+        stations = station_entries(plan, self._links)
         tables: Any = self._tables
         before, after = dict.fromkeys(self._plan.bindings), dict.fromkeys(plan.bindings)
         steps: list[tuple[Any, Delta[Any, Any]]] = [
@@ -91,6 +95,9 @@ class KernelPath:
             (tables.mirror_sources, delta(plan.mirror_sources, self._plan.mirror_sources)),
             (tables.ports, delta(attachments, self._attachments)),
             (tables.virtual_ips, delta(plan.virtual_ips, self._plan.virtual_ips)),
+            (tables.stations, delta(stations, self._stations)),
+            (tables.shortcuts, delta(plan.shortcuts, self._plan.shortcuts)),
+            (tables.router_legs, delta(plan.router_legs, self._plan.router_legs)),
         ]
         for table, change in steps:
             failures = table.apply(replace(change, remove=frozenset()))
@@ -98,7 +105,7 @@ class KernelPath:
         for table, change in reversed(steps):
             failures = table.apply(replace(change, put={}))
             assert not failures, failures
-        self._plan, self._attachments = plan, attachments
+        self._plan, self._attachments, self._stations = plan, attachments, stations
         self._tables.bump_epoch()
 
     @staticmethod

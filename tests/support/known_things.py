@@ -22,6 +22,13 @@ _COLLECTIONS = {
     "traffic_mirror_sources": "/v2.0/ports",
     "traffic_mirror_target_id": "/v2.0/ports",
     "target_port_id": "/v2.0/ports",
+    "routingtable_id": "/v2.0/routingtables",
+    "route_table_id": "/v2.0/routingtables",
+    "external_network_id": "/v2.0/vpcs?router:external=true",
+    "peer_vpc_id": "/portlight/v1/vpcs",
+    "gateway_id": "/v2.0/internetgateways",
+    "floatingips_id": "/portlight/v1/public-ips",
+    "instance_id": "/portlight/v1/instances",
 }
 """Member of a body or path to where such things are listed."""
 _ONE_OF_TWO = (("project_id", "tenant_id"), ("network_id", "vpc_id"))
@@ -110,3 +117,12 @@ def furnish(server: ApiServer) -> None:
         **rule,
     )
     make("/portlight/v1/mirror-sessions", "mirror_session", name="copies", priority=1)
+    external = {"name": "public", "router:external": True}
+    public = server.must("POST", "/v2.0/networks", {"network": external}, user="admin")
+    made["public"] = public["network"]["id"]
+    make("/v2.0/subnets", "subnet", network_id=made["public"], cidr="198.18.0.0/16")
+    make("/v2.0/vpcs", "vpc", name="first", cidrv4="10.7.0.0/16")
+    vpc = made["vpc"]
+    make("/v2.0/vpcsubnets", "vpcsubnet", name="first", vpc_id=vpc, cidr="10.7.1.0/24")
+    make("/v2.0/internetgateways", "internetgateway", name="o", external_network_id=made["public"])
+    make("/portlight/v1/public-ips", "public_ip", network_id=made["public"])

@@ -3,9 +3,10 @@ the receiver's port says when it skips the bridge (section 7 of docs/design/pack
 receiver's MTU is not looked at: generated frames are short.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.support.model_path import ModelPath
+from tests.support.model_routes import Routed, route
 from tests.support.shots import Shot
 
 from portlight.core.claims import owner_of
@@ -34,6 +35,8 @@ class ModelBridge:
         self._plan = HostPlan()
         self._learned: dict[tuple[int, MacAddress], int] = {}
         """The ports that claimed an address with a virtual MAC."""
+        self.routed = 0
+        """Frames that went through no router, from network to network."""
 
     def load(self, plan: HostPlan) -> None:
         """Take the plan that belongs to the model's topology."""
@@ -51,10 +54,13 @@ class ModelBridge:
         if isinstance(verdict, Drop) or shot.direction is Direction.INGRESS:
             return Outcome(verdict, shot.port, shot.direction)
         parsed = parse_packet(shot.frame.data, vlan_tagged=shot.frame.vlan_tagged)
-        receiver = self._receiver(shot, parsed, now)
+        routed = self._routed(shot, parsed, now)
+        receiver = routed.port.number if routed else self._receiver(shot, parsed, now)
         if receiver is None:
             return Outcome(verdict, shot.port, shot.direction)
-        there = Shot(receiver, Direction.INGRESS, shot.frame)
+        self.routed += routed is not None
+        frame = replace(shot.frame, data=routed.data) if routed else shot.frame
+        there = Shot(receiver, Direction.INGRESS, frame)
         return Outcome(self._model.judge(there, now), receiver, Direction.INGRESS)
 
     def _learn(self, number: int) -> None:
@@ -76,6 +82,19 @@ class ModelBridge:
         if found is None or found not in self._plan.ports or found == shot.port:
             return None
         return found if self._plan.ports[found].network == network else None
+
+    def _routed(self, shot: Shot, parsed: Packet | DropReason, now: float) -> Routed | None:
+        """Return where a frame to a router's MAC goes without the router."""
+        if isinstance(parsed, DropReason) or not isinstance(parsed.content, Ip):
+            return None
+        topology = self._model.topology
+        sender = next(one for one in topology.ports.values() if one.number == shot.port)
+        if self._owner(shot.port, parsed, now) is not None:
+            return None
+        situation = Situation(state=self._model.state, now=now)
+        found = route(topology, sender, shot.frame.data, parsed.content, situation)
+        is_here = found is not None and found.port.number in self._plan.ports
+        return found if is_here else None
 
     def _owner(self, sender: int, parsed: Packet | DropReason, now: float) -> int | None:
         """Return the owner of the virtual IP that the packet is for."""

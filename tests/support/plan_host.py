@@ -46,6 +46,15 @@ from portlight.dataplane.links.programs import (
 from portlight.dataplane.links.values import veth_links
 from portlight.dataplane.names import HostNames, base36
 from portlight.dataplane.namespaces import delete_namespace, list_namespaces
+from portlight.dataplane.nft.addresses import PublicAddressDriver
+from portlight.dataplane.nft.render import public_address
+from portlight.dataplane.routes.neighbours import NeighbourDriver
+from portlight.dataplane.routes.peerings import PeeringDriver
+from portlight.dataplane.routes.rooms import RouterRooms
+from portlight.dataplane.routes.routers import RouterDriver
+from portlight.dataplane.routes.tables import RouteDriver
+from portlight.dataplane.routes.uplinks import UplinkDriver, remove_uplinks, uplink_of
+from portlight.dataplane.routes.values import render_router, virtual_neighbours
 from portlight.plan.delta import Delta, delta
 from portlight.plan.host import HostPlan
 from portlight.values.ids import InstanceId
@@ -65,6 +74,15 @@ class PlanHost:
         stack.callback(self._fabric.close)
         hooks = ProgramHooks(self._fabric, port_hooks(loaded[FROM_PORT], loaded[TO_PORT]))
         self._links = LinkDriver(self._fabric, hooks)
+        rooms = RouterRooms(names)
+        stack.callback(rooms.close)
+        self._uplinks = UplinkDriver(self._fabric)
+        stack.callback(self._uplinks.close)
+        self._routers = RouterDriver(rooms)
+        self._peerings = PeeringDriver(rooms)
+        self._public_addresses = PublicAddressDriver(rooms)
+        self._routes = RouteDriver(rooms)
+        self._neighbours = NeighbourDriver(rooms)
         self._device = MirrorDeviceDriver(
             self._fabric,
             ProgramHooks(self._fabric, mirror_hooks(loaded[MIRROR])),
@@ -80,14 +98,34 @@ class PlanHost:
         self._bring(tables.bindings, dict.fromkeys(plan.bindings))
         self._bring(tables.mirror_sources, plan.mirror_sources)
         self._bring(BridgeDriver(self._fabric), plan.bridges)
+        self._bring(self._uplinks, {key: uplink_of(one) for key, one in plan.uplinks.items()})
         self._bring(self._links, veth_links(plan, self.names))
+        self._bring(self._routers, {key: render_router(one) for key, one in plan.routers.items()})
+        self._bring(self._peerings, plan.peerings)
+        addresses = plan.public_addresses.items()
+        self._bring(
+            self._public_addresses, {key: public_address(key[1], one) for key, one in addresses}
+        )
+        self._bring(self._routes, plan.routes)
         self._bring(tables.ports, port_attachments(plan, self._links.indexes()))
         self._bring(tables.virtual_ips, plan.virtual_ips)
         device = {MIRROR_DEVICE: MirrorDevice()} if plan.mirror_sources else {}
         self._bring(self._device, device)
         self._bring(tables.mirror_ways, way_entries(plan, self._links.indexes()))
-        self._bring(GateDriver(self._fabric), dict.fromkeys(plan.links, True))
+        self.follow_owners(plan)
+        self._bring(GateDriver(self._fabric), dict.fromkeys(veth_links(plan, self.names), True))
         tables.bump_epoch()
+
+    def follow_owners(self, plan: HostPlan) -> None:
+        """Lead routers to the present owners of virtual IPs."""
+        macs = self.tables.virtual_ips.macs()
+        self._bring(self._neighbours, virtual_neighbours(plan, macs))
+
+    def in_router(self, number: int, *command: str, check: bool = True) -> str:
+        """Run a tool in a router."""
+        return run(
+            "nsenter", f"--net=/run/netns/{self.names.router(number)}", *command, check=check
+        )
 
     def show(self, topology: Topology) -> None:
         """Put in place what the topology compiles to."""
@@ -151,6 +189,7 @@ def _opened(program: Program, stack: ExitStack) -> LoadedProgram:
 
 
 def _remove_namespaces(names: HostNames) -> None:
+    remove_uplinks(names)
     for name in list_namespaces():
         if names.owns_namespace(name):
             delete_namespace(name)

@@ -38,6 +38,8 @@ KINDS = (
 """The fields of a topology that `some_routing` fills."""
 _DESTINATIONS = ("0.0.0.0/0", "10.0.0.0/24", "10.0.0.128/25", "192.0.2.0/24", "::/0", "fd00:9::/64")
 _HOPS = ("10.0.0.5", "10.0.0.6", "10.0.0.100", "203.0.113.9", "10.99.0.1")
+INSIDE_LEGS = (201, 202)
+"""Numbers of the interfaces of the routers in the networks of guests."""
 _PORTS = range(201, 210)
 """Numbers of the ports of routers."""
 

@@ -16,7 +16,7 @@ from tests.support.builders import mac
 from tests.support.worlds import PORT_NUMBERS, PROTOCOLS, VIRTUAL_IPS
 
 from portlight.core.packet import PORT_PROTOCOLS
-from portlight.core.port import Port
+from portlight.core.port import OWNER_ROUTER_INTERFACE, Port
 from portlight.core.security_group import Direction
 from portlight.core.topology import Topology
 from portlight.core.verdict import Frame
@@ -80,6 +80,9 @@ class FrameMaker:
             version: [address for address in every if address.version == version]
             for version in (4, 6)
         }
+        self._router_macs = [
+            port.mac for port in ports if port.device_owner == OWNER_ROUTER_INTERFACE
+        ]
         self._macs = [port.mac for port in ports] + [
             mac(90),
             mac(91),
@@ -167,6 +170,8 @@ class FrameMaker:
         if random.random() < 0.1:
             guest = random.choice(self._macs)
         peer = random.choice([*self._macs, wire.BROADCAST])
+        if self._router_macs and random.random() < 0.3:
+            peer = random.choice(self._router_macs)
         source, destination = (guest, peer) if direction is EGRESS else (peer, guest)
         data = wire.ethernet(source, payload, ethertype, destination)
         return Shot(number, direction, Frame(data=data))

@@ -145,9 +145,35 @@ def test_the_domain_of_a_network_completes_names_in_its_guests(cloud: Deployment
     (port,) = cloud.ports_of(guest)
     name = "host-" + port["fixed_ips"][0]["ip_address"].replace(".", "-")
 
-    found = guest.must("python3", "-c", f"import socket; print(socket.gethostbyname('{name}'))")
+    assert resolved(guest, name) == port["fixed_ips"][0]["ip_address"]
 
-    assert found.strip() == port["fixed_ips"][0]["ip_address"]
+
+@pytest.mark.extension("dns-integration")
+def test_the_server_of_a_network_answers_for_the_names_of_ports_that_nobody_uses(
+    cloud: Deployment,
+) -> None:
+    network = cloud.network("called", dns_domain="cloud.example.")
+    cloud.subnet(network, "10.69.0.0/24")
+    guest = cloud.guest("g", {"network_id": network["id"]})
+    port = cloud.port(network, dns_name="db")
+    (named,) = port["dns_assignment"]
+    assert (named["hostname"], named["fqdn"]) == ("db", "db.cloud.example.")
+
+    for name in ("db", "db.cloud.example"):
+        wait_for(name, partial(is_called, guest, name, named["ip_address"]), seconds=10)
+    cloud.neutron("PUT", f"/ports/{port['id']}", {"port": {"dns_name": "store"}})
+    wait_for("new", partial(is_called, guest, "store", named["ip_address"]), seconds=10)
+
+    assert resolved(guest, "db") == "unknown"
+
+
+def resolved(guest: Guest, name: str) -> str:
+    """Return the address that a guest finds under a name."""
+    return guest.must("python3", "-c", _RESOLVE, name).strip()
+
+
+def is_called(guest: Guest, name: str, address: str) -> bool:
+    return resolved(guest, name) == address
 
 
 @pytest.mark.extension("subnet_allocation")
@@ -165,6 +191,13 @@ def test_a_prefix_from_a_pool_is_where_the_guest_is(cloud: Deployment) -> None:
     assert [(a["local"], a["prefixlen"]) for a in shown[0]["addr_info"]] == [("10.68.0.3", 26)]
 
 
+_RESOLVE = """
+import socket, sys
+try:
+    print(socket.gethostbyname(sys.argv[1]))
+except socket.gaierror:
+    print("unknown")
+"""
 _ROGUE = """
 import socket, struct
 frame = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)

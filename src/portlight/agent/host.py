@@ -37,13 +37,31 @@ from portlight.dataplane.links.programs import (
 )
 from portlight.dataplane.links.values import veth_links
 from portlight.dataplane.names import HostNames
+from portlight.dataplane.nft.addresses import PublicAddressDriver
+from portlight.dataplane.nft.render import public_address
+from portlight.dataplane.routes.advertisers import AdvertiserDriver, render_advertiser
+from portlight.dataplane.routes.neighbours import NeighbourDriver
+from portlight.dataplane.routes.peerings import PeeringDriver
+from portlight.dataplane.routes.rooms import RouterRooms
+from portlight.dataplane.routes.routers import RouterDriver
+from portlight.dataplane.routes.tables import RouteDriver
+from portlight.dataplane.routes.uplinks import UplinkDriver, uplink_of
+from portlight.dataplane.routes.values import Router, render_router, virtual_neighbours
 from portlight.plan.host import DhcpPlan, HostPlan
+from portlight.plan.routers import PublicAddressKey, RouterPlan
 from portlight.values.ids import InstanceId
 
 POLICY = ("classifiers", "members", "bindings", "mirror_sources", "ports", "virtual_ips")
 DEVICES = (
     "bridges",
+    "uplinks",
     "links",
+    "routers",
+    "peerings",
+    "public_addresses",
+    "routes",
+    "neighbours",
+    "advertisers",
     "ports",
     "virtual_ips",
     "stations",
@@ -56,8 +74,10 @@ DEVICES = (
     "gates",
 )
 FAMILIES = tuple(dict.fromkeys(POLICY + DEVICES))
-FABRIC_FAMILIES = ("bridges", "links", "gates", "mirror_device")
+FABRIC_FAMILIES = ("bridges", "links", "gates", "mirror_device", "uplinks")
 """What the kernel's events about the fabric are about."""
+LEG_FAMILIES = ("routers", "peerings", "public_addresses", "routes", "neighbours")
+"""What is lost with a link that is made anew."""
 _log = logging.getLogger(__name__)
 
 
@@ -82,6 +102,7 @@ class Host:
             self._open.close()
             raise
         self._servers: dict[int, tuple[DhcpPlan, DhcpServer]] = {}
+        self._routers: dict[int, tuple[RouterPlan, Router]] = {}
         self._derived: Mapping[str, Callable[[HostPlan], Mapping[Any, Any]]] = {
             "classifiers": lambda plan: plan.classifiers,
             "members": lambda plan: plan.members,
@@ -98,6 +119,21 @@ class Host:
             "mirror_ways": lambda plan: way_entries(plan, self._links.indexes()),
             "bridges": lambda plan: plan.bridges,
             "links": lambda plan: veth_links(plan, self._names),
+            "uplinks": lambda plan: {key: uplink_of(one) for key, one in plan.uplinks.items()},
+            "routers": lambda plan: {
+                key: self._router(key, one) for key, one in plan.routers.items()
+            },
+            "peerings": lambda plan: plan.peerings,
+            "public_addresses": lambda plan: {
+                key: public_address(key[1], one) for key, one in plan.public_addresses.items()
+            },
+            "routes": lambda plan: plan.routes,
+            "neighbours": lambda plan: virtual_neighbours(plan, self.tables.virtual_ips.macs()),
+            "advertisers": lambda plan: {
+                key: said
+                for key, one in plan.routers.items()
+                if (said := render_advertiser(one.legs)) is not None
+            },
             "dhcp": lambda plan: {key: self._server(key, one) for key, one in plan.dhcp.items()},
             "instances": guests,
             "gates": self._gates,
@@ -119,6 +155,10 @@ class Host:
         self.instances = InstanceDriver(paths.names)
         dhcp = DhcpDriver(paths.names)
         self._open.callback(dhcp.close)
+        uplinks = UplinkDriver(self.fabric)
+        self._open.callback(uplinks.close)
+        self.rooms = RouterRooms(paths.names)
+        self._open.callback(self.rooms.close)
         drivers: dict[str, Driver[Any, Any]] = {
             "classifiers": self.tables.classifiers,
             "members": self.tables.members,
@@ -138,6 +178,13 @@ class Host:
             "mirror_ways": self.tables.mirror_ways,
             "bridges": BridgeDriver(self.fabric),
             "links": self._links,
+            "uplinks": uplinks,
+            "routers": RouterDriver(self.rooms),
+            "peerings": PeeringDriver(self.rooms),
+            "public_addresses": PublicAddressDriver(self.rooms),
+            "routes": RouteDriver(self.rooms),
+            "neighbours": NeighbourDriver(self.rooms),
+            "advertisers": AdvertiserDriver(paths.names, self.rooms),
             "dhcp": dhcp,
             "instances": self.instances,
             "gates": GateDriver(self.fabric),
@@ -172,6 +219,25 @@ class Host:
         if wrong:
             _log.warning("repairing %s: %s", name, ", ".join(sorted(map(str, wrong))[:10]))
         self.apply(plan, now)
+
+    def follow_owners(self, plan: HostPlan, now: float) -> None:
+        """Lead routers to the present owners of the virtual IPs beside them."""
+        self._put("neighbours", plan, now)
+        self._remove("neighbours", plan, now)
+
+    def settled_routers(self) -> frozenset[int]:
+        """Return the numbers of routers that are in place, with their peerings and routes."""
+        families = [self._families[name] for name in ("routers", "routes", "advertisers")]
+        known = self._families["routers"].known
+        torn = {
+            key[0] if isinstance(key, tuple) else key for one in families for key in one.failures
+        }
+        return frozenset(known.keys() - torn)
+
+    def settled_addresses(self) -> frozenset[PublicAddressKey]:
+        """Return the public addresses that lead where they shall."""
+        family = self._families["public_addresses"]
+        return frozenset(family.known.keys() - family.failures.keys())
 
     def settled_ports(self) -> frozenset[int]:
         """Return the numbers of ports whose whole data path is in place."""
@@ -219,6 +285,14 @@ class Host:
         """Return the gates to open: those of ports that have their entry."""
         ready = self._families["ports"].known.keys()
         return dict.fromkeys(veth_links(plan, self._names).keys() & ready, True)
+
+    def _router(self, number: int, plan: RouterPlan) -> Router:
+        """Return what a router must be; rendered once for each plan of it."""
+        known = self._routers.get(number)
+        if known is None or known[0] != plan:
+            known = (plan, render_router(plan))
+            self._routers[number] = known
+        return known[1]
 
     def _server(self, number: int, plan: DhcpPlan) -> DhcpServer:
         """Return what a network's server must be; rendered once for each plan of it."""

@@ -9,6 +9,7 @@ from portlight.client.agent import (
     InstanceReport,
     MirrorReport,
     PortReport,
+    WayReport,
 )
 from portlight.core.instance import InstanceStatus
 from portlight.core.port import PortStatus
@@ -37,6 +38,9 @@ class Observer:
         """Say everything again: the server has a new life."""
         self._ports: dict[int, PortReport] = {}
         self._instances: dict[str, InstanceReport] = {}
+        self._routers: dict[int, int] = {}
+        """Revisions that were said to be in place, by number; so are the next."""
+        self._floating_ips: dict[int, int] = {}
         self._counters: dict[tuple[int, str, str | None], CounterReport] = {}
         self._mirrors: frozenset[MirrorReport] = frozenset()
 
@@ -47,7 +51,7 @@ class Observer:
         seen = {
             number: PortReport(number=number, status=_port_status(plan, number, settled))
             for number in plan.ports.keys() | servers
-        }
+        } | _leg_reports(plan, settled, self._host.settled_routers())
         gone = {
             number: PortReport(number=number, status=PortStatus.DOWN)
             for number in self._ports
@@ -56,6 +60,30 @@ class Observer:
         news = [one for number, one in seen.items() if self._ports.get(number) != one]
         self._ports = seen
         return news + list(gone.values())
+
+    def routers(self, plan: HostPlan) -> list[WayReport]:
+        """Return the routers that are in place now; one that has nothing here is so at once."""
+        settled = self._host.settled_routers()
+        seen = {
+            number: revision
+            for number, revision in plan.router_revisions.items()
+            if number in settled or number not in plan.routers
+        }
+        news = seen.items() - self._routers.items()
+        self._routers = seen
+        return [WayReport(number=number, revision=revision) for number, revision in news]
+
+    def floating_ips(self, plan: HostPlan) -> list[WayReport]:
+        """Return the floating IPs that lead where they shall now."""
+        settled = self._host.settled_addresses()
+        seen = {
+            number: one.revision
+            for number, one in plan.floating_ips.items()
+            if one.key is None or one.key in settled
+        }
+        news = seen.items() - self._floating_ips.items()
+        self._floating_ips = seen
+        return [WayReport(number=number, revision=revision) for number, revision in news]
 
     def instances(self, plan: HostPlan) -> list[InstanceReport]:
         """Return the instances that are otherwise than said."""
@@ -118,6 +146,21 @@ def claim_reports(claims: Iterable[Claim], *, now: float, monotonic: float) -> l
         )
         for claim in claims
     ]
+
+
+def _leg_reports(
+    plan: HostPlan, settled: frozenset[int], routers: frozenset[int]
+) -> dict[int, PortReport]:
+    """Return how the interfaces of routers are: a leg is nothing without its router."""
+    reports = {}
+    for number, router in plan.routers.items():
+        for leg in router.legs:
+            is_there = leg.port_number in settled and number in routers
+            status = PortStatus.ACTIVE if is_there else PortStatus.BUILD
+            reports[leg.port_number] = PortReport(
+                number=leg.port_number, status=status if leg.up else PortStatus.DOWN
+            )
+    return reports
 
 
 def _port_status(plan: HostPlan, number: int, settled: frozenset[int]) -> str:

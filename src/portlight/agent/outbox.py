@@ -6,7 +6,9 @@ Thread-safe: the agent's loop writes, the reporter's thread takes.
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from operator import attrgetter
+from typing import Any
 
 from portlight.client.agent import (
     ClaimReport,
@@ -16,10 +18,23 @@ from portlight.client.agent import (
     MirrorReport,
     PortReport,
     Report,
+    WayReport,
 )
 
 KEPT_CLAIMS = 2_000
 """While the server cannot be reached, the oldest claims are forgotten first."""
+
+
+State = PortReport | InstanceReport | WayReport | CounterReport | MirrorReport
+_KEYS: Mapping[str, Callable[[Any], Hashable]] = {
+    "ports": attrgetter("number"),
+    "instances": attrgetter("id"),
+    "routers": attrgetter("number"),
+    "floating_ips": attrgetter("number"),
+    "counters": attrgetter("port", "direction", "reason"),
+    "mirrors": attrgetter("session", "port", "direction", "outcome"),
+}
+"""The fields of a report that hold states, and what a state is a state of."""
 
 
 class Outbox:
@@ -30,10 +45,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._sequence = 0
-        self._ports: dict[int, PortReport] = {}
-        self._instances: dict[str, InstanceReport] = {}
-        self._counters: dict[tuple[int, str, str | None], CounterReport] = {}
-        self._mirrors: dict[tuple[int, int, str, str], MirrorReport] = {}
+        self._states: dict[str, dict[Hashable, State]] = {field: {} for field in _KEYS}
         self._errors: tuple[ErrorReport, ...] = ()
         self._claims: deque[ClaimReport] = deque(maxlen=KEPT_CLAIMS)
 
@@ -49,24 +61,13 @@ class Outbox:
         with self._lock:
             self._sequence = sequence
 
-    def observe(
-        self,
-        *,
-        ports: Iterable[PortReport] = (),
-        instances: Iterable[InstanceReport] = (),
-        counters: Iterable[CounterReport] = (),
-        mirrors: Iterable[MirrorReport] = (),
-        claims: Iterable[ClaimReport] = (),
-    ) -> None:
-        """Note what was seen."""
+    def observe(self, *, claims: Iterable[ClaimReport] = (), **states: Iterable[State]) -> None:
+        """Note what was seen; `states` are fields of a report."""
         with self._lock:
-            self._ports |= {one.number: one for one in ports}
-            self._instances |= {one.id: one for one in instances}
-            self._counters |= {(one.port, one.direction, one.reason): one for one in counters}
-            self._mirrors |= _by_case(mirrors)
+            for field, reports in states.items():
+                self._states[field] |= {_KEYS[field](one): one for one in reports}
             self._claims.extend(claims)
-            totals = self._counters or self._mirrors
-            if not (self._ports or self._instances or totals or self._claims):
+            if not (self._claims or any(self._states.values())):
                 return
         self._news.set()
 
@@ -78,32 +79,25 @@ class Outbox:
         """Return everything that there is to tell; it counts as told until given back."""
         with self._lock:
             self._news.clear()
+            held: dict[str, Any] = {
+                field: tuple(states.values()) for field, states in self._states.items()
+            }
             report = Report(
                 host=self._host,
                 applied_sequence=self._sequence,
-                ports=tuple(self._ports.values()),
-                instances=tuple(self._instances.values()),
                 claims=tuple(self._claims),
-                counters=tuple(self._counters.values()),
-                mirrors=tuple(self._mirrors.values()),
                 errors=self._errors,
+                **held,
             )
-            self._ports, self._instances, self._counters, self._mirrors = {}, {}, {}, {}
+            self._states = {field: {} for field in _KEYS}
             self._claims.clear()
         return report
 
     def give_back(self, report: Report) -> None:
         """Take a report that did not arrive; what was observed since stays newer."""
         with self._lock:
-            self._ports = {one.number: one for one in report.ports} | self._ports
-            self._instances = {one.id: one for one in report.instances} | self._instances
-            self._counters = {
-                (one.port, one.direction, one.reason): one for one in report.counters
-            } | self._counters
-            self._mirrors = _by_case(report.mirrors) | self._mirrors
+            for field, key in _KEYS.items():
+                before = {key(one): one for one in getattr(report, field)}
+                self._states[field] = before | self._states[field]
             self._claims = deque([*report.claims, *self._claims], maxlen=KEPT_CLAIMS)
         self._news.set()
-
-
-def _by_case(mirrors: Iterable[MirrorReport]) -> dict[tuple[int, int, str, str], MirrorReport]:
-    return {(one.session, one.port, one.direction, one.outcome): one for one in mirrors}

@@ -17,7 +17,7 @@ from typing import NoReturn
 import msgspec
 
 from portlight.agent.changes import Batch, parse_batch
-from portlight.agent.host import FABRIC_FAMILIES, FAMILIES, Host
+from portlight.agent.host import FABRIC_FAMILIES, FAMILIES, LEG_FAMILIES, Host
 from portlight.agent.machine import Look, Machine, Step, Task
 from portlight.agent.observer import Observer, claim_reports
 from portlight.agent.outbox import Outbox
@@ -150,10 +150,13 @@ class Runtime:
 
     def _fabric_event(self) -> None:
         self._host.fabric.take_events()
-        self._machine.kernel_event(FABRIC_FAMILIES, self._clocks.monotonic())
+        self._machine.kernel_event(FABRIC_FAMILIES + LEG_FAMILIES, self._clocks.monotonic())
 
     def _take_claims(self) -> None:
         claims = self._host.tables.claims.poll()
+        plan = self._machine.plan
+        if plan is not None and any(claim.accepted for claim in claims):
+            self._host.follow_owners(plan, self._clocks.monotonic())
         reports = claim_reports(claims, now=self._clocks.now(), monotonic=self._clocks.monotonic())
         self.outbox.observe(claims=reports)
 
@@ -178,7 +181,10 @@ class Runtime:
 
     def _observe(self, plan: HostPlan, *, applied: bool) -> None:
         self.outbox.observe(
-            ports=self._observer.ports(plan), instances=self._observer.instances(plan)
+            ports=self._observer.ports(plan),
+            instances=self._observer.instances(plan),
+            routers=self._observer.routers(plan),
+            floating_ips=self._observer.floating_ips(plan),
         )
         sequence = self._machine.sequence
         if applied and sequence is not None:

@@ -21,6 +21,7 @@ from portlight.api.native.agent import AgentChannel, Wakeups
 from portlight.api.native.face import BASE as NATIVE
 from portlight.api.native.face import native_routes
 from portlight.api.neutron.face import neutron_routes
+from portlight.api.nhn.face import nhn_routes
 from portlight.api.paths import Shortcut, WithoutFinalSlash
 from portlight.api.shell import Face, refuse
 from portlight.api.vpc_v3.face import PREFIX as VPC_V3
@@ -73,6 +74,7 @@ def build_app(
     channel = AgentChannel(cloud=cloud, workers=agent_workers, token=agent_token, wakeups=wakeups)
     routes = [
         *neutron_routes(cloud, workers),
+        *nhn_routes(cloud, workers),
         *identity_routes(cloud, workers, logins),
         *native_routes(cloud, workers),
         *vpc_v3_routes(cloud, workers),

@@ -21,6 +21,7 @@ from portlight.core import (
     errors_security_group,
     errors_sharing,
     errors_subnet_pool,
+    errors_vpc,
 )
 
 
@@ -199,6 +200,25 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_routing.PortHasFloatingIpError: Row(_CONFLICT, "FipAssociated"),
     errors_routing.PortHasBindingFloatingIpError: Row(_CONFLICT, "PortHasBindingFloatingIP"),
     errors_routing.DuplicatePortForwardingError: Row(_INVALID, "BadRequest"),
+    # VPCs
+    errors_vpc.VpcCidrError: Row(_INVALID, "InvalidCidr"),
+    errors_vpc.CidrInUseError: Row(_CONFLICT, "CidrInUse"),
+    errors_vpc.VpcInUseError: Row(_CONFLICT, "VpcInUse"),
+    errors_vpc.VpcSubnetInUseError: Row(_CONFLICT, "SubnetInUse"),
+    errors_vpc.NotInRouterError: Row(_CONFLICT, "NotInVpc"),
+    errors_vpc.DefaultTableError: Row(_CONFLICT, "DefaultRoutingTable"),
+    errors_vpc.RouteTableInUseError: Row(_CONFLICT, "RoutingTableInUse"),
+    errors_vpc.FixedRouteError: Row(_CONFLICT, "RouteIsFixed"),
+    errors_vpc.NextHopError: Row(_INVALID, "InvalidNextHop"),
+    errors_vpc.GatewayAttachedError: Row(_CONFLICT, "GatewayAttached"),
+    errors_vpc.NoGatewayAttachedError: Row(_CONFLICT, "NoGatewayAttached"),
+    errors_vpc.InternetGatewayInUseError: Row(_CONFLICT, "InternetGatewayInUse"),
+    errors_vpc.OtherExternalNetworkError: Row(_CONFLICT, "OtherExternalNetwork"),
+    errors_vpc.GatewayRoutesError: Row(_CONFLICT, "NextHopInUse"),
+    errors_vpc.PeeringOverlapError: Row(_CONFLICT, "PeeringOverlap"),
+    errors_vpc.PeeringExistsError: Row(_CONFLICT, "PeeringExists"),
+    errors_vpc.PeeringStateError: Row(_CONFLICT, "PeeringState"),
+    errors_vpc.NotOnInterfaceError: Row(_CONFLICT, "NotOnInterface"),
     # sharing
     errors_sharing.RbacObjectTypeError: Row(_INVALID, "InvalidInput"),
     errors_sharing.RbacForeignObjectError: Row(_INVALID, "InvalidInput"),

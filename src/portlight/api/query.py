@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from portlight.api.errors import BadRequestError, InvalidQueryError
 from portlight.api.parser import Parse
 from portlight.api.schema import TEXT, Schema, array, one_word
-from portlight.api.wire import Json
+from portlight.api.wire import Json, boolean
 from portlight.store.protocol import Window
 
 Query = Mapping[str, list[str]]
@@ -22,6 +22,7 @@ Narrow = Callable[[Sequence[str]], Mapping[str, list[str]]]
 """Values of a filter to a condition for the store that everything which matches meets."""
 
 _LIMIT_DIGITS = 9
+_PLACE = ("marker", "offset", "page_reverse")
 _NOTHING = frozenset({"", "None"})
 """How a filter asks for attributes without a value."""
 
@@ -30,10 +31,13 @@ CONTROLS: Mapping[str, Schema] = {
     "sort_key": array(TEXT),
     "sort_dir": array(one_word("asc", "desc")),
     "limit": {"type": "integer", "minimum": 0, "maximum": 10**_LIMIT_DIGITS - 1},
+    "offset": {"type": "integer", "minimum": 0, "maximum": 10**_LIMIT_DIGITS - 1},
     "marker": TEXT,
     "page_reverse": TEXT,
 }
 """Parameters of every list that are no filters."""
+DETAIL = "detail"
+"""Asks for all attributes of the items, where lists show fewer than one alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,8 @@ class Listing:
     """Filters with a matcher, of which the store can apply a part."""
     key: str = "id"
     """What no two items share: it settles the order, and is the marker of pages."""
+    controls: frozenset[str] = frozenset()
+    """Further parameters that are no filters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,7 @@ def tag_matchers() -> dict[str, Matcher]:
 
 def where_of(listing: Listing, query: Query) -> dict[str, list[str]]:
     """Return the filters that the store can apply; raise BadRequestError on unknown ones."""
-    known = listing.attributes | listing.matchers.keys() | CONTROLS.keys()
+    known = listing.attributes | listing.matchers.keys() | CONTROLS.keys() | listing.controls
     unknown = sorted(key for key in query if key not in known)
     if unknown:
         raise BadRequestError(f"{unknown} is invalid attribute for filter")
@@ -112,7 +118,7 @@ def window_of(listing: Listing, query: Query) -> Window | None:
     """
     keys, directions = _sort_keys(listing, query)
     limit = _limit(query)
-    if limit is None or keys not in ([], ["id"]) or _left(listing, query):
+    if limit is None or _offset(query) or keys not in ([], ["id"]) or _left(listing, query):
         return None
     return Window(
         limit=limit,
@@ -148,6 +154,11 @@ def select(
     return _with_fields(query, _paginate(listing, query, ordered, url, marked))
 
 
+def is_asked(query: Query, control: str) -> bool:
+    """Whether a parameter that is on or off is on."""
+    return control in query and boolean(control, query[control][-1])
+
+
 def fields_of(query: Query) -> set[str]:
     """Return the names in the `fields` parameters."""
     return {name for value in query.get("fields", ()) for name in value.split(",")}
@@ -163,7 +174,8 @@ def _left(listing: Listing, query: Query) -> Query:
     return {
         key: values
         for key, values in query.items()
-        if key not in CONTROLS and (key in listing.matchers or key not in listing.where)
+        if key not in CONTROLS.keys() | listing.controls
+        and (key in listing.matchers or key not in listing.where)
     }
 
 
@@ -205,7 +217,7 @@ def _sort_keys(listing: Listing, query: Query) -> tuple[list[str], list[str]]:
 
 def _sorted(listing: Listing, query: Query, items: list[Json]) -> list[Json]:
     keys, directions = _sort_keys(listing, query)
-    if not keys and "limit" not in query and not _is_backward(query):
+    if not keys and "limit" not in query and not _offset(query) and not _is_backward(query):
         return items
     # pages need a total order: ties are settled by id, and sorts are stable
     ordered = sorted(items, key=lambda item: str(item[listing.key]))
@@ -226,9 +238,10 @@ def _paginate(
     ordered = items[::-1] if _is_backward(query) else items
     limit = _limit(query)
     if limit is None:
-        return Page(items=ordered, links=[])
+        return Page(items=ordered[_offset(query) :], links=[])
     keys = [item[listing.key] for item in ordered]
     start = 0 if marked is None else 1 + keys.index(marked[listing.key])
+    start += _offset(query)
     return _page(listing, query, ordered[start : start + limit], url)
 
 
@@ -254,16 +267,25 @@ def _is_backward(query: Query) -> bool:
 
 
 def _limit(query: Query) -> int | None:
-    if "limit" not in query:
-        return None
-    spelling = query["limit"][-1]
+    return _number(query, "limit") or None
+
+
+def _offset(query: Query) -> int:
+    """Return how many items are skipped before the page begins."""
+    return _number(query, "offset")
+
+
+def _number(query: Query, control: str) -> int:
+    spelling = query.get(control, ["0"])[-1]
     if not spelling.isdecimal() or len(spelling) > _LIMIT_DIGITS:
-        raise InvalidQueryError(f"Limit must be an integer 0 or greater and not '{spelling}'")
-    return int(spelling) or None
+        word = control.capitalize()
+        raise InvalidQueryError(f"{word} must be an integer 0 or greater and not '{spelling}'")
+    return int(spelling)
 
 
 def _link(relation: str, query: Query, url: str, marker: list[str]) -> Json:
-    kept = {key: values for key, values in query.items() if key not in ("marker", "page_reverse")}
+    # the marker says where the neighbour begins
+    kept = {key: values for key, values in query.items() if key not in _PLACE}
     turned = {"page_reverse": ["True"]} if relation == "previous" else {}
     target = urlencode({**kept, "marker": marker, **turned}, doseq=True)
     return {"rel": relation, "href": f"{url}?{target}"}

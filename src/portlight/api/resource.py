@@ -16,10 +16,12 @@ from portlight.api.errors import BadRequestError, InvalidQueryError
 from portlight.api.operation import Operation
 from portlight.api.parser import Parse
 from portlight.api.query import (
+    DETAIL,
     Listing,
     Matcher,
     Narrow,
     fields_of,
+    is_asked,
     marker_of,
     page_of_window,
     pick,
@@ -38,6 +40,9 @@ from portlight.service.collection import C, Collection, D, I
 from portlight.service.sharing import O
 
 I_contra = TypeVar("I_contra", bound=str, contravariant=True)
+
+Expand = Callable[[Cloud, Caller, Sequence[O], list[Json]], list[Json]]
+"""From rendered documents to longer ones."""
 
 _REVISION = "revision_number="
 _TYPED: Mapping[object, Parse] = {"boolean": boolean, "integer": whole}
@@ -80,6 +85,12 @@ class Resource(Generic[O, I, D, C]):
     """What a filter takes, where that is not any text."""
     check: Callable[[Json], None] = lambda _document: None
     """Checks of the document as a whole, after its attributes were parsed."""
+    expand: Expand[O] | None = None
+    """Adds the attributes that one alone has, and a list only with `detail=true`."""
+    is_bare: bool = False
+    """Whether bodies may come without the envelope."""
+    title: str | None = None
+    """The published name of its schemas, where another face has a kind of the same name."""
 
 
 COMMON_WHERE: Mapping[str, str] = {
@@ -102,6 +113,9 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
         listing=listing,
         filters=resource.filters,
         forces=frozenset(resource.forces),
+        title=resource.title,
+        is_bare=resource.is_bare,
+        has_details=resource.expand is not None,
     )
     one = Endpoint(
         face,
@@ -140,6 +154,7 @@ def listing_of(resource: Resource[O, I, D, C]) -> Listing:
             if one.kinds == {kind}
         },
         narrow=resource.narrow,
+        controls=frozenset({DETAIL}) if resource.expand is not None else frozenset(),
     )
 
 
@@ -169,25 +184,42 @@ def required_revision(call: Call) -> int | None:
     return int(spelling)
 
 
+def render_with_details(
+    resource: Resource[O, I, D, C], cloud: Cloud, caller: Caller, entities: Sequence[O]
+) -> list[Json]:
+    """Render entities with everything that one alone has."""
+    rendered = resource.render(cloud, caller, entities)
+    if resource.expand is None:
+        return rendered
+    return resource.expand(cloud, caller, entities, rendered)
+
+
 def _create(resource: Resource[O, I, D, C], call: Call) -> Reply:
     document = call.document()
     many = resource.plural in document
     drafts = [parse_draft(resource, one) for one in _new_documents(resource, document)]
     entities = resource.use(call.cloud).create_many(call.caller, drafts)
-    rendered = resource.render(call.cloud, call.caller, entities)
+    rendered = render_with_details(resource, call.cloud, call.caller, entities)
     body: Json = {resource.plural: rendered} if many else {resource.name: rendered[0]}
     return Reply(status=HTTPStatus.CREATED, document=body)
 
 
 def _new_documents(resource: Resource[O, I, D, C], document: Json) -> list[Json]:
     if resource.plural not in document:
-        return [envelope(document, resource.name)]
+        return [_inner(resource, document)]
     listed = document[resource.plural]
     if not isinstance(listed, list) or len(document) != 1 or not listed:
         raise BadRequestError(f"'{resource.plural}' must be a list with at least one object.")
     if not all(isinstance(one, dict) for one in listed):
         raise BadRequestError(f"Each member of '{resource.plural}' must be an object.")
     return listed
+
+
+def _inner(resource: Resource[O, I, D, C], document: Json) -> Json:
+    """Return the object of a body, in its envelope or, where that may be, without one."""
+    if resource.is_bare and resource.name not in document:
+        return document
+    return envelope(document, resource.name)
 
 
 def _list(
@@ -198,6 +230,8 @@ def _list(
     marked = _marked(resource, call)
     entities = resource.use(call.cloud).find(call.caller, where, window)
     rendered = documents.of(call.cloud, call.caller, entities)
+    if resource.expand is not None and is_asked(call.query, DETAIL):
+        rendered = resource.expand(call.cloud, call.caller, entities, rendered)
     page = (
         select(listing, call.query, rendered, call.url, marked)
         if window is None
@@ -222,17 +256,17 @@ def _marked(resource: Resource[O, I, D, C], call: Call) -> Json | None:
 def _show(resource: Resource[O, I, D, C], listing: Listing, call: Call) -> Reply:
     where_of(listing, call.query)
     entity = resource.use(call.cloud).get(call.caller, resource.identifier(call.path["id"]))
-    (rendered,) = resource.render(call.cloud, call.caller, [entity])
+    (rendered,) = render_with_details(resource, call.cloud, call.caller, [entity])
     return Reply(document={resource.name: pick(rendered, fields_of(call.query))})
 
 
 def _update(resource: Resource[O, I, D, C], call: Call) -> Reply:
-    document = envelope(call.document(), resource.name)
+    document = _inner(resource, call.document())
     change = resource.change(**parse_update(resource.attributes, document))
     identifier = resource.identifier(call.path["id"])
     revision = required_revision(call)
     entity = resource.use(call.cloud).update(call.caller, identifier, change, if_revision=revision)
-    (rendered,) = resource.render(call.cloud, call.caller, [entity])
+    (rendered,) = render_with_details(resource, call.cloud, call.caller, [entity])
     return Reply(document={resource.name: rendered})
 
 

@@ -46,10 +46,15 @@ def entity_schema(name: str, attributes: Attributes) -> Schema:
     return titled(name, {"type": "object", "properties": shown, "additionalProperties": False})
 
 
-def new_schema(name: str, plural: str, attributes: Attributes) -> Schema:
-    """Return the schema of the body that makes one or several."""
-    one = create_schema(name, attributes)
-    return {"oneOf": [shape({name: one}), shape({plural: {**array(one), "minItems": 1}})]}
+def new_schema(name: str, plural: str, one: Schema, *, is_bare: bool = False) -> Schema:
+    """Return the schema of the body that makes one or several; `is_bare`: one without envelope."""
+    several = shape({plural: {**array(one), "minItems": 1}})
+    return {"oneOf": [shape({name: one}), several, *([one] if is_bare else [])]}
+
+
+def change_schema(name: str, one: Schema, *, is_bare: bool = False) -> Schema:
+    """Return the schema of the body of a change, in its envelope or, where that may be, without."""
+    return {"oneOf": [shape({name: one}), one]} if is_bare else shape({name: one})
 
 
 def made_schema(name: str, plural: str, entity: Schema) -> Schema:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import click
 
+from portlight.cli.gateways import internet_gateway, nat_gateway, peering
 from portlight.cli.instance import execute, instance
 from portlight.cli.mirror import mirror
 from portlight.cli.nic import nic
+from portlight.cli.public_ip import orphans, public_ip, usage
+from portlight.cli.route_table import route, route_table
 from portlight.cli.security_group import sg
 from portlight.cli.session import Session
 from portlight.cli.subnet import subnet
@@ -75,6 +78,23 @@ def _open_session(ctx: click.Context, state: Path | None) -> None:
     ctx.obj = session
 
 
-for _command in (vpc, subnet, nic, vip, sg, mirror, instance, execute):
+for _command in (
+    vpc,
+    subnet,
+    nic,
+    vip,
+    sg,
+    route_table,
+    route,
+    internet_gateway,
+    nat_gateway,
+    peering,
+    public_ip,
+    usage,
+    orphans,
+    mirror,
+    instance,
+    execute,
+):
     accept_state(_command)
     app.add_command(_command)

@@ -36,6 +36,13 @@ _VERBS = {
 }
 
 
+_policy_routing = click.option(
+    "--policy-routing/--no-policy-routing",
+    default=None,
+    help="With several interfaces: replies leave by the one their request came in by (default).",
+)
+
+
 @click.group("instance")
 def instance() -> None:
     """Guests: network namespaces with their own processes."""
@@ -51,6 +58,7 @@ add_standard_commands(instance, INSTANCE)
 @click.option("--subnet", "subnets", multiple=True, help="A new NIC in this subnet.")
 @click.option("--sg", "groups", multiple=True, help="Security groups of the new NICs.")
 @click.option("--description")
+@_policy_routing
 @json_option
 @pass_session
 def create(  # noqa: PLR0913, PLR0917 -- one for each option
@@ -63,6 +71,7 @@ def create(  # noqa: PLR0913, PLR0917 -- one for each option
     groups: tuple[str, ...],
     description: str | None,
     *,
+    policy_routing: bool | None,
     as_json: bool,
 ) -> None:
     """Create an instance. Interfaces are in the order: --nic, --vpc, --subnet."""
@@ -73,7 +82,9 @@ def create(  # noqa: PLR0913, PLR0917 -- one for each option
         *(given(network_id=VPC.id_of(client, vpc), security_groups=chosen) for vpc in vpcs),
         *(given(subnet_id=SUBNET.id_of(client, one), security_groups=chosen) for one in subnets),
     ]
-    body = given(name=name, interfaces=interfaces, description=description)
+    body = given(
+        name=name, interfaces=interfaces, description=description, policy_routing=policy_routing
+    )
     print_one(client.instances.create(body), as_json=as_json)
 
 
@@ -81,10 +92,11 @@ def create(  # noqa: PLR0913, PLR0917 -- one for each option
 @click.argument("instance", metavar="INSTANCE")
 @click.option("--name")
 @click.option("--description")
+@_policy_routing
 @json_option
 @pass_session
 def change(session: Session, /, instance: str, *, as_json: bool, **fields: object) -> None:
-    """Change the name or the description of an instance."""
+    """Change the name, the description or the way of routing of an instance."""
     client = session.client
     changed = client.instances.update(INSTANCE.id_of(client, instance), given(**fields))
     print_one(changed, as_json=as_json)

@@ -65,6 +65,11 @@ add_standard_commands(nic, NIC)
 @click.option("--sg", "groups", multiple=True, help="Security group; several are fine.")
 @click.option("--no-sg", is_flag=True, help="No group at all, not even the default one.")
 @click.option("--port-security/--no-port-security", default=None)
+@click.option(
+    "--source-destination-check/--no-source-destination-check",
+    default=None,
+    help="Off: it may send and receive for addresses that are not its own (a NAT instance).",
+)
 @click.option("--delete-on-termination/--keep-on-termination", default=None)
 @click.option("--description")
 @json_option
@@ -106,6 +111,11 @@ def create(  # noqa: PLR0913 -- one for each way to name a place
 @click.option("--sg", "groups", multiple=True, help="The groups from now on.")
 @click.option("--no-sg", is_flag=True, help="No group any more.")
 @click.option("--port-security/--no-port-security", default=None)
+@click.option(
+    "--source-destination-check/--no-source-destination-check",
+    default=None,
+    help="Off: it may send and receive for addresses that are not its own (a NAT instance).",
+)
 @click.option("--reason", help="Why its security is off; needed to switch it off.")
 @click.option("--for", "minutes", type=click.IntRange(1), help="Minutes until it is on again.")
 @click.option("--up/--down", "admin_state_up", default=None, help="Let packets through or not.")

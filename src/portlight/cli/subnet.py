@@ -5,7 +5,7 @@ import click
 from portlight.cli.kinds import Kind, add_standard_commands, given
 from portlight.cli.output import json_option, print_one
 from portlight.cli.session import Session, pass_session
-from portlight.cli.vpc import VPC
+from portlight.cli.vpc import VPC, address_space
 from portlight.client.resources import Subnet
 
 SUBNET: Kind[Subnet] = Kind(
@@ -33,7 +33,7 @@ add_standard_commands(subnet, SUBNET)
 
 @subnet.command("create")
 @click.argument("name")
-@click.option("--vpc", required=True, help="The network, by name or id.")
+@click.option("--vpc", required=True, help="The VPC or network, by name or id.")
 @click.option("--cidr", required=True, help="For example 10.0.0.0/24 or fd00:1::/64.")
 @click.option("--gateway", help="An address, or none. Default: the first one.")
 @click.option("--pool", "pools", multiple=True, metavar="FIRST-LAST")
@@ -46,6 +46,13 @@ add_standard_commands(subnet, SUBNET)
 def create(session: Session, /, name: str, vpc: str, *, as_json: bool, **fields: object) -> None:
     """Create a subnet."""
     client = session.client
+    space = address_space(client, vpc)
+    if space is not None:
+        place = {"name": name, "vpc_id": space.id, "cidr": str(fields.pop("cidr"))}
+        made = client.vpc_subnets.create(place)
+        rest = _body(**fields)  # type: ignore[arg-type]  # the options above give the types
+        print_one(client.subnets.update(made.id, rest), as_json=as_json)
+        return
     body = {"name": name, "network_id": VPC.id_of(client, vpc), **_body(**fields)}  # type: ignore[arg-type]  # the options above give the types
     print_one(client.subnets.create(body), as_json=as_json)
 

@@ -28,6 +28,18 @@ from portlight.client.resources import (
     VirtualIp,
     VirtualIpState,
 )
+from portlight.client.vpc_resources import (
+    InternetGateway,
+    NatGateway,
+    Orphan,
+    Peering,
+    ProjectUsage,
+    PublicIp,
+    Route,
+    RouteTable,
+    Vpc,
+    VpcSubnet,
+)
 
 NEUTRON = "/v2.0"
 NATIVE = "/portlight/v1"
@@ -95,6 +107,72 @@ class Client:
     def mirror_sessions(self) -> Collection[MirrorSession]:
         """The mirror sessions."""
         return self._collection(MirrorSession, "mirror_session", NATIVE)
+
+    @cached_property
+    def vpcs(self) -> Collection[Vpc]:
+        """The VPCs."""
+        return self._collection(Vpc, "vpc", NATIVE)
+
+    @cached_property
+    def vpc_subnets(self) -> Collection[VpcSubnet]:
+        """The subnets of VPCs."""
+        return self._collection(VpcSubnet, "vpcsubnet", NEUTRON)
+
+    @cached_property
+    def route_tables(self) -> Collection[RouteTable]:
+        """The route tables."""
+        return self._collection(RouteTable, "routingtable", NEUTRON)
+
+    @cached_property
+    def routes(self) -> Collection[Route]:
+        """The routes of all tables."""
+        return self._collection(Route, "route", NATIVE)
+
+    @cached_property
+    def internet_gateways(self) -> Collection[InternetGateway]:
+        """The internet gateways."""
+        return self._collection(InternetGateway, "internetgateway", NEUTRON)
+
+    @cached_property
+    def nat_gateways(self) -> Collection[NatGateway]:
+        """The NAT gateways."""
+        return self._collection(NatGateway, "natgateway", NEUTRON)
+
+    @cached_property
+    def peerings(self) -> Collection[Peering]:
+        """The peerings."""
+        return self._collection(Peering, "peering", NATIVE)
+
+    @cached_property
+    def public_ips(self) -> Collection[PublicIp]:
+        """The public addresses."""
+        return self._collection(PublicIp, "public_ip", NATIVE)
+
+    def put(self, path: str, body: dict[str, str] | None = None) -> None:
+        """Ask for a verb of a thing: its path below the networking interface."""
+        self.connection.send(_Envelope, "PUT", f"{NEUTRON}/{path}", body or {})
+
+    def associate(self, public_ip_id: str, port_id: str) -> PublicIp:
+        """Put a public address on an interface."""
+        path = f"{NATIVE}/public-ips/{public_ip_id}/network-interfaces/{port_id}"
+        body = self.connection.send(_Envelope, "PUT", path, {})
+        return msgspec.json.decode(body["public_ip"], type=PublicIp)
+
+    def disassociate(self, public_ip_id: str, port_id: str, *, release: bool, flows: str) -> None:
+        """Take a public address off an interface, and perhaps give it back in the same step."""
+        path = f"{NATIVE}/public-ips/{public_ip_id}/network-interfaces/{port_id}"
+        query = f"release={str(release).lower()}&flows={flows}"
+        self.connection.call("DELETE", f"{path}?{query}")
+
+    def usage(self, **period: str) -> list[ProjectUsage]:
+        """Return for how long projects held public addresses; `period` has `from` and `to`."""
+        body = self.connection.get(_Envelope, f"{NATIVE}/usage", period)
+        return msgspec.json.decode(body["usage"], type=list[ProjectUsage])
+
+    def orphans(self) -> list[Orphan]:
+        """Return what nobody uses, the oldest first."""
+        body = self.connection.get(_Envelope, f"{NATIVE}/orphans")
+        return msgspec.json.decode(body["orphans"], type=list[Orphan])
 
     def mirror_counters(self, session_id: str) -> MirrorCounters:
         """Return what became of the copies of a mirror session."""

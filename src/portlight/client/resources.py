@@ -97,6 +97,7 @@ class Port(Described, frozen=True, kw_only=True):
     port_security_enabled: bool
     port_security_reason: str
     port_security_until: str | None
+    source_destination_check: bool
     admin_state_up: bool
     status: str
     device_id: str
@@ -203,6 +204,7 @@ class Instance(Described, frozen=True, kw_only=True):
     status: str
     boot: int
     renewals: int
+    policy_routing: bool
     namespace: str
     init_pid: int | None
     interfaces: list[Interface]

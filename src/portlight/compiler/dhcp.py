@@ -9,6 +9,7 @@ from operator import attrgetter
 
 from portlight.compiler.legs import advertising_routers
 from portlight.compiler.view import HostView
+from portlight.core.dns import names_of
 from portlight.core.ipam import served_mode
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_DHCP, SERVICE_OWNERS, Port
@@ -120,21 +121,21 @@ def _served_addresses(port: Port, served: Mapping[SubnetId, Subnet]) -> tuple[Ip
 
 
 def _host(port: Port, addresses: tuple[IpAddress, ...]) -> DhcpHost:
+    names = {name.address: name.hostname for name in names_of(port)}
     return DhcpHost(
         port_number=port.number,
         mac=port.mac,
-        hostname=_hostname(addresses),
+        hostname=_hostname(names, addresses),
         addresses=addresses,
         options=tuple(
             DhcpOption(name=option.name, value=option.value, ip_version=option.ip_version)
             for option in port.extra_dhcp_options
         ),
+        names=tuple((address, names[address]) for address in addresses),
     )
 
 
-def _hostname(addresses: tuple[IpAddress, ...]) -> str:
-    """Return Neutron's name for a port: `host-10-0-0-5`, by its first address, IPv4 before IPv6."""
+def _hostname(names: Mapping[IpAddress, str], addresses: tuple[IpAddress, ...]) -> str:
+    """Return the first label of the first address's name, IPv4 before IPv6."""
     first = min(addresses, key=lambda address: address.version)
-    name = "host-" + str(first).replace(".", "-").replace(":", "-")
-    # `fd00::` would end in a hyphen, which no host name may.
-    return name + "0" if name.endswith("-") else name
+    return names[first].partition(".")[0]

@@ -20,6 +20,7 @@ from portlight.compiler.routers import compile_routers
 from portlight.compiler.shortcuts import compile_shortcuts
 from portlight.compiler.view import host_view
 from portlight.compiler.virtual_ips import compile_virtual_ips
+from portlight.compiler.ways_out import WaysOut
 from portlight.core.topology import Topology
 from portlight.plan.host import HostPlan
 from portlight.values.ids import HostName
@@ -34,9 +35,9 @@ def compile_host(topology: Topology, host: HostName, memo: Memo | None = None) -
     memo = memo if memo is not None else Memo()
     view = host_view(topology, host, memo)
     classifiers = compile_port_classifiers(view)
-    mirrors = compile_mirrors(view)
     routing = compile_routers(view)
     shortcuts = compile_shortcuts(view, routing)
+    mirrors = compile_mirrors(view, WaysOut(view=view, shortcuts=shortcuts))
     plan = HostPlan(
         bridges=compile_bridges(view),
         links=compile_links(view),

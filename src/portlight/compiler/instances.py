@@ -20,6 +20,7 @@ def compile_instances(view: HostView) -> dict[InstanceId, InstancePlan]:
             running=instance.power_state is PowerState.RUNNING,
             boot=instance.boot,
             renewals=instance.renewals,
+            policy_routing=instance.policy_routing,
             ports=tuple(port.number for port in view.ports[key]),
         )
         for key, instance in view.instances.items()

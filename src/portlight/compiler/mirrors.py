@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from portlight.compiler.view import HostView
+from portlight.compiler.ways_out import WaysOut
 from portlight.core.mirror import MirrorAction, MirrorFilterRule, MirrorSession
 from portlight.core.network import Network
 from portlight.core.port import Port
@@ -16,6 +17,7 @@ from portlight.core.security_group import Direction, EtherType
 from portlight.plan.classifier import Action, Classifier, ClassifierRule, Family
 from portlight.plan.host import MirrorSourcePlan, MirrorWayPlan
 from portlight.values.addresses import IpPrefix
+from portlight.values.ids import SubnetId
 from portlight.values.prefixes import PrefixSet, prefix_set
 
 MAX_CHAINS = 4
@@ -35,12 +37,12 @@ class HostMirrors:
     classifiers: Mapping[int, Classifier]
 
 
-def compile_mirrors(view: HostView) -> HostMirrors:
+def compile_mirrors(view: HostView, ways_out: WaysOut) -> HostMirrors:
     """Return the sources among the ports of this host, with what they need."""
     sources: dict[int, MirrorSourcePlan] = {}
     ways: dict[tuple[int, int], MirrorWayPlan] = {}
     classifiers: dict[int, Classifier] = {}
-    here = {port.id: port for port, _ in view.attached()}
+    here = {port.id: (port, network) for port, network in view.attached()}
     for port, network in view.attached():
         sessions = _sessions_of(view, port)
         if not sessions:
@@ -60,7 +62,7 @@ def compile_mirrors(view: HostView) -> HostMirrors:
         )
         for session in sessions:
             target = here.get(session.target_port_id) if session.target_port_id else None
-            way = _way(session, port, target, network)
+            way = _way(session, (port, network), target, ways_out) if target else None
             if way is not None:
                 ways[session.number, port.number] = way
     return HostMirrors(sources=sources, ways=ways, classifiers=classifiers)
@@ -137,27 +139,47 @@ def _narrow(prefix: IpPrefix | None) -> IpPrefix | None:
 
 
 def _way(
-    session: MirrorSession, source: Port, target: Port | None, network: Network
+    session: MirrorSession,
+    source: tuple[Port, Network],
+    target: tuple[Port, Network],
+    ways_out: WaysOut,
 ) -> MirrorWayPlan | None:
-    """Return the way to a target in the same network; None when there is none."""
-    if target is None or target.network_id != source.network_id:
+    """Return the way to a target on this host; None when there is none."""
+    (sender, network), (receiver, other) = source, target
+    start, end = _first_ipv4(sender), _first_ipv4(receiver)
+    if start is None or end is None:
         return None
-    ends = _first_ipv4(source), _first_ipv4(target)
-    if ends[0] is None or ends[1] is None:
-        return None
+    mac = sender.mac
+    if network.id != other.id:
+        out = ways_out.of(network, start.subnet_id, end.address)
+        if out is None or out.network != other.number:
+            return None
+        mac = out.router_mac
     return MirrorWayPlan(
-        source_mac=source.mac,
-        source_address=ends[0],
-        target_port=target.number,
-        target_mac=target.mac,
-        target_address=ends[1],
+        source_mac=mac,
+        source_address=start.address,
+        target_port=receiver.number,
+        target_mac=receiver.mac,
+        target_address=end.address,
         vni=session.vni,
         packet_length=session.packet_length,
-        mtu=network.mtu,
+        mtu=min(network.mtu, other.mtu),
         bytes_per_second=session.bytes_per_second,
     )
 
 
-def _first_ipv4(port: Port) -> IPv4Address | None:
-    found = (one.address for one in port.fixed_ips if isinstance(one.address, IPv4Address))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """An address of a port, and the subnet that it is from."""
+
+    address: IPv4Address
+    subnet_id: SubnetId
+
+
+def _first_ipv4(port: Port) -> _Start | None:
+    found = (
+        _Start(address=one.address, subnet_id=one.subnet_id)
+        for one in port.fixed_ips
+        if isinstance(one.address, IPv4Address)
+    )
     return next(found, None)

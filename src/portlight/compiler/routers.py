@@ -56,7 +56,16 @@ class HostRouters:
 
 def compile_routers(view: HostView) -> HostRouters:
     """Return the routers of this host, what they lead to, and the uplinks of their networks."""
-    made = HostRouters()
+    made = HostRouters(
+        revisions={
+            router.number: router.meta.revision_number for router in view.topology.routers.values()
+        },
+        floating_ips={
+            one.number: FloatingIpPlan(key=None, revision=one.meta.revision_number)
+            for one in view.topology.floating_ips.values()
+            if one.router_id is not None
+        },
+    )
     parts: dict[Hashable, Content] = {}
     peerings = _peerings(view)
     for router in view.routers.values():
@@ -109,7 +118,6 @@ def _add_router(
         snat=public if gateway is not None and gateway.enable_snat else None,
         public=public,
     )
-    made.revisions[router.number] = router.meta.revision_number
     parts["router", router.id] = router_routes(view, around)
     for table in tables:
         parts["table", table.id] = table_routes(view, table, around)

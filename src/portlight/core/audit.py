@@ -15,6 +15,10 @@ class AuditAction(StrEnum):
     PORT_SECURITY_ON = "port_security_on"
     PORT_SECURITY_EXPIRED = "port_security_expired"
     """It is on again because its time was over."""
+    SOURCE_DESTINATION_CHECK_OFF = "source_destination_check_off"
+    SOURCE_DESTINATION_CHECK_ON = "source_destination_check_on"
+    PUBLIC_IP_RELEASED = "public_ip_released"
+    """A public address was given back because it was idle for too long."""
     PORT_FORCED_OFF = "port_forced_off"
     """A port was deleted although a device used it."""
 

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from portlight.core.drafts import Unset
 from portlight.core.errors import InvalidRequestError
 from portlight.core.meta import Meta
+from portlight.values.addresses import IpPrefix
 from portlight.values.ids import ProjectId
 
 MAX_TEXT = 255
@@ -52,6 +53,13 @@ def given(value: T | Unset, default: T) -> T:
 
 def required(value: T | Unset, field: str) -> T:
     """Return what the draft says; raise InvalidRequestError when it says nothing."""
+    if isinstance(value, Unset):
+        raise InvalidRequestError(field, "it is required")
+    return value
+
+
+def required_prefix(value: IpPrefix | Unset, field: str) -> IpPrefix:
+    """Do the same for a prefix, whose two families type checkers take for any object there."""
     if isinstance(value, Unset):
         raise InvalidRequestError(field, "it is required")
     return value

@@ -116,6 +116,7 @@ class PortDraft:
     """Why it is off."""
     port_security_seconds: int | Unset | None = UNSET
     """After how long it comes on again; None: never."""
+    source_destination_check: bool | Unset = UNSET
     admin_state_up: bool | Unset = UNSET
     device_id: str | Unset = UNSET
     device_owner: str | Unset = UNSET
@@ -124,6 +125,7 @@ class PortDraft:
     """Merged by name and IP version with those that the port has."""
     propagate_uplink_status: bool | Unset = UNSET
     binding_profile: str | Unset = UNSET
+    dns_name: str | Unset = UNSET
     host: str | Unset = UNSET
 
 
@@ -203,3 +205,4 @@ class InstanceDraft:
     tags: frozenset[str] | Unset = UNSET
     kind: InstanceKind = InstanceKind.NAMESPACE
     interfaces: tuple[InterfaceRequest, ...] = ()
+    policy_routing: bool | Unset = UNSET

@@ -72,9 +72,12 @@ class InUseError(ConflictError):
 class ForbiddenError(DomainError):
     """The caller's roles do not allow the action."""
 
-    def __init__(self, action: str) -> None:
-        super().__init__(f"Not allowed: {action}.")
+    def __init__(self, action: str, needed: Sequence[str] = ()) -> None:
+        roles = f" It needs the role {' or '.join(needed)}." if needed else ""
+        super().__init__(f"Not allowed: {action}.{roles}")
         self.action = action
+        self.needed = tuple(needed)
+        """One of these roles would do."""
 
 
 class UnauthenticatedError(DomainError):

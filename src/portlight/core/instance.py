@@ -43,6 +43,8 @@ class Instance:
     """Grows by one with every reboot; the host restarts the guest when it changes."""
     renewals: int = 0
     """Grows by one with every request to renew; the guest's DHCP clients renew when it changes."""
+    policy_routing: bool = True
+    """With several interfaces, each reply leaves by the one its request came in by (row X16)."""
     status: InstanceStatus = InstanceStatus.BUILD
     namespace: str = ""
     """The network namespace, as reported by the host."""

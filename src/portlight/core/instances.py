@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from portlight.core.changes import Birth, Described, first_meta, next_meta
+from portlight.core.changes import Birth, first_meta, given, next_meta
 from portlight.core.drafts import InstanceDraft, InterfaceRequest, Unset
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_port import InstanceStoppedError
@@ -19,7 +19,11 @@ def build_instance(draft: InstanceDraft, *, host: HostName, birth: Birth) -> Ins
     for request in draft.interfaces:
         check_interface(request)
     return Instance(
-        id=InstanceId(birth.id), meta=first_meta(draft, birth), host=host, kind=draft.kind
+        id=InstanceId(birth.id),
+        meta=first_meta(draft, birth),
+        host=host,
+        kind=draft.kind,
+        policy_routing=given(draft.policy_routing, default=True),
     )
 
 
@@ -37,9 +41,13 @@ def check_interface(request: InterfaceRequest) -> None:
         )
 
 
-def rename(instance: Instance, draft: Described, *, now: float) -> Instance:
-    """Return the instance with another name or description."""
-    return replace(instance, meta=next_meta(instance.meta, draft, now))
+def change(instance: Instance, draft: InstanceDraft, *, now: float) -> Instance:
+    """Return the instance with another name, description or way of routing."""
+    return replace(
+        instance,
+        meta=next_meta(instance.meta, draft, now),
+        policy_routing=given(draft.policy_routing, instance.policy_routing),
+    )
 
 
 def start(instance: Instance, *, now: float) -> Instance:

@@ -1,13 +1,13 @@
 """What a valid network is, and how drafts make and change one. Pure."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from portlight.core.changes import Birth, first_meta, given, next_meta
+from portlight.core.dns import parse_domain
 from portlight.core.drafts import NetworkDraft
 from portlight.core.errors import InvalidRequestError
-from portlight.core.errors_network import AvailabilityZoneNotFoundError, DnsDomainError
+from portlight.core.errors_network import AvailabilityZoneNotFoundError
 from portlight.core.network import Network, Subnet
 from portlight.values.ids import NetworkId, ProjectId
 
@@ -18,8 +18,6 @@ MIN_IPV6_MTU = 1280
 """RFC 8200, section 5."""
 ZONES = ("nova",)
 """The availability zones that hosts are in; Neutron's name for the only one."""
-MAX_DOMAIN = 253
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _IPV6 = 6
 
 
@@ -32,7 +30,7 @@ def build_network(draft: NetworkDraft, birth: Birth) -> Network:
         admin_state_up=given(draft.admin_state_up, default=True),
         mtu=given(draft.mtu, 1500) or 1500,
         port_security_enabled=given(draft.port_security_enabled, default=True),
-        dns_domain=_dns_domain(given(draft.dns_domain, "")),
+        dns_domain=parse_domain(given(draft.dns_domain, "")),
         availability_zone_hints=zone_hints(given(draft.availability_zone_hints, ())),
     )
     check_mtu(network.mtu, ())
@@ -49,7 +47,7 @@ def change_network(
         admin_state_up=given(draft.admin_state_up, network.admin_state_up),
         mtu=given(draft.mtu, network.mtu) or 1500,
         port_security_enabled=given(draft.port_security_enabled, network.port_security_enabled),
-        dns_domain=_dns_domain(given(draft.dns_domain, network.dns_domain)),
+        dns_domain=parse_domain(given(draft.dns_domain, network.dns_domain)),
     )
     check_mtu(changed.mtu, subnets)
     return changed
@@ -77,22 +75,3 @@ def zone_hints(hints: Sequence[str]) -> tuple[str, ...]:
         if hint not in ZONES:
             raise AvailabilityZoneNotFoundError(hint)
     return tuple(hints)
-
-
-def _dns_domain(domain: str) -> str:
-    """Return the domain in small letters; raise DnsDomainError when it is no name (RFC 1035)."""
-    if not domain:
-        return ""
-    if not domain.endswith("."):
-        raise DnsDomainError(domain, "it does not end with a dot")
-    if len(domain) > MAX_DOMAIN:
-        raise DnsDomainError(domain, f"it is longer than {MAX_DOMAIN} characters")
-    labels = domain.removesuffix(".").split(".")
-    for label in labels:
-        if not _LABEL.fullmatch(label):
-            raise DnsDomainError(
-                domain, f"the label '{label}' is not 1 to 63 letters, digits and inner hyphens"
-            )
-    if len(labels) > 1 and labels[-1].isdecimal():
-        raise DnsDomainError(domain, "its last label is a number")
-    return domain.lower()

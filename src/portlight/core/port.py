@@ -115,5 +115,9 @@ class Port:
     """Kept for clients: a link of ours has no uplink whose state it could follow."""
     binding_profile: str = "{}"
     """What an administrator notes for whoever binds the port; the text of a JSON object."""
+    dns_name: str = ""
+    """Its name in the network's domain; empty: it is called by its addresses."""
+    dns_domain: str = ""
+    """That of the network, so that a document of the port needs nothing else."""
     host: HostName | None = None
     status: PortStatus = PortStatus.DOWN

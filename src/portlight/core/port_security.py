@@ -60,6 +60,16 @@ def switch_between(before: Port | None, after: Port) -> AuditAction | None:
     return None
 
 
+def check_between(before: Port | None, after: Port) -> AuditAction | None:
+    """Return what became of the source and destination check; None when nothing did."""
+    was_on = before is None or before.source_destination_check
+    if was_on == after.source_destination_check:
+        return None
+    if after.source_destination_check:
+        return AuditAction.SOURCE_DESTINATION_CHECK_ON
+    return AuditAction.SOURCE_DESTINATION_CHECK_OFF
+
+
 def _end(seconds: int | None, now: float) -> float | None:
     return None if seconds is None else now + seconds
 

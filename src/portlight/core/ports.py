@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from portlight.core.changes import Birth, first_meta, given, next_meta
+from portlight.core.dns import check_name
 from portlight.core.drafts import DroppedDhcpOption, PortDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_port import (
@@ -60,6 +61,7 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
         allowed_address_pairs=given(draft.allowed_address_pairs, ()),
         security_groups=_sorted_groups(parts.security_groups),
         port_security_enabled=secured,
+        source_destination_check=given(draft.source_destination_check, default=True),
         opening=opening_of(None, draft, enabled=secured, now=birth.now),
         admin_state_up=given(draft.admin_state_up, default=True),
         device_id=given(draft.device_id, ""),
@@ -68,6 +70,8 @@ def build_port(draft: PortDraft, *, network: Network, parts: PortParts, birth: B
         extra_dhcp_options=_merged_options((), given(draft.extra_dhcp_options, ())),
         propagate_uplink_status=given(draft.propagate_uplink_status, default=True),
         binding_profile=given(draft.binding_profile, "{}"),
+        dns_name=given(draft.dns_name, ""),
+        dns_domain=network.dns_domain,
         host=_host(given(draft.host, "")),
     )
     if port.security_groups and not port.port_security_enabled:
@@ -88,6 +92,9 @@ def change_port(port: Port, draft: PortDraft, *, parts: PortParts, now: float) -
         allowed_address_pairs=given(draft.allowed_address_pairs, port.allowed_address_pairs),
         security_groups=_sorted_groups(parts.security_groups),
         port_security_enabled=secured,
+        source_destination_check=given(
+            draft.source_destination_check, port.source_destination_check
+        ),
         opening=opening_of(port, draft, enabled=secured, now=now),
         admin_state_up=given(draft.admin_state_up, port.admin_state_up),
         device_id=given(draft.device_id, port.device_id),
@@ -98,6 +105,7 @@ def change_port(port: Port, draft: PortDraft, *, parts: PortParts, now: float) -
         ),
         propagate_uplink_status=given(draft.propagate_uplink_status, port.propagate_uplink_status),
         binding_profile=given(draft.binding_profile, port.binding_profile),
+        dns_name=given(draft.dns_name, port.dns_name),
         host=_host(given(draft.host, port.host or "")),
     )
     if changed.security_groups and not changed.port_security_enabled:
@@ -168,6 +176,7 @@ def check_port(port: Port) -> None:
     """Raise a domain error when the port contradicts itself."""
     check_mac("mac_address", port.mac)
     _check_limits(port)
+    check_name(port.dns_name, port.dns_domain)
     if port.device_owner == OWNER_VIRTUAL_IP and port.security_groups:
         raise VirtualIpHasNoGroupsError(port.id)
     if len(set(port.fixed_ips)) != len(port.fixed_ips):

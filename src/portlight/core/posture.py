@@ -15,6 +15,8 @@ class Exposure(StrEnum):
     """A pair of length 0: source binding holds for the MAC alone."""
     ADDRESS_PAIRS = "address_pairs"
     """It may send from further sources."""
+    NO_SOURCE_DESTINATION_CHECK = "no_source_destination_check"
+    """It may send and receive for addresses that are not its own, as a NAT instance does."""
     NO_GROUPS = "no_groups"
     """Secured, but in no group: nothing passes, which is rarely what somebody wants."""
 
@@ -36,6 +38,9 @@ def findings_of(port: Port) -> list[Finding]:
         return [Finding(exposure=Exposure.SECURITY_OFF, detail=reason or "no reason was given")]
     found = [_pair_finding(pair) for pair in port.allowed_address_pairs]
     found.sort(key=lambda finding: finding.exposure is not Exposure.ANY_SOURCE)
+    if not port.source_destination_check:
+        detail = "it sends and receives for any address"
+        found.append(Finding(exposure=Exposure.NO_SOURCE_DESTINATION_CHECK, detail=detail))
     if not port.security_groups and not _needs_no_groups(port):
         found.append(Finding(exposure=Exposure.NO_GROUPS, detail="nothing is let in or out"))
     return found

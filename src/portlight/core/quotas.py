@@ -21,8 +21,14 @@ LIMITS_OF_ONE: Mapping[str, int] = {
     "mirror_target_sessions": 10,
     "mirror_filter_sessions": 1000,
     "mirror_filter_rules": 10,
+    "vpc_subnets": 1_000,
+    "router_route_tables": 1_000,
+    "route_table_routes": 10_000,
 }
-"""Limits of each single thing of a project, not of all together; rules for each direction."""
+"""Limits of each single thing of a project, not of all together; mirror rules for each direction.
+
+NHN's own are 10 subnets and 10 tables of a VPC, and 10 routes of a table.
+"""
 DEFAULT_LIMITS: Mapping[str, int] = {
     "network": 10_000,
     "subnet": 10_000,
@@ -39,6 +45,9 @@ DEFAULT_LIMITS: Mapping[str, int] = {
     "mirror_session": 20_000,
     "router": 10_000,
     "floatingip": 10_000,
+    "internet_gateway": 1_000,
+    "nat_gateway": 1_000,
+    "peering": 1_000,
     **LIMITS_OF_ONE,
 }
 """Resource to hard limit: guards against a runaway script, out of the way of everyone else."""

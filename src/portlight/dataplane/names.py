@@ -71,6 +71,28 @@ class HostNames:
         """The two ends of the helper device of mirroring."""
         return f"pl{self.tag}m0", f"pl{self.tag}m1"
 
+    def router(self, number: int) -> str:
+        """Return the namespace of a router."""
+        return f"pl-{self.tag}-r-{number}"
+
+    def router_of(self, namespace: str) -> int | None:
+        """Return the number of a router of ours; None for any other namespace."""
+        prefix = f"pl-{self.tag}-r-"
+        digits = namespace.removeprefix(prefix)
+        return int(digits) if digits != namespace and digits.isdecimal() else None
+
+    def router_folder(self, number: int) -> Path:
+        """Return where what runs in a router has its files."""
+        return self.folder / "routers" / str(number)
+
+    def uplink(self, network: int) -> str:
+        """Return the link name of both ends of a network's uplink."""
+        return f"pl{self.tag}x{base36(network)}"
+
+    def uplink_of(self, link: str) -> int | None:
+        """Return the network number of an uplink of ours; None for any other link."""
+        return self._number(link, "x")
+
     def network_of(self, link: str) -> int | None:
         """Return the network number of a bridge of ours; None for any other link."""
         return self._number(link, "n")
@@ -81,7 +103,10 @@ class HostNames:
 
     def owns_namespace(self, name: str) -> bool:
         """Whether a namespace is one of this deployment."""
-        return name == self.fabric or name.startswith((f"pl-{self.tag}-dhcp-", f"pl-{self.tag}-i-"))
+        kinds = ("dhcp", "i", "r")
+        return name == self.fabric or name.startswith(
+            tuple(f"pl-{self.tag}-{kind}-" for kind in kinds)
+        )
 
     def _number(self, link: str, letter: str) -> int | None:
         prefix = f"pl{self.tag}{letter}"

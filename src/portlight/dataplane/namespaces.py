@@ -5,16 +5,17 @@ else removed is given back to the same namespace while one of the three is left.
 """
 
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from pyroute2 import netns
 
 NETNS_FOLDER = Path("/run/netns")
 _TOOL_SECONDS = 20
+T = TypeVar("T")
 
 
 class ToolError(RuntimeError):
@@ -107,17 +108,17 @@ def write_sysctls(name: str, values: dict[str, str]) -> None:
     run_tool("nsenter", f"--net={namespace_path(name)}", "sh", text=script + "true\n")
 
 
-def socket_inside(name: str, make: Callable[[], socket.socket]) -> socket.socket:
-    """Return a socket made inside a namespace.
+def do_inside(name: str, action: Callable[[], T]) -> T:
+    """Return what an action returns that is done inside a namespace.
 
     Entering changes the thread that enters, so a thread of its own does it and ends.
     """
-    made: list[socket.socket | OSError] = []
+    made: list[T | OSError] = []
 
     def enter() -> None:
         try:
             netns.setns(str(namespace_path(name)), flags=os.O_RDONLY, fork=False)
-            made.append(make())
+            made.append(action())
         except OSError as error:
             made.append(error)
 

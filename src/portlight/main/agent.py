@@ -21,6 +21,9 @@ from portlight.dataplane.instances.driver import InstanceDriver
 from portlight.dataplane.names import HostNames
 from portlight.dataplane.namespaces import delete_namespace, list_namespaces
 from portlight.dataplane.processes import hold_lock, kill_and_wait, read_mark, write_mark
+from portlight.dataplane.routes.advertisers import AdvertiserDriver
+from portlight.dataplane.routes.rooms import RouterRooms
+from portlight.dataplane.routes.uplinks import remove_uplinks
 from portlight.main.credentials import agent_token
 from portlight.main.settings import Settings
 from portlight.plan.delta import delta
@@ -79,13 +82,19 @@ def tear_down_host(names: HostNames) -> None:
     dhcp = DhcpDriver(names)
     servers = dhcp.apply(delta({}, dhcp.read()))
     dhcp.close()
+    rooms = RouterRooms(names)
+    advertisers = AdvertiserDriver(names, rooms)
+    advertised = advertisers.apply(delta({}, advertisers.read()))
+    rooms.close()
+    remove_uplinks(names)
     for name in list_namespaces():
         if names.owns_namespace(name):
             delete_namespace(name)
     remove_bpffs(names.bpf_folder)
-    for key, error in [*guests.items(), *servers.items()]:
+    failures = [*guests.items(), *servers.items(), *advertised.items()]
+    for key, error in failures:
         _log.error("%s: %s", key, error)
-    if not (guests or servers):
+    if not failures:
         shutil.rmtree(names.folder, ignore_errors=True)
 
 

@@ -56,6 +56,13 @@ def _listener_options(command: C) -> C:
             metavar="URL",
             help="Accept the tokens of this Keystone. Default: users and tokens of our own.",
         ),
+        click.option(
+            "--release-idle-public-ips",
+            "release_idle_hours",
+            type=click.IntRange(0),
+            metavar="HOURS",
+            help="Give public IPs back that nobody used for so long; 0: never (default).",
+        ),
     ):
         command = option(command)
     return command

@@ -74,6 +74,7 @@ def open_app(settings: Settings) -> Starlette:
         host=HostName(settings.host),
         sealer=credential_sealer(settings.state),
         foreign=foreign_identity(settings),
+        idle_seconds=settings.release_idle_hours * 3600.0 or None,
     )
     return build_app(
         cloud, agent_token=agent_token(settings.state), beside=partial(_beside, cloud, store)

@@ -47,6 +47,8 @@ class Settings:
     """Server processes that share the listener."""
     keystone: str = ""
     """URL of an existing Keystone whose tokens count; empty: identity is our own."""
+    release_idle_hours: int = 0
+    """After how long a public address that nobody uses is given back; 0: never."""
     bpf_objects: Path = _CHECKOUT / "build" / "bpf"
 
     @property
@@ -87,6 +89,7 @@ class _Chosen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     database: str = ""
     workers: int = 1
     keystone: str = ""
+    release_idle_hours: int = 0
 
 
 def load_settings(
@@ -94,8 +97,8 @@ def load_settings(
 ) -> Settings:
     """Return the checked settings of a state folder; raise SettingsError.
 
-    `flags` has `listen`, `host`, `tls_cert`, `tls_key`, `insecure`, `database`, `workers` and
-    `keystone`, None when not given.
+    `flags` has `listen`, `host`, `tls_cert`, `tls_key`, `insecure`, `database`, `workers`,
+    `keystone` and `release_idle_hours`, None when not given.
     """
     state = state.absolute()
     before = _read(state)
@@ -117,10 +120,16 @@ def load_settings(
         database=chosen("database", "PORTLIGHT_DATABASE", before.database) or "",
         workers=int(flags.get("workers") or before.workers),
         keystone=chosen("keystone", "PORTLIGHT_KEYSTONE", before.keystone) or "",
+        release_idle_hours=_hours(flags.get("release_idle_hours"), before.release_idle_hours),
         bpf_objects=Path(environment.get("PORTLIGHT_BPF", str(_CHECKOUT / "build" / "bpf"))),
     )
     _check(settings)
     return settings
+
+
+def _hours(flag: str | int | None, earlier: int) -> int:
+    # zero is a choice of its own: never
+    return earlier if flag is None else int(flag)
 
 
 def save_settings(settings: Settings) -> None:
@@ -136,6 +145,7 @@ def save_settings(settings: Settings) -> None:
         database=settings.database,
         workers=settings.workers,
         keystone=settings.keystone,
+        release_idle_hours=settings.release_idle_hours,
     )
     write_private(settings.state / "settings.json", msgspec.json.encode(remembered))
 

@@ -54,8 +54,11 @@ class DhcpHost:
     port_number: int
     mac: MacAddress
     hostname: str
+    """What the guest is told that it is called."""
     addresses: tuple[IpAddress, ...]
     options: tuple[DhcpOption, ...] = ()
+    names: tuple[tuple[IpAddress, str], ...] = ()
+    """How each address is called in the domain; a name that ends with a dot is a whole one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,7 @@ class MirrorWayPlan:
     """How copies of one source for one session travel; key: (session number, port number)."""
 
     source_mac: MacAddress
+    """Of the source, or of the router in the target's network."""
     source_address: IPv4Address
     target_port: int
     """Port number of the target, which has a link on this host."""
@@ -127,7 +131,7 @@ class MirrorWayPlan:
     packet_length: int
     """Bytes of the inner frame to keep; 0: all."""
     mtu: int
-    """Of the source's interface, in IP bytes: no copy is longer than this with its headers."""
+    """Of the networks on the way, in IP bytes: no copy is longer than this with its headers."""
     bytes_per_second: int | None = None
 
 
@@ -191,6 +195,8 @@ class InstancePlan:
     """Restart the guest when it grows."""
     renewals: int = 0
     """Make the guest's DHCP clients renew when it grows."""
+    policy_routing: bool = True
+    """With several interfaces, the guest routes by source."""
     ports: tuple[int, ...]
     """Port numbers in interface order."""
 
@@ -219,7 +225,7 @@ class HostPlan:
     uplinks: Mapping[int, UplinkPlan] = field(default_factory=dict)
     routers: Mapping[int, RouterPlan] = field(default_factory=dict)
     router_revisions: Mapping[int, int] = field(default_factory=dict)
-    """Of the routers that users made; the others of `routers` are NAT gateways."""
+    """Of every router that users made, here or not; the others of `routers` are NAT gateways."""
     peerings: Mapping[int, PeeringPlan] = field(default_factory=dict)
     routes: Mapping[RouteKey, RoutePlan] = field(default_factory=dict)
     public_addresses: Mapping[PublicAddressKey, PublicAddressPlan] = field(default_factory=dict)

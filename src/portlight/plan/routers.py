@@ -138,7 +138,8 @@ class PublicAddressPlan:
 class FloatingIpPlan:
     """By which a floating IP is in place; its key is the floating IP's number."""
 
-    key: PublicAddressKey
+    key: PublicAddressKey | None
+    """None: its router has nothing to do on this host."""
     revision: int
     """Of the floating IP."""
 

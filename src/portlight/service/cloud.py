@@ -9,11 +9,13 @@ from collections.abc import Collection as Values
 from collections.abc import Set as AbstractSet
 
 from portlight.core import instances as instance_rules
+from portlight.core.address_uses import Period, ProjectUsage
 from portlight.core.audit import AuditEntry
 from portlight.core.availability import NetworkAvailability
 from portlight.core.drafts import InterfaceRequest
 from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import InvalidRequestError
+from portlight.core.floating_ip import AddressUse
 from portlight.core.host import Host, is_alive
 from portlight.core.identity import ADMIN
 from portlight.core.instance import Instance
@@ -33,8 +35,14 @@ from portlight.service import (
     observations,
     port_security,
     ports,
+    public_ips,
     quotas,
+    routes,
+    usage,
     virtual_ips,
+    vpc_kinds,
+    vpc_subnets,
+    vpcs,
 )
 from portlight.service.availability import availabilities
 from portlight.service.caller import Caller
@@ -48,6 +56,7 @@ from portlight.service.policy import check_action
 from portlight.service.report import AgentReport, ChangeBatch, MirrorCounters, PortCounters
 from portlight.service.sharing import Owned, external_networks, shared_with
 from portlight.service.transactions import Transactions
+from portlight.service.usage import Orphan
 from portlight.service.work import View, Work, check_revision, load
 from portlight.store.protocol import Store
 from portlight.values.ids import (
@@ -75,7 +84,7 @@ _SYSTEM = Caller(
 class Cloud:
     """A collection for each kind (`service/kinds.py`), and the verbs that only some kinds have."""
 
-    def __init__(  # noqa: PLR0913 -- all that comes from outside, each by its name
+    def __init__(  # noqa: PLR0913, PLR0915 -- all that comes from outside; a line for each kind
         self,
         *,
         store: Store,
@@ -84,15 +93,15 @@ class Cloud:
         host: HostName,
         sealer: Sealer | None = None,
         foreign: ForeignIdentity | None = None,
+        idle_seconds: float | None = None,
     ) -> None:
         """Keep all in `store`; `sealer` encrypts what must be read again (None: for one life).
 
-        `foreign`: whose tokens count in the place of our own.
+        `foreign`: whose tokens count in the place of our own; `idle_seconds`: after how long a
+        public address that nobody uses is given back (None: never).
         """
         self.identity = Identity(store=store, ids=ids, clock=clock, sealer=sealer)
         self.foreign_identity = foreign
-        self.answers_at_once = store.is_near and foreign is None
-        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
         self.authenticate_token = (foreign or self.identity).authenticate_token
         self._do = Transactions(store=store, ids=ids, clock=clock, host=host)
         self.networks = Collection(self._do, kinds.NETWORKS)
@@ -114,12 +123,26 @@ class Cloud:
         self.routers = kinds_routing.Routers(self._do, kinds_routing.ROUTERS)
         self.floating_ips = kinds_routing.FloatingIps(self._do, kinds_routing.FLOATING_IPS)
         self.port_forwardings = Collection(self._do, kinds_routing.PORT_FORWARDINGS)
-        self._clock = clock
+        self.vpcs = vpcs.Vpcs(self._do, vpc_kinds.VPCS)
+        self.vpc_subnets = vpc_subnets.VpcSubnets(self._do, vpc_kinds.VPC_SUBNETS)
+        self.route_tables = vpc_kinds.RouteTables(self._do, vpc_kinds.ROUTE_TABLES)
+        self.routes = routes.Routes(self._do, vpc_kinds.ROUTES)
+        self.internet_gateways = Collection(self._do, vpc_kinds.INTERNET_GATEWAYS)
+        self.nat_gateways = Collection(self._do, vpc_kinds.NAT_GATEWAYS)
+        self.peerings = vpc_kinds.Peerings(self._do, vpc_kinds.PEERINGS)
+        self.public_ips = public_ips.PublicIps(self._do, public_ips.PUBLIC_IPS)
+        self.now = self._clock = clock
+        self._idle_seconds = idle_seconds
         self._notebook = counters.Notebook()
         self._attendance = hosts.Attendance()
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
         self.notice_commits = self._do.notice
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether a look-up, and who asks for it, waits for nothing but memory and local disk."""
+        return self._do.is_near and self.foreign_identity is None
 
     def shared_with(self, caller: Caller, kind: type[Owned]) -> frozenset[str]:
         """Return the ids of the things of a kind that are shared with the caller's project."""
@@ -277,6 +300,18 @@ class Cloud:
         """Return who loosened which protection (None: all that the caller may see)."""
         return self._do.view(caller, lambda view: audit.list_entries(view, identifiers))
 
+    def usage(self, caller: Caller, period: Period) -> list[ProjectUsage]:
+        """Return for how long projects held public addresses in a period, and used them."""
+        return self._do.view(caller, lambda view: usage.usage(view, period))
+
+    def address_uses(self, caller: Caller) -> list[AddressUse]:
+        """Return the records that this is summed up from."""
+        return self._do.view(caller, usage.uses)
+
+    def orphans(self, caller: Caller) -> list[Orphan]:
+        """Return what nobody uses."""
+        return self._do.view(caller, usage.orphans)
+
     def is_alive(self, host: Host) -> bool:
         """Whether the host's agent was heard of lately."""
         return is_alive(host, self._clock())
@@ -307,6 +342,9 @@ class Cloud:
                 gone = counters.gone_ports(tx)
                 ended = mirror_counters.ended_sessions(tx)
             self._do.run(_SYSTEM, lambda work: _forget(work, gone, ended), now=now, wakes=False)
+            idle = self._idle_seconds
+            if idle is not None:
+                self._do.run(_SYSTEM, lambda work: public_ips.release_idle(work, idle), now=now)
 
     def settle(self) -> None:
         """Keep what is only remembered: before the process ends."""

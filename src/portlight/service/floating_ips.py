@@ -28,7 +28,14 @@ from portlight.core.ipam import is_for
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_FLOATING_IP, OWNER_ROUTER_INTERFACE, Port
 from portlight.core.router import Router
-from portlight.service import addresses, ports, router_gateways, router_ports, translations
+from portlight.service import (
+    address_uses,
+    addresses,
+    ports,
+    router_gateways,
+    router_ports,
+    translations,
+)
 from portlight.service.policy import check_action
 from portlight.service.work import Work, blocker_of, check_revision, load, load_own, owner_of
 from portlight.store.protocol import Reading, Where
@@ -69,6 +76,7 @@ def create(work: Work, draft: FloatingIpDraft) -> FloatingIp:
         birth=birth,
     )
     work.tx.insert(one)
+    address_uses.allocated(work, one)
     changed = led_to(one, _destination(work, one, draft))
     return translations.save(work, one, changed)
 
@@ -101,6 +109,7 @@ def release(work: Work, one: FloatingIp) -> None:
     for forwarding in translations.forwardings_of(work, one.id):
         work.tx.delete(forwarding)
     work.tx.delete(one)
+    address_uses.released(work, one)
     port = work.tx.get(Port, one.floating_port_id)
     if port is not None:
         ports.discard(work, port)

@@ -18,7 +18,7 @@ from portlight.core.errors_port import (
     VirtualIpNotAttachableError,
 )
 from portlight.core.instance import Instance
-from portlight.core.instances import MAX_INTERFACES, build_instance, check_interface, rename
+from portlight.core.instances import MAX_INTERFACES, build_instance, change, check_interface
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_DHCP, OWNER_INSTANCE, Port
 from portlight.service import ports, virtual_ips
@@ -41,10 +41,10 @@ def create(work: Work, draft: InstanceDraft) -> Instance:
 def update(
     work: Work, instance_id: InstanceId, draft: InstanceDraft, if_revision: int | None
 ) -> Instance:
-    """Change name or description."""
+    """Change name, description or way of routing."""
     instance = load_own(work, Instance, instance_id, "update_instance")
     check_revision(instance, instance_id, if_revision)
-    changed = rename(instance, draft, now=work.now)
+    changed = change(instance, draft, now=work.now)
     work.tx.update(instance, changed)
     return changed
 
@@ -61,11 +61,11 @@ def delete(work: Work, instance_id: InstanceId) -> None:
 
 
 def change_power(
-    work: Work, instance_id: InstanceId, action: str, change: Callable[..., Instance]
+    work: Work, instance_id: InstanceId, action: str, turn: Callable[..., Instance]
 ) -> Instance:
     """Start, stop or reboot, by the function of core given."""
     instance = load_own(work, Instance, instance_id, action)
-    changed = change(instance, now=work.now)
+    changed = turn(instance, now=work.now)
     if changed is not instance:
         work.tx.update(instance, changed)
     return changed

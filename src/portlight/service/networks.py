@@ -1,6 +1,9 @@
 """Use cases of networks."""
 
+from dataclasses import replace
+
 from portlight.core.changes import given
+from portlight.core.dns import check_name
 from portlight.core.drafts import NetworkDraft, Unset
 from portlight.core.errors_network import NetworkInUseError, NetworkSharedInUseError
 from portlight.core.errors_sharing import RbacPolicyInUseError
@@ -41,6 +44,8 @@ def update(
     siblings = work.tx.find(Subnet, {"network_id": [network_id]})
     changed = change_network(network, draft, subnets=siblings, now=work.now)
     work.tx.update(network, changed)
+    if changed.dns_domain != network.dns_domain:
+        _rename_ports(work, changed)
     if not isinstance(draft.shared, Unset):
         _share(work, changed, public=draft.shared)
     if not isinstance(draft.external, Unset):
@@ -61,6 +66,13 @@ def delete(work: Work, network_id: NetworkId) -> None:
         subnets.discard(work, subnet)
     rbac.discard(work, network)
     work.tx.delete(network)
+
+
+def _rename_ports(work: Work, network: Network) -> None:
+    """Let the ports be called in the new domain; hosts learn it from the network."""
+    for port in work.tx.find(Port, {"network_id": [network.id]}):
+        check_name(port.dns_name, network.dns_domain)
+        work.tx.update(port, replace(port, dns_domain=network.dns_domain), logged=False)
 
 
 def _share(work: Work, network: Network, *, public: bool) -> None:

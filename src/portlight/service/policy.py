@@ -146,6 +146,38 @@ POLICY: Mapping[str, frozenset[str]] = {
     "renew_instance": _WRITERS,
     "attach_interface": _WRITERS,
     "detach_interface": _WRITERS,
+    "get_route_table": _READERS,
+    "create_route_table": _WRITERS,
+    "update_route_table": _WRITERS,
+    "delete_route_table": _WRITERS,
+    "get_route": _READERS,
+    "create_route": _WRITERS,
+    "update_route": _WRITERS,
+    "delete_route": _WRITERS,
+    "get_internet_gateway": _READERS,
+    "create_internet_gateway": _WRITERS,
+    "update_internet_gateway": _WRITERS,
+    "delete_internet_gateway": _WRITERS,
+    "attach_internet_gateway": _WRITERS,
+    "detach_internet_gateway": _WRITERS,
+    "get_nat_gateway": _READERS,
+    "create_nat_gateway": _WRITERS,
+    "update_nat_gateway": _WRITERS,
+    "delete_nat_gateway": _WRITERS,
+    "get_peering": _READERS,
+    "create_peering": _WRITERS,
+    "update_peering": _WRITERS,
+    "delete_peering": _WRITERS,
+    "answer_peering": _WRITERS,
+    # rows K1, K2: public addresses cost money
+    "get_public_ip": _READERS,
+    "create_public_ip": _MANAGERS,
+    "update_public_ip": _MANAGERS,
+    "delete_public_ip": _MANAGERS,
+    "associate_public_ip": _MANAGERS,
+    "disassociate_public_ip": _MANAGERS,
+    "get_usage": _READERS,
+    "get_orphan": _READERS,
     "get_agent": _READERS,
     "update_agent": _ADMINS,
     "delete_agent": _ADMINS,
@@ -158,7 +190,12 @@ POLICY: Mapping[str, frozenset[str]] = {
 PARENT_OWNER_TOO: Final = frozenset({"update_subnet", "delete_subnet", "delete_port"})
 """What the owner of a network may also do to the things of others on it."""
 
-NETWORK_OWNER_ONLY: Final = ("mac", "port_security_enabled", "allowed_address_pairs")
+NETWORK_OWNER_ONLY: Final = (
+    "mac",
+    "port_security_enabled",
+    "allowed_address_pairs",
+    "source_destination_check",
+)
 """Fields of a port that only the owner of its network (or an admin) sets: they loosen it."""
 
 
@@ -182,7 +219,7 @@ def is_allowed(caller: Holder, action: str, *, own: bool = False) -> bool:
 def check_action(caller: Holder, action: str, *, own: bool = False) -> None:
     """Raise ForbiddenError when the action is not allowed."""
     if not is_allowed(caller, action, own=own):
-        raise ForbiddenError(action)
+        raise ForbiddenError(action, sorted(POLICY[action] - {OWN}))
 
 
 def check_owner(caller: Caller, action: str, project_id: str) -> None:

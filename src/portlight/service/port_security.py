@@ -7,7 +7,12 @@ from portlight.core.drafts import UNSET
 from portlight.core.errors import ConflictError
 from portlight.core.group_room import check_together
 from portlight.core.port import SERVICE_OWNERS, Port
-from portlight.core.port_security import is_over, secured_again, switch_between
+from portlight.core.port_security import (
+    check_between,
+    is_over,
+    secured_again,
+    switch_between,
+)
 from portlight.core.security_group import SecurityGroup
 from portlight.service import audit, security_groups
 from portlight.service.work import Work
@@ -15,10 +20,10 @@ from portlight.values.ids import SecurityGroupId
 
 
 def note_switch(work: Work, before: Port | None, after: Port) -> None:
-    """Keep in the audit log what became of the switch, if anything did."""
-    action = switch_between(before, after)
-    if action is not None:
-        audit.record_port(work, action, after)
+    """Keep in the audit log what became of the port's switches, if anything did."""
+    for action in (switch_between(before, after), check_between(before, after)):
+        if action is not None:
+            audit.record_port(work, action, after)
 
 
 def end_openings(work: Work) -> None:

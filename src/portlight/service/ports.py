@@ -74,6 +74,7 @@ def create_many(work: Work, drafts: Sequence[PortDraft], *, owner: str | None = 
     for draft, network in zip(drafts, networks, strict=True):
         owner_of(work.caller, draft.project_id)
         _check_fields(work, draft, network)
+        _check_origin(draft)
     owners = [_owner(work, draft) if owner is None else owner for draft in drafts]
     free = [_without_device(work, draft) for draft in drafts]
     ports = insert_many(work, free, networks, owners)
@@ -263,11 +264,14 @@ def port_id_of(birth: Birth) -> PortId:
 def _network_id(draft: PortDraft) -> NetworkId:
     if isinstance(draft.network_id, Unset):
         raise InvalidRequestError("network_id", "it is required")
+    return draft.network_id
+
+
+def _check_origin(draft: PortDraft) -> None:
     if draft.device_owner in _PROTECTED and draft.device_owner != OWNER_VIRTUAL_IP:
         raise InvalidRequestError(
             "device_owner", f"{draft.device_owner} ports are made with what they belong to"
         )
-    return draft.network_id
 
 
 def _takes_groups(draft: PortDraft, network: Network) -> bool:

@@ -10,6 +10,7 @@ from portlight.core.address_group import AddressGroup
 from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.errors import NotFoundError, QuotaExceededError
 from portlight.core.floating_ip import FloatingIp
+from portlight.core.gateways import InternetGateway, NatGateway, Peering
 from portlight.core.instance import Instance
 from portlight.core.mirror import MirrorFilter, MirrorSession
 from portlight.core.network import Network, Subnet
@@ -49,6 +50,9 @@ RESOURCE_OF: Final[Mapping[type, str]] = {
     MirrorSession: "mirror_session",
     Router: "router",
     FloatingIp: "floatingip",
+    InternetGateway: "internet_gateway",
+    NatGateway: "nat_gateway",
+    Peering: "peering",
 }
 """Kind to the name of its quota (`core.quotas.DEFAULT_LIMITS`)."""
 

@@ -1,16 +1,18 @@
 """The legs of routers: ports that no guest holds, on internal and external networks."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from portlight.core.drafts import FixedIpRequest, PortDraft, Unset
 from portlight.core.network import Network, Subnet
 from portlight.core.port import OWNER_ROUTER_INTERFACE, Port
+from portlight.core.route_table import RouteTable
+from portlight.core.route_tables import own_space
 from portlight.core.router import Router
 from portlight.service import ports
 from portlight.service.work import Work
 from portlight.store.protocol import Reading, Where
 from portlight.values.addresses import IpAddress, IpPrefix
-from portlight.values.ids import ProjectId, RouterId
+from portlight.values.ids import ProjectId, RouterId, SubnetId
 
 
 def insert(
@@ -39,6 +41,32 @@ def interfaces_of(tx: Reading, router_id: RouterId) -> list[Port]:
     """Return the interfaces of a router, the oldest first."""
     where: Where = {"device_id": [router_id], "device_owner": [OWNER_ROUTER_INTERFACE]}
     return sorted(tx.find(Port, where), key=lambda port: (port.meta.created_at, port.number))
+
+
+def of_routers(tx: Reading, routers: Collection[RouterId]) -> list[Port]:
+    """Return the interfaces of several routers."""
+    if not routers:
+        return []
+    return tx.find(Port, {"device_id": list(routers), "device_owner": [OWNER_ROUTER_INTERFACE]})
+
+
+def in_subnets(tx: Reading, subnets: Collection[SubnetId]) -> list[Port]:
+    """Return the interfaces of any routers in these subnets."""
+    if not subnets:
+        return []
+    return tx.find(Port, {"subnet_id": list(subnets), "device_owner": [OWNER_ROUTER_INTERFACE]})
+
+
+def tables_of(tx: Reading, router_id: RouterId) -> list[RouteTable]:
+    """Return the route tables of a router, the oldest first."""
+    found = tx.find(RouteTable, {"router_id": [router_id]})
+    return sorted(found, key=lambda table: table.number)
+
+
+def space_of(tx: Reading, router: Router) -> tuple[IpPrefix, ...]:
+    """Return the addresses of a router: a VPC's blocks, or the subnets that it is in."""
+    legs = () if router.cidrs else interfaces_of(tx, router.id)
+    return own_space(router, [subnet.cidr for subnet in subnets_of(tx, legs)])
 
 
 def subnets_of(tx: Reading, legs: Iterable[Port]) -> list[Subnet]:

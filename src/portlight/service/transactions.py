@@ -32,6 +32,11 @@ class Transactions:
         self._callbacks: list[Callable[[], None]] = []
         self._noticed = 0
 
+    @property
+    def is_near(self) -> bool:
+        """Whether a read of a few rows waits for no other process and no network."""
+        return self._store.is_near
+
     def read(self) -> AbstractContextManager[Reading]:
         """Begin a read transaction."""
         return self._store.reading()

@@ -12,6 +12,7 @@ from portlight.core.floating_ip import FloatingIp, PortForwarding
 from portlight.core.floating_ips import Destination, cut, forwarding_by, led_to
 from portlight.core.port import FixedIp, Port
 from portlight.core.router import Router
+from portlight.service import address_uses
 from portlight.service.work import Work, blocker_of
 from portlight.values.ids import FloatingIpId, PortId, RouterId, SubnetId
 
@@ -20,6 +21,7 @@ def save(work: Work, old: FloatingIp, new: FloatingIp) -> FloatingIp:
     """Keep a changed floating IP."""
     if new != old:
         work.tx.update(old, new)
+        address_uses.noted(work, new, in_use=new.router_id is not None)
     return new
 
 

@@ -107,6 +107,10 @@ class _MemoryTransaction:
     def count(self, kind: type[object], where: Where | None = None) -> int:
         return len(self._matching(kind, where or {}))
 
+    def values(self, kind: type[object], key: str) -> frozenset[str]:
+        entities = self._tables.entities[kind].values()
+        return frozenset(value for one in entities for value in values_of(SHAPES[kind], one, key))
+
     def used(self, kind: type[object], project_id: ProjectId) -> int:
         return self.count(kind, {"project_id": [project_id]})
 

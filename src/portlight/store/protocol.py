@@ -112,6 +112,9 @@ class Reading(Protocol):
     def count(self, kind: type[object], where: Where | None = None) -> int:
         """Return how many entities `find` would give."""
 
+    def values(self, kind: type[object], key: str) -> frozenset[str]:
+        """Return every value that entities of a kind have under a key of its shape."""
+
     def used(self, kind: type[object], project_id: ProjectId) -> int:
         """Return how many entities of a counted kind a project has, at the same cost for any."""
 

@@ -98,6 +98,11 @@ DROP_ADDRESS = Statement(
     )
 )
 INSERT_LOOKUP = Statement(insert(_lookups))
+LOOKUP_VALUES = Statement(
+    select(_lookups.c.value)
+    .distinct()
+    .where(_lookups.c.kind == bindparam("of_kind"), _lookups.c.key == bindparam("of_key"))
+)
 DELETE_LOOKUP = Statement(
     delete(_lookups).where(
         _lookups.c.kind == bindparam("of_kind"),
@@ -141,6 +146,13 @@ GROW_USAGE = Statement(
     .values(used=_usages.c.used + bindparam("by", type_=BigInteger))
     .returning(_usages.c.used)
 )
+
+
+@cache
+def column_values(table: str, column: str) -> Statement:
+    """Return the search for every value that a column has."""
+    values = schema.metadata.tables[table].c[column]
+    return Statement(select(values).distinct().where(values.is_not(None)))
 
 
 @cache

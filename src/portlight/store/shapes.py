@@ -223,6 +223,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     InternetGateway: Shape(
         table="internet_gateways",
+        is_counted=True,
         columns={
             **_OWNED,
             "external_network_id": lambda gateway: gateway.external_network_id,
@@ -232,6 +233,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     NatGateway: Shape(
         table="nat_gateways",
+        is_counted=True,
         columns={
             **_OWNED,
             "router_id": lambda gateway: gateway.router_id,
@@ -243,6 +245,7 @@ SHAPES: Mapping[type, Shape] = {
     ),
     Peering: Shape(
         table="peerings",
+        is_counted=True,
         columns={
             **_OWNED,
             "peer_project_id": lambda peering: peering.peer_project_id,

@@ -80,6 +80,15 @@ class SqlReading:
         row = self._session.first(queries.number(SHAPES[kind].table, search.keys), search.values)
         return int(row[0]) if row else 0
 
+    def values(self, kind: type[object], key: str) -> frozenset[str]:
+        shape = SHAPES[kind]
+        if key in shape.columns:
+            rows = self._session.rows(queries.column_values(shape.table, key), {})
+        else:
+            place = {"of_kind": shape.table, "of_key": key}
+            rows = self._session.rows(queries.LOOKUP_VALUES, place)
+        return frozenset(row[0] for row in rows)
+
     def used(self, kind: type[object], project_id: ProjectId) -> int:
         key = {"of_kind": SHAPES[kind].table, "of_project": project_id}
         row = self._session.first(queries.USED, key)

@@ -41,6 +41,12 @@ class DropReason(IntEnum):
     """A helper of the data plane failed."""
     DESTINATION_NOT_OWN = 20
     """For an address that the port does not hold, with its source and destination check on."""
+    NO_ROUTE = 21
+    """A router knows no way to the destination; the sender is told so."""
+    ROUTE_BLACKHOLE = 22
+    """The route leads to something that is not there, or on purpose to nothing."""
+    NOT_TRANSLATED = 23
+    """It would cross a gateway with an address that only the inside knows."""
 
     @property
     def label(self) -> str:

@@ -73,6 +73,7 @@ def test_a_confirmed_change_stays_and_is_kept_for_the_next_start(bench: Bench) -
 @pytest.mark.covers("X11")
 def test_a_killed_watcher_is_replaced_by_the_other_again_and_again(bench: Bench) -> None:
     change = bench.begin(3)
+    assert rearm(folder=bench.folder) == (), "it is watched"
     for _ in range(6):
         wait_until(lambda: len(bench.watchers(change)) == 2, seconds=3)
         bench.kill(min(bench.watchers(change)))

@@ -17,7 +17,7 @@ from scapy.packet import Raw
 from tests.support.iptables_pair import PEER_MAC, SERVER, SERVER_MAC, Pair, iptables_pair
 from tests.support.iptables_rules import save_file
 
-from portlight.dataplane.namespaces import socket_inside
+from portlight.dataplane.namespaces import do_inside
 from portlight.guest.iptables.packet import Hook, Packet
 from portlight.guest.iptables.tool import Tool, system_names
 from portlight.guest.iptables.verdict import Decision, Verdict, decide
@@ -136,7 +136,7 @@ class Ears:
 def fire(pair: Pair, shots: list[Shot], ears: Ears, last: Shot) -> set[int]:
     """Send everything, then one that is let in for sure; return the numbers of what came."""
     make = lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # noqa: E731 -- one expression
-    wire = socket_inside(pair.peer, make)
+    wire = do_inside(pair.peer, make)
     wire.bind(("eth0", 0))
     heard: set[int] = set()
     with wire:

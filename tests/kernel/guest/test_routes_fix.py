@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.kernel.lab import wait_until
+from tests.kernel.lab import run, wait_until
 from tests.support.servers import Server, batch, server
 
 from portlight.guest.routes.policy import PROTOCOL
@@ -150,9 +150,22 @@ def test_a_remedy_that_nobody_confirms_is_taken_back(two: Server) -> None:
 
     said = two.must("routes", "fix", "--only", "policy-routing", "--confirm-within", "2")
 
-    assert "taken back in 2 s unless you say: portlight-guest confirm 1" in said
+    assert "change 1 is taken back in 2 s unless it is confirmed" in said
+    assert "portlight-guest routes confirm 1" in said
     assert two.answers(1, 4)
     wait_until(lambda: state_of(two) == before, seconds=6)
+
+
+@pytest.mark.covers("X11", "K11")
+def test_a_confirmed_remedy_stays_and_its_difference_is_kept(two: Server) -> None:
+    two.must("routes", "fix", "--only", "default-gateways", "--keep", "eth0")
+
+    two.must("routes", "confirm")
+
+    assert "nothing waits" in two.must("routes", "status")
+    gone = "-0.0.0.0         10.1.0.1        0.0.0.0         UG    100    0        0 eth1"
+    assert gone in two.must("routes", "change", "1")
+    assert "fix default-gateways" in two.must("routes", "history")
 
 
 @pytest.mark.covers("X11")
@@ -214,3 +227,5 @@ def test_tables_follow_addresses_and_gateways_that_come_later(tmp_path: Path) ->
         finally:
             follower.terminate()
             follower.wait(5)
+
+        assert run("ip", "netns", "pids", host.namespace) == ""

@@ -115,7 +115,7 @@ def test_a_router_that_is_down_or_without_a_network_here_is_nowhere() -> None:
     elsewhere = compile_host(a_topology(*a_lan()[:-2], a_router()), HOST)
 
     assert compiled(a_router(admin_state_up=False)).routers == {}
-    assert elsewhere == HostPlan()
+    assert elsewhere == HostPlan(router_revisions={1: 0})
 
 
 def test_an_external_network_does_not_bring_the_other_routers_on_it() -> None:

@@ -44,6 +44,19 @@ def test_a_port_has_its_address_written_down_and_no_lease_is_kept() -> None:
     assert ",static," in server.config
 
 
+def test_every_address_is_answered_for_by_its_name_within_the_domain_or_whole() -> None:
+    here, there = ip_address("192.0.2.10"), ip_address("fd00:7::a")
+    host = replace(a_host(), names=((here, "db"), (there, "db.other.example.")))
+    plan = a_plan(host)
+
+    bare = render_server(plan, FOLDER)
+    named = render_server(replace(plan, domain="cloud.example"), FOLDER)
+
+    assert bare.names == {"192.0.2.10 db", "fd00:7::a db.other.example"}
+    assert named.names == {"192.0.2.10 db.cloud.example db", "fd00:7::a db.other.example"}
+    assert f"hostsdir={FOLDER}/names\n" in named.config
+
+
 def test_an_unknown_mac_is_ignored() -> None:
     assert "dhcp-ignore=tag:!known\n" in render_server(a_plan(), FOLDER).config
 

@@ -15,6 +15,7 @@ from tests.support.clouds import (
     addresses_of,
 )
 
+from portlight.core.dns import names_of
 from portlight.core.drafts import (
     FixedIpRequest,
     InstanceDraft,
@@ -256,6 +257,23 @@ def test_a_domain_is_kept_in_small_letters() -> None:
     assert a_network(a_world(), NetworkDraft(dns_domain="Cloud.Example.")).dns_domain == (
         "cloud.example."
     )
+
+
+def test_ports_are_called_in_the_domain_that_their_network_has_now() -> None:
+    world = a_world()
+    network = a_network(world, NetworkDraft(dns_domain="one.example."))
+    a_subnet(world, network)
+    draft = PortDraft(network_id=network.id, dns_name="db")
+    port = world.cloud.ports.create(MEMBER, draft)
+
+    world.cloud.networks.update(MEMBER, network.id, NetworkDraft(dns_domain="two.example."))
+    moved = again(world, port)
+    world.cloud.ports.update(MEMBER, port.id, PortDraft(dns_name="db.two.example."))
+
+    assert [one.fqdn for one in names_of(moved)] == ["db.two.example."]
+    with pytest.raises(InvalidRequestError, match="dns_name"):
+        world.cloud.networks.update(MEMBER, network.id, NetworkDraft(dns_domain=""))
+    assert world.cloud.networks.get(MEMBER, network.id).dns_domain == "two.example."
 
 
 def test_everybody_sees_an_external_network_and_only_administrators_make_one() -> None:

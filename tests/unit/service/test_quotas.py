@@ -17,6 +17,7 @@ from tests.support.clouds import (
     a_world,
     an_external_network,
 )
+from tests.support.vpcs import a_vpc, a_vpc_subnet
 
 from portlight.core.drafts import (
     InstanceDraft,
@@ -32,6 +33,7 @@ from portlight.core.drafts_groups import AddressGroupDraft
 from portlight.core.drafts_mirror import MirrorFilterDraft, MirrorSessionDraft
 from portlight.core.drafts_routing import FloatingIpDraft, RouterDraft
 from portlight.core.drafts_sharing import QuotaDraft, RbacPolicyDraft
+from portlight.core.drafts_vpc import InternetGatewayDraft, NatGatewayDraft, PeeringDraft
 from portlight.core.errors import (
     ForbiddenError,
     InvalidRequestError,
@@ -83,6 +85,26 @@ def a_policy(world: World) -> object:
     return world.cloud.rbac_policies.create(MEMBER, draft)
 
 
+def a_nat_gateway(world: World) -> object:
+    vpc = a_vpc(world, f"10.{200 + len(world.cloud.vpcs.find(MEMBER))}.0.0/16")
+    subnet = a_vpc_subnet(world, vpc, str(vpc.cidrs[0]))
+    external = an_external_network(world)
+    taken = world.cloud.floating_ips.create(
+        MEMBER, FloatingIpDraft(floating_network_id=external.id)
+    )
+    draft = NatGatewayDraft(
+        name="nat", router_id=vpc.id, subnet_id=subnet.id, floating_ip_id=taken.id
+    )
+    return world.cloud.nat_gateways.create(MEMBER, draft)
+
+
+def a_peering(world: World) -> object:
+    known = len(world.cloud.vpcs.find(MEMBER))
+    one, other = (a_vpc(world, f"10.{known + number}.0.0/16") for number in (200, 201))
+    draft = PeeringDraft(router_id=one.id, peer_router_id=other.id)
+    return world.cloud.peerings.create(MEMBER, draft)
+
+
 MAKERS: dict[str, Callable[[World], object]] = {
     "network": a_network,
     "subnet": lambda world: a_subnet(world, world.cloud.networks.find(MEMBER)[0], "10.7.0.0/24"),
@@ -101,6 +123,12 @@ MAKERS: dict[str, Callable[[World], object]] = {
         MEMBER, AddressGroupDraft(name="office")
     ),
     "rbac_policy": a_policy,
+    "nat_gateway": a_nat_gateway,
+    "peering": a_peering,
+    "internet_gateway": lambda world: world.cloud.internet_gateways.create(
+        MEMBER,
+        InternetGatewayDraft(name="out", external_network_id=an_external_network(world).id),
+    ),
     "virtual_ip": a_virtual_ip,
     "mirror_filter": lambda world: world.cloud.mirror_filters.create(
         MEMBER, MirrorFilterDraft(name="web")

@@ -5,7 +5,14 @@ from http import HTTPStatus
 
 from starlette.routing import Route
 
-from portlight.api.attributes import STANDARD, Attributes, at_creation, parse_create, read_only
+from portlight.api.attributes import (
+    STANDARD,
+    Attributes,
+    at_creation,
+    parse_create,
+    read_only,
+    settable,
+)
 from portlight.api.neutron.ports import PORTS, render_port
 from portlight.api.operation import Description, Operation, operation, removal, summary_of
 from portlight.api.parser import Parse, narrowed
@@ -82,6 +89,7 @@ _ATTRIBUTES: Attributes = {
         list_of(narrowed(record(_interface, {}, **_PARSERS), _NEW_OR_PRESENT), 16),
         answer=array(_INTERFACE_SHOWN),
     ),
+    "policy_routing": settable("policy_routing", boolean),
     "host": read_only(TEXT),
     "power_state": read_only(one_word(*PowerState)),
     "status": read_only(one_word(*InstanceStatus)),
@@ -101,6 +109,7 @@ def render_instances(cloud: Cloud, caller: Caller, instances: Sequence[Instance]
             **render_standard(instance.id, instance.meta),
             "host": instance.host,
             "kind": instance.kind,
+            "policy_routing": instance.policy_routing,
             "power_state": instance.power_state,
             "status": instance.status,
             "boot": instance.boot,

@@ -30,6 +30,7 @@ _NAMES = {
     "availability_zone_filter": ("Availability Zone Filter Extension", "Filters on zones"),
     "binding": ("Port Binding", "The host of a port"),
     "default-subnetpools": ("Default Subnetpools", "A pool for subnets that name none"),
+    "dns-integration": ("DNS Integration", "Names of ports, answered by their network's server"),
     "empty-string-filtering": ("Empty String Filtering", "An empty filter finds what is not set"),
     "extra_dhcp_opt": ("Neutron Extra DHCP options", "DHCP options of one port"),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused"),

@@ -36,6 +36,7 @@ from portlight.api.wire import (
     text,
     timestamp,
 )
+from portlight.core.dns import AddressName, names_of
 from portlight.core.drafts import DroppedDhcpOption, FixedIpRequest, PortDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.port import (
@@ -91,6 +92,7 @@ _OPTIONS = list_or_null(
 PROFILE_LENGTH = 4095
 """Characters of JSON, as in Neutron."""
 _RETIRED = shape({"subnet_id": TEXT, "ip_address": TEXT, "until": MOMENT})
+_NAME = shape({"ip_address": TEXT, "hostname": TEXT, "fqdn": TEXT})
 
 _ATTRIBUTES: Attributes = {
     **STANDARD,
@@ -107,12 +109,15 @@ _ATTRIBUTES: Attributes = {
         draft="port_security_seconds",
         is_rendered=False,
     ),
+    "source_destination_check": settable("source_destination_check", boolean),
     "port_security_until": read_only(or_null(MOMENT)),
     "admin_state_up": settable("admin_state_up", boolean),
     "device_id": settable("device_id", text()),
     "device_owner": settable("device_owner", text()),
     "delete_on_termination": settable("delete_on_termination", boolean),
     "extra_dhcp_opts": settable("extra_dhcp_options", _OPTIONS),
+    "dns_name": settable("dns_name", text()),
+    "dns_assignment": read_only(array(_NAME)),
     "binding:host_id": settable("host", text()),
     "binding:vnic_type": settable(None, only("normal", why="only 'normal' is")),
     "binding:profile": settable("binding_profile", json_object(PROFILE_LENGTH)),
@@ -143,6 +148,7 @@ def render_port(port: Port, *, is_admin: bool) -> Json:
         "security_groups": list(port.security_groups),
         "port_security_enabled": port.port_security_enabled,
         **_render_opening(port.opening),
+        "source_destination_check": port.source_destination_check,
         "admin_state_up": port.admin_state_up,
         "status": port.status,
         "device_id": port.device_id,
@@ -156,6 +162,8 @@ def render_port(port: Port, *, is_admin: bool) -> Json:
             {**_render_fixed_ip(retired.fixed_ip), "until": timestamp(retired.until)}
             for retired in port.retired_ips
         ],
+        "dns_name": port.dns_name,
+        "dns_assignment": [_render_name(name) for name in names_of(port)],
         "binding:vnic_type": "normal",
         **(_render_binding(port) if is_admin else {}),
     }
@@ -178,6 +186,10 @@ def _render_pair(pair: AddressPair, own: MacAddress) -> Json:
     is_host = pair.prefix.prefixlen == pair.prefix.max_prefixlen
     spelling = str(pair.prefix.network_address) if is_host else str(pair.prefix)
     return {"ip_address": spelling, "mac_address": str(pair.mac or own)}
+
+
+def _render_name(name: AddressName) -> Json:
+    return {"ip_address": str(name.address), "hostname": name.hostname, "fqdn": name.fqdn}
 
 
 def _render_option(option: ExtraDhcpOption) -> Json:

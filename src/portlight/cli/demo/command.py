@@ -15,6 +15,7 @@ from portlight.cli.demo.acts import (
     spoofing_is_dropped,
     virtual_ip_fails_over,
 )
+from portlight.cli.demo.interfaces import second_interface_answers
 from portlight.cli.demo.mirroring import web_traffic_is_mirrored
 from portlight.cli.demo.scene import clear, make_network
 from portlight.cli.demo.stage import PREFIX, DemoError, Stage
@@ -32,6 +33,7 @@ async def play(stage: Stage) -> None:
         await web_traffic_is_mirrored(stage, network)
         await virtual_ip_fails_over(stage, network)
         await interface_outlives_instance(stage, network)
+        await second_interface_answers(stage)
     except DemoError as error:
         stage.note("the demonstration runs to its end", str(error), held=False)
     finally:

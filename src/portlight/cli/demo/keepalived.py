@@ -1,30 +1,16 @@
-"""The configuration of keepalived in the demonstration's members."""
+"""keepalived in the demonstration's members."""
 
+from ipaddress import ip_interface
 from pathlib import Path
 
-_TEMPLATE = """\
-global_defs {{
-  vrrp_version 3
-  vrrp_garp_master_delay 1
-}}
-vrrp_instance demo {{
-  state BACKUP
-  interface eth0
-  virtual_router_id 51
-  priority {priority}
-  advert_int 1
-  virtual_ipaddress {{
-    {address}/24
-  }}
-}}
-"""
+from portlight.guest.routes.vip import Member, render_keepalived
 
 
 def write_keepalived(folder: Path, address: str, priority: int) -> None:
     """Write keepalived.conf for one member."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = _TEMPLATE.format(address=address, priority=priority)
-    (folder / "keepalived.conf").write_text(text)
+    member = Member(address=ip_interface(f"{address}/24"), interface="eth0", priority=priority)
+    (folder / "keepalived.conf").write_text(render_keepalived(member).text)
 
 
 def keepalived_command(folder: Path) -> list[str]:

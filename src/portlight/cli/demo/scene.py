@@ -82,21 +82,22 @@ def make_port(stage: Stage, network: Network, name: str, subnet: str, group: str
     )
 
 
-async def make_guest(stage: Stage, name: str, port: Port) -> None:
-    """Make an instance on a port and wait until it runs and has its address."""
-    stage.client.instances.create({"name": PREFIX + name, "interfaces": [{"port_id": port.id}]})
+async def make_guest(stage: Stage, name: str, *ports: Port) -> None:
+    """Make an instance on ports and wait until it runs and has the address of each."""
+    interfaces = [{"port_id": port.id} for port in ports]
+    stage.client.instances.create({"name": PREFIX + name, "interfaces": interfaces})
 
     async def runs() -> bool:
         return stage.guest(name).status == "ACTIVE"
 
     await wait_until(f"{name} runs", runs)
-    address = port.fixed_ips[0].ip_address
+    wanted = {f" {port.fixed_ips[0].ip_address}/" for port in ports}
 
     async def configured() -> bool:
-        shown = await stage.run(name, "ip", "-4", "-o", "addr", "show", "dev", "eth0")
-        return f" {address}/" in shown.output
+        shown = await stage.run(name, "ip", "-4", "-o", "addr", "show")
+        return all(address in shown.output for address in wanted)
 
-    await wait_until(f"{name} got {address} by DHCP", configured)
+    await wait_until(f"{name} got{''.join(wanted)} by DHCP", configured)
 
 
 def make_virtual_ip(stage: Stage, name: str, subnet: str, *members: Port) -> VirtualIp:

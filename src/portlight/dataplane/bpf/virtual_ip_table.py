@@ -80,6 +80,14 @@ class VirtualIpTable:
             if (owner := self._owner(key)) is not None
         }
 
+    def macs(self) -> Mapping[NetworkAddress, MacAddress]:
+        """Return the MAC under which each owned virtual IP is found now."""
+        return {
+            key: mac
+            for key, owner in self.owners().items()
+            if owner.owner and (mac := _mac(owner.mac)) is not None
+        }
+
     def apply(
         self, delta: Delta[NetworkAddress, VirtualIpPlan]
     ) -> Mapping[NetworkAddress, Exception]:

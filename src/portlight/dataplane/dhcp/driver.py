@@ -4,13 +4,13 @@ The server is a daemon of its own: it goes on without the agent, and a fresh age
 its pid file and its command line. Its link is made by the driver of links.
 """
 
-import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from portlight.dataplane.attempts import attempt_delta
+from portlight.dataplane.daemons import Daemon, write_whole
 from portlight.dataplane.dhcp.render import DhcpServer
 from portlight.dataplane.dhcp.room import ServerRoom
 from portlight.dataplane.names import HostNames
@@ -19,13 +19,13 @@ from portlight.dataplane.namespaces import (
     create_namespace,
     delete_namespace,
     namespace_exists,
-    namespace_inode,
-    namespace_path,
-    run_tool,
 )
-from portlight.dataplane.processes import ProcessMark, kill_and_wait, mark_of
+from portlight.dataplane.processes import ProcessMark, kill_and_wait
 from portlight.plan.delta import Delta
 
+_WATCHED = ("options", "names", "hosts")
+"""The folders that a server watches, in the order of writing: no host is answered without its own
+options."""
 _START_ATTEMPTS = 10
 _START_PAUSE_SECONDS = 0.02
 
@@ -36,8 +36,9 @@ class _Written:
 
     stamp: tuple[int, ...]
     config: str
-    hosts: frozenset[str]
     options: frozenset[str]
+    names: frozenset[str]
+    hosts: frozenset[str]
 
 
 class DhcpDriver:
@@ -69,31 +70,28 @@ class DhcpDriver:
     def _read_one(self, number: int) -> DhcpServer:
         files = self._files(number)
         room = self._room(number)
-        process = _process(self._names.dhcp_folder(number))
+        daemon = self._daemon(number)
         addresses = room.addresses() if room else None
         whole = (
-            process is not None
-            and room is not None
-            and room.named
-            and namespace_inode(Path(f"/proc/{process.pid}/ns/net")) == room.inode
-            and addresses is not None
+            room is not None and room.named and daemon.runs_in(room.inode) and addresses is not None
         )
         return DhcpServer(
             config=files.config,
             hosts=files.hosts,
             options=files.options,
+            names=files.names,
             addresses=addresses or frozenset(),
             intact=whole,
         )
 
     def _files(self, number: int) -> _Written:
         folder = self._names.dhcp_folder(number)
-        paths = [folder / name for name in ("dnsmasq.conf", "hosts", "options")]
+        paths = [folder / name for name in ("dnsmasq.conf", *_WATCHED)]
         stamp = tuple(_stamp(path) for path in paths)
         known = self._written.get(number)
         if known is None or known.stamp != stamp:
-            config, hosts, options = paths
-            known = _Written(stamp, _text(config), _lines(hosts), _lines(options))
+            config, *watched = paths
+            known = _Written(stamp, _text(config), *map(_lines, watched))
             self._written[number] = known
         return known
 
@@ -108,21 +106,22 @@ class DhcpDriver:
 
     def _put(self, number: int, wanted: DhcpServer) -> None:
         name, folder = self._names.dhcp(number), self._names.dhcp_folder(number)
-        process = _process(folder)
+        daemon = self._daemon(number)
+        process = daemon.process()
         before = self._read_one(number)
         room = self._usable_room(number, process)
         folder.mkdir(parents=True, exist_ok=True)
         readdressed = room.addresses() != wanted.addresses
         if readdressed:
             room.configure(wanted.addresses)
-        displaced = _process_elsewhere(process, room)
-        if process is None or displaced or readdressed or _needs_restart(before, wanted):
+        displaced = not daemon.runs_in(room.inode)
+        if displaced or readdressed or _needs_restart(before, wanted):
             _write_all(folder, wanted)
-            self._restart(name, folder)
+            daemon.end()
+            _start(daemon, name)
         else:
-            # Options first: a host is never answered without its own.
-            _add_lines(folder / "options", wanted.options - before.options)
-            _add_lines(folder / "hosts", wanted.hosts - before.hosts)
+            for watched, lines in _lines_by_folder(wanted).items():
+                _add_lines(folder / watched, lines - _lines_by_folder(before)[watched])
 
     def _usable_room(self, number: int, process: ProcessMark | None) -> ServerRoom:
         """Return the door into the namespace, whose name leads to it again."""
@@ -142,38 +141,33 @@ class DhcpDriver:
             raise LookupError(f"namespace {name} is gone again")
         return room
 
-    def _restart(self, name: str, folder: Path) -> None:
-        """End whatever runs with this configuration and start one server."""
-        for stray in _strays(folder):
-            kill_and_wait(stray)
-        _start(name, folder / "dnsmasq.conf")
-
     def _remove(self, number: int) -> None:
-        folder = self._names.dhcp_folder(number)
-        for stray in _strays(folder):
-            kill_and_wait(stray)
+        daemon = self._daemon(number)
+        daemon.end()
         room = self._rooms.pop(number, None)
         if room is not None:
             room.close()
         delete_namespace(self._names.dhcp(number))
         self._written.pop(number, None)
-        # Last: while the folder is there, a fresh agent still knows that there is work left.
-        shutil.rmtree(folder, ignore_errors=True)
+        daemon.forget()
+
+    def _daemon(self, number: int) -> Daemon:
+        config = self._names.dhcp_folder(number) / "dnsmasq.conf"
+        return Daemon(program="dnsmasq", option="--conf-file=", config=config)
 
 
-def _start(namespace: str, config: Path) -> None:
+def _start(daemon: Daemon, namespace: str) -> None:
     """Start a server; a dying one before it may hold its sockets for some milliseconds more."""
-    command = ("nsenter", f"--net={namespace_path(namespace)}", "dnsmasq", f"--conf-file={config}")
     for _ in range(_START_ATTEMPTS - 1):
         try:
-            run_tool(*command)
+            daemon.start(namespace)
         except ToolError as error:
             if "in use" not in str(error):
                 raise
             time.sleep(_START_PAUSE_SECONDS)
         else:
             return
-    run_tool(*command)
+    daemon.start(namespace)
 
 
 def _needs_restart(before: DhcpServer, wanted: DhcpServer) -> bool:
@@ -186,39 +180,13 @@ def _needs_restart(before: DhcpServer, wanted: DhcpServer) -> bool:
         before.config != wanted.config
         or not before.hosts <= wanted.hosts
         or not before.options <= wanted.options
+        or not before.names <= wanted.names
     )
 
 
-def _process_elsewhere(process: ProcessMark | None, room: ServerRoom) -> bool:
-    return (
-        process is not None and namespace_inode(Path(f"/proc/{process.pid}/ns/net")) != room.inode
-    )
-
-
-def _process(folder: Path) -> ProcessMark | None:
-    """Return the server that its pid file names, if it is really that server."""
-    try:
-        pid = int((folder / "pid").read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return mark_of(pid) if _runs_with(pid, folder) else None
-
-
-def _strays(folder: Path) -> Iterator[ProcessMark]:
-    """Yield every process that runs with this configuration, known by pid file or not."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and _runs_with(int(entry.name), folder):
-            mark = mark_of(int(entry.name))
-            if mark is not None:
-                yield mark
-
-
-def _runs_with(pid: int, folder: Path) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return words[0].endswith(b"dnsmasq") and f"--conf-file={folder}/dnsmasq.conf".encode() in words
+def _lines_by_folder(server: DhcpServer) -> Mapping[str, frozenset[str]]:
+    """Return the lines of each watched folder, in the order of writing."""
+    return dict(zip(_WATCHED, (server.options, server.names, server.hosts), strict=True))
 
 
 def _stamp(path: Path) -> int:
@@ -244,22 +212,15 @@ def _add_lines(folder: Path, lines: frozenset[str]) -> None:
     """Put a further file into a folder that the server watches; it reads it at once."""
     if lines:
         number = max((int(path.name) for path in folder.glob("[0-9]*")), default=-1) + 1
-        _write(folder / str(number), "".join(f"{line}\n" for line in sorted(lines)))
+        write_whole(folder / str(number), "".join(f"{line}\n" for line in sorted(lines)))
 
 
 def _write_all(folder: Path, wanted: DhcpServer) -> None:
     """Write everything anew, one file in each watched folder."""
-    for name, lines in (("hosts", wanted.hosts), ("options", wanted.options)):
+    for name, lines in _lines_by_folder(wanted).items():
         watched = folder / name
         watched.mkdir(exist_ok=True)
         for path in watched.iterdir():
             path.unlink()
-        _write(watched / "0", "".join(f"{line}\n" for line in sorted(lines)))
-    _write(folder / "dnsmasq.conf", wanted.config)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader never sees half of it."""
-    new = path.parent / f".{path.name}"
-    new.write_text(text)
-    new.replace(path)
+        write_whole(watched / "0", "".join(f"{line}\n" for line in sorted(lines)))
+    write_whole(folder / "dnsmasq.conf", wanted.config)

@@ -1,11 +1,11 @@
 """What a network's dnsmasq reads: its configuration, its hosts and their options.
 
-Pure. Hosts and their options may be added while the server runs; every other change restarts it.
-A lease hangs on the port, never on the clock: every known MAC has its addresses written down, and
-an unknown one gets nothing.
+Pure. Hosts, their options and their names may be added while the server runs; every other change
+restarts it. A lease hangs on the port, never on the clock: every known MAC has its addresses
+written down, and an unknown one gets nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -25,6 +25,8 @@ _RANGE_MODE = {
     "dhcpv6-stateless": "ra-stateless",
     "dhcpv6-stateful": "static",
 }
+_SILENT_RANGE_MODE = {"dhcpv6-stateless": "static", "dhcpv6-stateful": "static"}
+"""Where a router advertises: any other mode would make dnsmasq advertise as well."""
 _MICROSOFT_ROUTES = 249
 _IPV6 = 6
 
@@ -38,6 +40,8 @@ class DhcpServer:
     """One line for each host and subnet."""
     options: frozenset[str]
     """One line for each option of a single host."""
+    names: frozenset[str]
+    """One line for each address that has a name, as in a hosts file."""
     addresses: frozenset[str]
     """Its own addresses with prefix lengths."""
     intact: bool = True
@@ -50,12 +54,14 @@ def render_server(plan: DhcpPlan, folder: Path) -> DhcpServer:
         config=render_config(plan, folder),
         hosts=frozenset(line for host in plan.hosts for line in _host_lines(plan, host)),
         options=frozenset(line for host in plan.hosts for line in _option_lines(host)),
+        names=frozenset(line for host in plan.hosts for line in _name_lines(plan, host)),
         addresses=frozenset(f"{address}/{length}" for address, length in plan.addresses),
     )
 
 
 def render_config(plan: DhcpPlan, folder: Path) -> str:
     """Return the part that needs a restart when it changes."""
+    modes = _RANGE_MODE if plan.advertises else _SILENT_RANGE_MODE
     lines = [
         "no-resolv",
         "no-hosts",
@@ -76,18 +82,20 @@ def render_config(plan: DhcpPlan, folder: Path) -> str:
         f"dhcp-duid={_DUID_ENTERPRISE},{plan.mac}",
         f"dhcp-hostsdir={folder / 'hosts'}",
         f"dhcp-optsdir={folder / 'options'}",
+        # Answered whether or not the guest has asked for its address since the last restart.
+        f"hostsdir={folder / 'names'}",
         "quiet-dhcp",
         "quiet-dhcp6",
         "quiet-ra",
         *([f"domain={plan.domain}"] if plan.domain else ()),
         *(f"dhcp-option={line}" for line in _subnet_option_lines(plan)),
         *(
-            _range(index, subnet)
+            _range(index, subnet, modes)
             for index, subnet in enumerate(plan.subnets)
-            if subnet.cidr.version != _IPV6 or subnet.ipv6_mode in _RANGE_MODE
+            if subnet.cidr.version != _IPV6 or subnet.ipv6_mode in modes
         ),
     ]
-    if any(subnet.ipv6_mode in _RANGE_MODE for subnet in plan.subnets):
+    if plan.advertises and any(subnet.ipv6_mode in _RANGE_MODE for subnet in plan.subnets):
         # Lifetime 0: this server is no router, it only says how to get an address.
         lines += [
             "enable-ra",
@@ -96,11 +104,11 @@ def render_config(plan: DhcpPlan, folder: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _range(index: int, subnet: DhcpSubnet) -> str:
+def _range(index: int, subnet: DhcpSubnet, modes: Mapping[str, str]) -> str:
     first = subnet.cidr.network_address
     if isinstance(subnet.cidr, IPv4Network):
         return f"dhcp-range=set:s{index},{first},static,{subnet.cidr.netmask},{LEASE_SECONDS}"
-    mode = _RANGE_MODE[subnet.ipv6_mode or ""]
+    mode = modes[subnet.ipv6_mode or ""]
     return f"dhcp-range=set:s{index},{first},{mode},{subnet.cidr.prefixlen},{LEASE_SECONDS}"
 
 
@@ -118,6 +126,17 @@ def _host_lines(plan: DhcpPlan, host: DhcpHost) -> Iterator[str]:
     if not seen:
         # Known all the same: options and stateless answers are for it.
         yield f"{host.mac},set:p{host.port_number}"
+
+
+def _name_lines(plan: DhcpPlan, host: DhcpHost) -> Iterator[str]:
+    """Yield one line for each address: the whole name, and the short one within the domain."""
+    for address, name in host.names:
+        if name.endswith("."):
+            yield f"{address} {name.removesuffix('.')}"
+        elif plan.domain:
+            yield f"{address} {name}.{plan.domain} {name}"
+        else:
+            yield f"{address} {name}"
 
 
 def _subnet_of(plan: DhcpPlan, address: IpAddress) -> int | None:

@@ -4,24 +4,12 @@ Looking is free while nothing changes, as in the fabric.
 """
 
 import contextlib
-import os
-import socket
-from pathlib import Path
 
 from portlight.dataplane.links.values import DHCP_IFNAME
-from portlight.dataplane.namespaces import (
-    attach_name,
-    delete_namespace,
-    namespace_inode,
-    namespace_path,
-    socket_inside,
-    write_sysctls,
-)
+from portlight.dataplane.namespaces import write_sysctls
 from portlight.dataplane.netlink import BoundedNetNS
+from portlight.dataplane.room import Room, Topic
 
-_GROUPS = 0x1 | 0x10 | 0x100
-"""Links, IPv4 addresses, IPv6 addresses (RTMGRP_*)."""
-_RECEIVE_BYTES = 1 << 16
 _IFF_UP = 1
 _NO_DAD = 0x02
 _LINK_SCOPE = 253
@@ -32,49 +20,37 @@ _SYSCTLS = {
 }
 
 
-class ServerRoom:
-    """An open door into a DHCP server's namespace; holds the namespace alive."""
+class ServerRoom(Room):
+    """The namespace of a DHCP server, with its interface."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
-        self._file = os.open(namespace_path(name), os.O_RDONLY | os.O_CLOEXEC)
-        self.inode = namespace_inode(namespace_path(name))
+        super().__init__(name)
         self._netlink = BoundedNetNS(name, flags=0)
-        self._events = socket_inside(name, _event_socket)
         self._addresses: frozenset[str] | None = None
-        self._known = False
+        self._seen: object = None
+        """The edition that was read."""
 
     def close(self) -> None:
         """Let go of the namespace."""
-        self._events.close()
         with contextlib.suppress(OSError):
             self._netlink.close()
-        os.close(self._file)
-
-    @property
-    def named(self) -> bool:
-        """Whether the name still leads here."""
-        return namespace_inode(namespace_path(self._name)) == self.inode
-
-    def take_name(self) -> None:
-        """Give the namespace its name back."""
-        delete_namespace(self._name)
-        attach_name(self._name, Path(f"/proc/{os.getpid()}/fd/{self._file}"))
+        super().close()
 
     def addresses(self) -> frozenset[str] | None:
         """Return the addresses of the interface; None when it is missing or down."""
-        if self._changed() or not self._known:
+        edition = self.edition(Topic.LINKS)
+        if edition != self._seen:
             self._addresses = self._read()
-            self._known = True
+            self._seen = edition
         return self._addresses
 
     def configure(self, wanted: frozenset[str]) -> None:
         """Give the interface exactly these addresses and set it up; LookupError without it."""
         found = self._netlink.link_lookup(ifname=DHCP_IFNAME)
         if not found:
-            raise LookupError(f"{self._name} has no {DHCP_IFNAME} yet")
+            raise LookupError(f"{self.name} has no {DHCP_IFNAME} yet")
         index = found[0]
-        write_sysctls(self._name, _SYSCTLS)
+        write_sysctls(self.name, _SYSCTLS)
         there = self._read_addresses(index)
         for text in there - wanted:
             address, length = text.split("/")
@@ -84,7 +60,6 @@ class ServerRoom:
             flags = {"flags": _NO_DAD} if ":" in address else {}
             self._netlink.addr("add", index=index, address=address, prefixlen=int(length), **flags)
         self._netlink.link("set", index=index, state="up")
-        self._known = False
 
     def _read(self) -> frozenset[str] | None:
         for link in self._netlink.get_links():
@@ -99,22 +74,3 @@ class ServerRoom:
             for entry in self._netlink.get_addr(index=index)
             if entry["scope"] != _LINK_SCOPE
         )
-
-    def _changed(self) -> bool:
-        """Empty the queue of events; return whether there was any."""
-        changed = False
-        while True:
-            try:
-                self._events.recv(_RECEIVE_BYTES)
-            except BlockingIOError:
-                return changed
-            except OSError:  # ENOBUFS: more happened than we could hold
-                pass
-            changed = True
-
-
-def _event_socket() -> socket.socket:
-    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    made.bind((0, _GROUPS))
-    made.setblocking(False)  # noqa: FBT003 -- the socket module's own signature
-    return made

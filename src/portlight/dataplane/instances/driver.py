@@ -7,6 +7,7 @@ of its init (`<folder>/init`), and holds a lock that makes a second init impossi
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -14,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import portlight
 from portlight.dataplane.attempts import attempt_each
 from portlight.dataplane.instances.values import Guest, GuestInterface, GuestState
 from portlight.dataplane.names import HostNames
@@ -26,12 +28,18 @@ from portlight.dataplane.namespaces import (
     run_tool,
 )
 from portlight.dataplane.processes import ProcessMark, kill_and_wait, read_mark
+from portlight.guest import entry
 from portlight.plan.delta import Delta
 from portlight.values.ids import InstanceId
 
-_SCRIPTS = ("boot.sh", "quiet.sh", "run.sh", "lease.sh", "lease6.sh", "renew.sh")
+_SCRIPTS = ("boot.sh", "quiet.sh", "run.sh", "lease.sh", "lease6.sh", "renew.sh", "policy.sh")
 _NOISY = "noisy"
 """File that is there from the start of a guest until its namespace was made quiet again."""
+_GUEST_TOOL = f"""\
+#!/bin/sh
+PYTHONPATH={Path(portlight.__file__).parents[1]} exec {sys.executable} -P -m {entry.__name__} "$@"
+"""
+"""Starts the tool for inside a guest; its files are ours, seen from within."""
 _BOOT_SECONDS = 10.0
 _POLL_SECONDS = 0.002
 
@@ -95,7 +103,7 @@ class InstanceDriver:
         elif mark is None:
             _spawn(self._names.instance(instance), folder, guest.hostname)
         elif before is not None:
-            _tell(mark, before, guest)
+            _tell(mark, folder, before, guest)
 
     def _check_owner(self, instance: InstanceId, folder: Path) -> Guest | None:
         """Return what the folder says; refuse when it is another instance's (same first 8)."""
@@ -175,13 +183,17 @@ def _write_script(folder: Path, name: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def _tell(mark: ProcessMark, before: Guest, guest: Guest) -> None:
+def _tell(mark: ProcessMark, folder: Path, before: Guest, guest: Guest) -> None:
     """Let a running guest know what changed."""
     enter = ("nsenter", "--target", str(mark.pid), "--mount", "--uts", "--net", "--pid")
     if before.hostname != guest.hostname:
         run_tool(*enter, "hostname", guest.hostname)
     if before.renewals != guest.renewals or _has_other_clients(before, guest):
         run_tool(*enter, "/bin/sh", "/run/guest/renew.sh")
+    if before.policy_routing != guest.policy_routing:
+        # A guest that was started by an earlier version may not have it.
+        _write_script(folder, "policy.sh")
+        run_tool(*enter, "/bin/sh", "/run/guest/policy.sh")
 
 
 def _has_other_clients(before: Guest, guest: Guest) -> bool:
@@ -198,6 +210,8 @@ def _write_files(folder: Path, guest: Guest) -> None:
     (folder / "resolv.conf").touch()
     (folder / "hosts").write_text(f"127.0.0.1 localhost {guest.hostname}\n::1 localhost\n")
     (folder / "hostname").write_text(f"{guest.hostname}\n")
+    (folder / "policy").write_text("on\n" if guest.policy_routing else "off\n")
+    (folder / "portlight-guest").write_text(_GUEST_TOOL)
     (folder / "interfaces").write_text(
         "".join(f"{interface.ifname} {interface.client6}\n" for interface in guest.interfaces)
     )

@@ -29,6 +29,8 @@ class Guest:
     """The guest is restarted when it grows."""
     renewals: int = 0
     """The guest's DHCP clients ask again when it grows."""
+    policy_routing: bool = True
+    """With several interfaces, it routes by source."""
     interfaces: tuple[GuestInterface, ...] = ()
     intact: bool = True
     """False when its namespace lost its name. Never wanted."""
@@ -55,6 +57,7 @@ def _guest(plan: HostPlan, wanted: InstancePlan) -> Guest:
         running=wanted.running,
         boot=wanted.boot,
         renewals=wanted.renewals,
+        policy_routing=wanted.policy_routing,
         interfaces=tuple(
             GuestInterface(ifname=link.guest_ifname, client6=_client6(plan, link.network))
             for link in links

@@ -22,10 +22,10 @@ from portlight.dataplane.namespaces import (
     attach_name,
     create_namespace,
     delete_namespace,
+    do_inside,
     namespace_exists,
     namespace_inode,
     namespace_path,
-    socket_inside,
     write_sysctls,
 )
 from portlight.dataplane.netlink import BoundedNetNS
@@ -89,7 +89,7 @@ class Fabric:
         self._file = os.open(namespace_path(name), os.O_RDONLY | os.O_CLOEXEC)
         self._inode = namespace_inode(namespace_path(name))
         self.netlink = BoundedNetNS(name, flags=0)
-        self.events = socket_inside(name, _event_socket)
+        self.events = do_inside(name, _event_socket)
         self._links: Mapping[str, FabricLink] = {}
         self._stale_links: set[int] | None = None
         """Indexes of links that must be read again; None for all."""

@@ -54,7 +54,7 @@ def parse_label(text: str) -> VethLink | None:
 
 
 def veth_links(plan: HostPlan, names: HostNames) -> Mapping[int, VethLink]:
-    """Return every link of a plan: those of the instances and those of the DHCP servers."""
+    """Return every link of a plan: those of instances, DHCP servers and routers."""
     guests = {
         number: VethLink(
             network=link.network,
@@ -75,4 +75,15 @@ def veth_links(plan: HostPlan, names: HostNames) -> Mapping[int, VethLink]:
         )
         for network, server in plan.dhcp.items()
     }
-    return guests | servers
+    legs = {
+        leg.port_number: VethLink(
+            network=leg.network,
+            namespace=names.router(number),
+            ifname=leg.ifname,
+            mac=leg.mac,
+            mtu=leg.mtu,
+        )
+        for number, router in plan.routers.items()
+        for leg in router.legs
+    }
+    return guests | servers | legs

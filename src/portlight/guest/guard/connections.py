@@ -5,8 +5,9 @@ Works through the `conntrack` tool; without it, connections are left as they are
 
 import shutil
 import subprocess
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
 
 FAMILIES: Final = ("ipv4", "ipv6")
 _MOST_FLOWS: Final = 20_000
@@ -24,6 +25,17 @@ _MIRRORED: Final = (
 """Without translation the reply's ends are the original's, exchanged."""
 
 Options = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A tracked connection, as its first packet had it."""
+
+    protocol: Literal["tcp", "udp"]
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
 
 
 def save_connections() -> str:
@@ -59,6 +71,21 @@ def is_live(options: Options) -> bool:
     if options.get("-p") == "tcp":
         return options.get("--state") == "ESTABLISHED"
     return "ASSURED" in options.get("-u", "").split(",")
+
+
+def tracked_connections() -> Iterator[Connection]:
+    """Yield the live TCP and UDP connections that the kernel tracks, our own among them."""
+    for line in save_connections().splitlines():
+        options = _options(line)
+        protocol = options.get("-p", "")
+        if protocol in {"tcp", "udp"} and is_live(options):
+            yield Connection(
+                protocol="udp" if protocol == "udp" else "tcp",
+                source=options["-s"],
+                source_port=int(options["--sport"]),
+                destination=options["-d"],
+                destination_port=int(options["--dport"]),
+            )
 
 
 def _options(line: str) -> dict[str, str]:

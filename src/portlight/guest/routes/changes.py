@@ -1,6 +1,7 @@
 """Applies remedies: written down first, under a timer, and again after a restart."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,10 +18,11 @@ from portlight.guest.guard.journal import (
     Step,
     state_folder,
 )
+from portlight.guest.routes.boot import boot_files, tool_words
 from portlight.guest.routes.remedies import Commands, plan_remedies
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
 from portlight.guest.routes.snapshot import ToolError, read_snapshot, run_tool
-from portlight.guest.routes.values import FAMILIES, Command
+from portlight.guest.routes.values import FAMILIES, Command, RoutesError
 
 _SETTLED: Final = (
     'said=$(LC_ALL=C "$@" 2>&1) || case $said in'
@@ -28,11 +30,13 @@ _SETTLED: Final = (
 )
 """Runs a command that may have been run before: what is there is not made, what is gone stays."""
 _PROC: Final = Path("/proc/net")
+_SYSTEMD: Final = Path("/run/systemd/system")
+_ENTRY: Final = "portlight.guest.entry"
 _AT_ONCE: Final = 60.0
 """Seconds that a change without confirmation may take until it is applied."""
 
 
-class NothingToUndoError(Exception):
+class NothingToUndoError(RoutesError):
     """No change of routes is left that could be taken back."""
 
 
@@ -115,7 +119,10 @@ def _begin(summary: str, commands: Commands, intent: Intent, seconds: float) -> 
         summary=summary,
         undo=tuple(_step(command) for command in commands.undo),
         before=listing(),
-        files=(KeptFile(path=str(intent_path()), text=json.dumps(asdict(intent))),),
+        files=(
+            KeptFile(path=str(intent_path()), text=json.dumps(asdict(intent))),
+            *boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY)),
+        ),
     )
     started = begin(change, seconds or _AT_ONCE)
     try:

@@ -3,44 +3,44 @@
 import argparse
 import json
 import shlex
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.confirm import DEFAULT_SECONDS, ChangeError
-from portlight.guest.routes.changes import NothingToUndoError, restore, start, start_undo
+from portlight.guest.guard.confirm import DEFAULT_SECONDS, pending
+from portlight.guest.guard.history_commands import add_history_commands, describe_pending
+from portlight.guest.routes.changes import load_intent, restore, start, start_undo
 from portlight.guest.routes.checks.all import find_faults
 from portlight.guest.routes.follow import follow, switch_policy
 from portlight.guest.routes.remedies import (
     REMEDIES,
-    RemedyError,
     plan_remedies,
     remedies_of,
 )
+from portlight.guest.routes.render_command import add_render
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
-from portlight.guest.routes.snapshot import ToolError, read_snapshot
+from portlight.guest.routes.snapshot import read_snapshot
 
 _PROC: Final = Path("/proc/net")
-_OK, _REFUSED = 0, 1
-_EXPECTED: Final = (RemedyError, ToolError, ChangeError, NothingToUndoError, PermissionError)
+OK: Final = 0
+REFUSED: Final = 1
 
 
 def add_commands(commands: Commands) -> None:
     """Add `routes` and what is below it."""
     routes = commands.add_parser("routes", help="this server's interfaces and routes")
     verbs = routes.add_subparsers(required=True, metavar="VERB")
-    for add in (_add_show, _add_check, _add_fix, _add_undo, _add_restore, _add_policy):
+    for add in (_add_show, _add_check, _add_fix, _add_undo, _add_restore, _add_policy, add_render):
         add(verbs)
+    add_history_commands(verbs, "routes", show_word="change")
 
 
 def _add_show(verbs: Commands) -> None:
     show = verbs.add_parser("show", help="the routing table, as `route -n` prints it")
     show.add_argument("-6", "--ipv6", action="store_true", help="IPv6, as `route -6 -n`")
     show.add_argument("--json", action="store_true")
-    show.set_defaults(run=_telling(_show))
+    show.set_defaults(run=_show)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -52,7 +52,7 @@ def _show(arguments: argparse.Namespace) -> int:
         print(json.dumps({"routes": [asdict(row) for row in rows]}))
     else:
         print(render(rows), end="")
-    return _OK
+    return OK
 
 
 def _add_check(verbs: Commands) -> None:
@@ -65,7 +65,7 @@ def _add_check(verbs: Commands) -> None:
         help="says which addresses are virtual IPs (default: %(default)s)",
     )
     check.add_argument("--json", action="store_true")
-    check.set_defaults(run=_telling(_check))
+    check.set_defaults(run=_check)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -78,7 +78,7 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"  seen:   {fault.evidence}\n  remedy: {fault.remedy}")
     if not faults and not arguments.json:
         print("no fault found")
-    return _REFUSED if faults else _OK
+    return REFUSED if faults else OK
 
 
 def _add_fix(verbs: Commands) -> None:
@@ -89,7 +89,7 @@ def _add_fix(verbs: Commands) -> None:
     fix.add_argument("--keep", default="", help="the interface whose default gateway stays")
     fix.add_argument("--preview", action="store_true", help="print the commands, change nothing")
     _add_seconds(fix)
-    fix.set_defaults(run=_telling(_fix))
+    fix.set_defaults(run=_fix)
 
 
 def _add_seconds(parser: argparse.ArgumentParser) -> None:
@@ -113,30 +113,28 @@ def _fix(arguments: argparse.Namespace) -> int:
     commands = plan_remedies(snapshot, kinds, arguments.keep)
     if not commands.apply:
         print("nothing to do")
-        return _OK
+        return OK
     for command in commands.apply:
         print(shlex.join(command))
     if arguments.preview:
-        return _OK
+        return OK
     change = start(kinds, arguments.keep, commands, arguments.seconds)
     _say(change, arguments.seconds)
-    return _OK
+    return OK
 
 
 def _say(change: int, seconds: float) -> None:
-    if seconds:
-        print(
-            f"change {change} is applied, and taken back in {seconds:g} s unless you say:"
-            f" portlight-guest confirm {change}"
-        )
-    else:
+    for record in pending("routes") if seconds else ():
+        if record.id == change:
+            print(describe_pending(record))
+    if not seconds:
         print(f"change {change} is applied; back: portlight-guest routes undo")
 
 
 def _add_undo(verbs: Commands) -> None:
     undo = verbs.add_parser("undo", help="take the last change of routes back")
     _add_seconds(undo)
-    undo.set_defaults(run=_telling(_undo))
+    undo.set_defaults(run=_undo)
 
 
 def _undo(arguments: argparse.Namespace) -> int:
@@ -145,18 +143,21 @@ def _undo(arguments: argparse.Namespace) -> int:
         _say(change, arguments.seconds)
     else:
         print(f"change {change} is taken back")
-    return _OK
+    return OK
 
 
 def _add_restore(verbs: Commands) -> None:
     parser = verbs.add_parser("restore", help="apply the confirmed remedies anew; for the boot")
-    parser.set_defaults(run=_telling(_restore))
+    parser.add_argument("--follow", action="store_true", help="stay, if they are to be followed")
+    parser.set_defaults(run=_restore)
 
 
-def _restore(_: argparse.Namespace) -> int:
+def _restore(arguments: argparse.Namespace) -> int:
     for command in restore():
         print(shlex.join(command))
-    return _OK
+    if arguments.follow and "policy-routing" in load_intent().kinds:
+        follow()
+    return OK
 
 
 def _add_policy(verbs: Commands) -> None:
@@ -167,24 +168,11 @@ def _add_policy(verbs: Commands) -> None:
     policy.add_argument(
         "--follow", action="store_true", help="stay, and follow addresses and routes"
     )
-    policy.set_defaults(run=_telling(_policy))
+    policy.set_defaults(run=_policy)
 
 
 def _policy(arguments: argparse.Namespace) -> int:
     switch_policy(on=arguments.state == "on")
     if arguments.follow:
         follow()
-    return _OK
-
-
-def _telling(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Say on one line what an expected failure is."""
-
-    def told(arguments: argparse.Namespace) -> int:
-        try:
-            return run(arguments)
-        except _EXPECTED as error:
-            print(f"portlight-guest: {error}", file=sys.stderr)
-            return _REFUSED
-
-    return told
+    return OK

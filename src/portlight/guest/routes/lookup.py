@@ -37,8 +37,10 @@ def find_route(
         if rule.refuses:
             return None
         found = _in_table(snapshot, rule, destination)
-        if found is not None and found.kind != "throw":
-            return None if found.kind in NO_HOP_KINDS else found
+        if found is not None and found.kind in NO_HOP_KINDS:
+            return None
+        if found is not None and found.kind != "throw" and not _is_suppressed(rule, found):
+            return found
     return None
 
 
@@ -57,17 +59,20 @@ def _matches(
 
 def _in_table(snapshot: Snapshot, rule: Rule, destination: IpAddress) -> Route | None:
     """Return the longest prefix of a table, of these the least metric, of these the first."""
-    shortest = -1 if rule.suppressed_length is None else rule.suppressed_length
     fitting = (
         route
         for route in snapshot.routes
         if route.table == rule.table
         and route.family == destination.version
         and not route.dead
-        and route.destination.prefixlen > shortest
         and destination in route.destination
     )
     return min(fitting, key=lambda r: (-r.destination.prefixlen, r.metric), default=None)
+
+
+def _is_suppressed(rule: Rule, found: Route) -> bool:
+    length = rule.suppressed_length
+    return length is not None and found.destination.prefixlen <= length
 
 
 def far_address(snapshot: Snapshot, family: int) -> IpAddress:

@@ -14,6 +14,7 @@ from portlight.guest.routes.values import (
     Command,
     Interface,
     Route,
+    RoutesError,
     Snapshot,
 )
 
@@ -26,7 +27,7 @@ class Commands:
     undo: tuple[Command, ...] = ()
 
 
-class RemedyError(Exception):
+class RemedyError(RoutesError):
     """A remedy cannot do what was asked; the text says why."""
 
 

@@ -16,7 +16,7 @@ from portlight.guest.routes.decode import (
     decode_rules,
     decode_virtual_ips,
 )
-from portlight.guest.routes.values import FAMILIES, Hop, Interface, Probe, Snapshot
+from portlight.guest.routes.values import FAMILIES, Hop, Interface, Probe, RoutesError, Snapshot
 
 _SETTINGS: Final = {
     "ipv4": ("rp_filter", "arp_ignore", "arp_announce", "forwarding"),
@@ -32,7 +32,7 @@ _HEADERS: Final = {4: 28, 6: 48}
 _TOOL_SECONDS: Final = 20
 
 
-class ToolError(Exception):
+class ToolError(RoutesError):
     """A tool of the system refused what we asked for."""
 
     def __init__(self, command: Iterable[str], said: str) -> None:

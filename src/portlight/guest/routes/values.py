@@ -24,6 +24,10 @@ LOCAL_TABLE: Final = 255
 NO_HOP_KINDS: Final = frozenset({"blackhole", "unreachable", "prohibit"})
 
 
+class RoutesError(Exception):
+    """Something cannot be done, and the text says why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """One address of an interface, with the length of its subnet."""

@@ -8,10 +8,12 @@ dotted() { # hexadecimal address of at most four bytes, padded with zeros
 }
 
 route() { # destination, gateway
+	# A number of its own for each interface: what one is told does not replace what another was.
+	set -- "$1" "$2" metric "${interface#eth}"
 	if [ "$2" = 0.0.0.0 ]; then
-		ip -4 route replace "$1" dev "$interface"
+		ip -4 route replace "$1" dev "$interface" "$3" "$4"
 	else
-		ip -4 route replace "$1" via "$2" dev "$interface" onlink
+		ip -4 route replace "$1" via "$2" dev "$interface" onlink "$3" "$4"
 	fi
 }
 

@@ -8,4 +8,11 @@ ip -o link show | while IFS=' :@' read -r _ link _; do
 	*) ip link delete dev "$link" 2>/dev/null || true ;;
 	esac
 done
+for family in 4 6; do
+	# Its own rules end with it; those of a new namespace are two or three.
+	[ "$(ip -$family rule show | wc -l)" -gt 3 ] || continue
+	ip -$family rule flush
+	ip -$family rule add lookup main priority 32766
+	ip -$family rule add lookup default priority 32767
+done
 ! command -v nft >/dev/null || nft flush ruleset || true

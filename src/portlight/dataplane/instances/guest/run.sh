@@ -8,6 +8,7 @@ start() { # interface
 		-x "hostname:$(hostname)" -R -t 5 -T 1 -A 2 -O 26 -O 58 -O 121 >>/run/dhcp.log 2>&1 &
 	echo $! >"/run/udhcpc.$1.pid"
 	/bin/sh /run/guest/lease6.sh "$1" &
+	/bin/sh /run/guest/policy.sh
 }
 
 stop() { # interface

@@ -1,0 +1,1 @@
+"""Translation of addresses in a router: one nftables table of ours."""

@@ -1,0 +1,1 @@
+"""Routers: a namespace each, with legs, tables, peerings, advertisements; uplinks to the host."""

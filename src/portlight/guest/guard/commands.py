@@ -1,0 +1,151 @@
+"""The commands about the firewall as a whole: its history, and its rules as a file."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from portlight.guest.arguments import Commands
+from portlight.guest.guard.boot import SCRIPT, kept_files, restores_at_boot, unit_text
+from portlight.guest.guard.change import Request, change_firewall, models, read_rules
+from portlight.guest.guard.confirm import ChangeError, pending
+from portlight.guest.guard.firewall import FAMILIES, Firewall
+from portlight.guest.guard.history_commands import OK, REFUSED, add_history_commands
+from portlight.guest.guard.iptables_commands import add_backend, add_wishes, wishes_of
+from portlight.guest.guard.journal import Journal, Record, State, write_durably
+from portlight.guest.guard.texts import by_family, whole
+from portlight.guest.iptables.parse import SaveFileError, parse_save
+from portlight.guest.iptables.render import render_save
+from portlight.guest.iptables.rules import RuleSet
+
+USAGE = 2
+_READABLE = 0o644
+
+
+def add_firewall(commands: Commands) -> None:
+    """Add `firewall` and what is below it."""
+    parser = commands.add_parser("firewall", help="changes of the firewall, and its rules as files")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    add_history_commands(verbs, "firewall")
+    _add_save(verbs)
+    _add_restore(verbs)
+    _add_undo(verbs)
+    boot = verbs.add_parser("at-boot", help="what puts the rules back after a restart")
+    boot.set_defaults(run=_at_boot)
+
+
+def _add_save(verbs: Commands) -> None:
+    save = verbs.add_parser("save", help="the rules as iptables-save writes them")
+    save.add_argument("file", type=Path, nargs="?", help="such as /etc/iptables.rules")
+    save.add_argument("-6", "--ipv6", action="store_true")
+    save.add_argument("-c", "--counters", action="store_true", help="of each rule as well")
+    add_backend(save)
+    save.set_defaults(run=_save)
+
+
+def _save(arguments: argparse.Namespace) -> int:
+    firewall = Firewall(backend=arguments.backend)
+    text = firewall.save(_family(arguments), counters=arguments.counters)
+    if arguments.file is None:
+        sys.stdout.write(text)
+    else:
+        write_durably(arguments.file.absolute(), text, _READABLE)
+    return OK
+
+
+def _add_restore(verbs: Commands) -> None:
+    restore = verbs.add_parser("restore", help="put the rules of a saved file in place, guarded")
+    restore.add_argument("file", help="`-` reads standard input")
+    restore.add_argument("-6", "--ipv6", action="store_true")
+    add_wishes(restore)
+    restore.set_defaults(run=_restore)
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    family = _family(arguments)
+    text = sys.stdin.read() if arguments.file == "-" else Path(arguments.file).read_text()
+    try:
+        wanted = parse_save(text, family)
+    except SaveFileError as error:
+        print(f"{arguments.file}: {error}", file=sys.stderr)
+        return USAGE
+    firewall = Firewall(backend=arguments.backend)
+    now = read_rules(firewall)
+    before = models(now)[family]
+    planned = RuleSet(family=family, tables={**before.tables, **wanted.tables})
+    return _put(arguments, firewall, now, {family: planned}, f"restore {arguments.file}")
+
+
+def _add_undo(verbs: Commands) -> None:
+    undo = verbs.add_parser("undo", help="back to the rules from before a confirmed change")
+    undo.add_argument("id", type=int, nargs="?", help="default: the last one that stands")
+    undo.add_argument("--with-later", action="store_true", help="and everything after it")
+    add_wishes(undo)
+    undo.set_defaults(run=_undo)
+
+
+def _undo(arguments: argparse.Namespace) -> int:
+    standing = [
+        one
+        for one in Journal().records()
+        if one.change.kind == "firewall" and one.state is State.CONFIRMED
+    ]
+    record = _to_undo(standing, arguments.id)
+    later = [str(one.id) for one in standing if one.id > record.id]
+    if later and not arguments.with_later:
+        raise ChangeError(
+            f"changes {', '.join(later)} came after {record.id} and would go as well:"
+            " add --with-later"
+        )
+    firewall = Firewall(backend=arguments.backend)
+    now = read_rules(firewall)
+    wanted = {
+        family: parse_save(whole(text, [now[family]]), family)
+        for family, text in by_family(record.change.before).items()
+    }
+    return _put(arguments, firewall, now, wanted, f"undo of change {record.id}")
+
+
+def _to_undo(standing: list[Record], number: int | None) -> Record:
+    chosen = [one for one in standing if number in {None, one.id}]
+    if not chosen:
+        raise ChangeError(
+            f"change {number} is not confirmed" if number else "no confirmed change is left to undo"
+        )
+    return chosen[-1]
+
+
+def _put(
+    arguments: argparse.Namespace,
+    firewall: Firewall,
+    now: Mapping[int, str],
+    planned: Mapping[int, RuleSet],
+    summary: str,
+) -> int:
+    def carry_out() -> None:
+        for family, ruleset in planned.items():
+            firewall.restore(family, render_save(ruleset, counters=True))
+
+    request = Request(summary=summary, planned=planned, apply=carry_out)
+    return change_firewall(firewall, request, now, wishes_of(arguments))
+
+
+def _at_boot(_: argparse.Namespace) -> int:
+    folder = Journal().folder
+    script = folder / SCRIPT
+    if not script.exists():
+        if pending("firewall"):
+            raise ChangeError("a change waits for its confirmation; confirm or roll back first")
+        firewall = Firewall()
+        for file in kept_files(folder, firewall, read_rules(firewall)):
+            write_durably(Path(file.path), file.text)
+    if restores_at_boot(folder):
+        print(f"systemd runs {script} before the network comes up")
+        return OK
+    print(f"let this run before the network comes up: /bin/sh {script}\nfor systemd:\n")
+    print(unit_text(folder))
+    return REFUSED
+
+
+def _family(arguments: argparse.Namespace) -> int:
+    return FAMILIES[1] if arguments.ipv6 else FAMILIES[0]

@@ -1,0 +1,81 @@
+"""What the guard says before a change, for people and for programs.
+
+Pure.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from portlight.guest.guard.flows import Weight
+from portlight.guest.guard.proof import Finding, Proof
+from portlight.guest.guard.surroundings import MOST_LIVE_FLOWS, Surroundings
+
+_MOST_LINES = 20
+
+
+def report(proof: Proof, around: Surroundings) -> Iterator[str]:
+    """Yield the lines for people."""
+    yield _door_line(around)
+    for flow in proof.kept:
+        if flow.weight is Weight.SESSION:
+            yield f"stays open: {flow.name}, {flow.ends}"
+    declared = [one for one in proof.kept if one.weight is Weight.DECLARED]
+    for name in dict.fromkeys(one.name for one in declared):
+        count = sum(one.name == name for one in declared)
+        yield f"stays open: {name} (asked with {count} of its addresses)"
+    yield from _findings("WOULD BE LOST", proof.refusals)
+    yield from _findings("was shut before", _weighty(proof.shut))
+    yield from _findings("would die", _live(proof.dying))
+    yield from _findings("cannot be foretold", _live(proof.doubtful))
+    live = [one for one in proof.kept if one.weight is Weight.LIVE]
+    yield f"{len(live)} other live flows stay open"
+    if not around.is_complete:
+        yield f"there are more: only {MOST_LIVE_FLOWS} live flows were looked at"
+
+
+def document(proof: Proof, around: Surroundings) -> dict[str, object]:
+    """Return the same for programs."""
+    return {
+        "session": around.door.session.user if around.door.session else None,
+        "via": around.door.via or None,
+        "refused": [_as_document(one) for one in proof.refusals],
+        "dying": [_as_document(one) for one in _live(proof.dying)],
+        "doubtful": [_as_document(one) for one in _live(proof.doubtful)],
+        "shut_before": [_as_document(one) for one in _weighty(proof.shut)],
+        "kept": len(proof.kept),
+        "complete": around.is_complete,
+    }
+
+
+def _door_line(around: Surroundings) -> str:
+    door = around.door
+    if door.via:
+        return f"you work through {door.via}: no packet carries you, no rule can cut you off"
+    if door.session:
+        return f"you work through SSH: {door.session.socket.remote} -> {door.session.socket.local}"
+    return "you work at this server itself, or nobody can say how; every SSH session is kept"
+
+
+def _weighty(findings: Sequence[Finding]) -> list[Finding]:
+    return [one for one in findings if one.flow.weight is not Weight.LIVE]
+
+
+def _live(findings: Sequence[Finding]) -> list[Finding]:
+    return [one for one in findings if one.flow.weight is Weight.LIVE]
+
+
+def _findings(word: str, findings: Sequence[Finding]) -> Iterator[str]:
+    for one in findings[:_MOST_LINES]:
+        yield f"{word}: {one.flow.name}, {one.flow.ends}"
+        yield f"    {one.probe.text}: {one.outcome.why}"
+    if len(findings) > _MOST_LINES:
+        yield f"    and {len(findings) - _MOST_LINES} more"
+
+
+def _as_document(one: Finding) -> dict[str, object]:
+    return {
+        "flow": one.flow.ends,
+        "name": one.flow.name,
+        "packet": one.probe.text,
+        "why": one.outcome.why,
+        "passes": one.outcome.passes,
+    }

@@ -1,0 +1,196 @@
+"""The real SSHGUARD at work, with us as its firewall.
+
+A process of its own holds its programs together, decides whom a ban may meet, and keeps the chain
+as it should be. It ends with SIGTERM and takes the programs with it.
+"""
+
+import fcntl
+import os
+import re
+import select
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Final
+
+from portlight.guest.guard.bans import Ban, load_bans, protector, save_bans, sync_chain
+from portlight.guest.guard.clock import boottime, wall_clock
+from portlight.guest.guard.daemon import start_daemon
+from portlight.guest.guard.firewall import Firewall, FirewallError
+from portlight.guest.guard.flows import Network
+from portlight.guest.guard.journal import Journal
+from portlight.guest.guard.pipeline import Pipeline, Policy, SshguardError, programs_folder
+from portlight.guest.guard.protected import load_protected
+from portlight.guest.guard.sessions import ssh_sessions
+from portlight.guest.guard.sockets import Address
+
+_LOGS: Final = ("/var/log/auth.log", "/var/log/secure")
+_LOOK_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 10.0
+_ATTACK: Final = re.compile(r"on service (?P<service>.+) with danger")
+_BLOCKING: Final = re.compile(r'Blocking "[^"]+" (?P<why>for (?P<seconds>\d+) secs .*)')
+
+
+def start(
+    journal: Journal,
+    firewall: Firewall,
+    *,
+    log: Path | None,
+    policy: Policy,
+    spare: Sequence[Network] = (),
+) -> None:
+    """Start guarding; `spare` is never banned, beside all that is protected."""
+    chosen = log or next((Path(path) for path in _LOGS if Path(path).exists()), None)
+    if chosen is None:
+        raise SshguardError("this server writes no auth.log: name the file with --log")
+    if not chosen.exists():
+        raise SshguardError(f"there is no file {chosen}")
+    if running(journal):
+        raise SshguardError("it runs already; `sshguard stop` ends it")
+    programs = programs_folder()
+    with journal.locked():
+        sync_chain(firewall, load_bans(journal.folder).banned)
+
+    def guard(ready: Callable[[], None]) -> None:
+        backend = _Backend(journal=journal, firewall=firewall, spare=tuple(spare))
+        with _pid_file(journal).open("a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            backend.serve(Pipeline(programs, chosen.absolute(), policy), ready)
+
+    start_daemon(guard)
+
+
+def stop(journal: Journal) -> bool:
+    """End the guard; bans stay. Return whether it ran."""
+    pid = running(journal)
+    if pid:
+        descriptor = os.pidfd_open(pid)
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        select.select([descriptor], [], [], _STOP_SECONDS)
+        os.close(descriptor)
+    return bool(pid)
+
+
+def running(journal: Journal) -> int:
+    """Return the process that guards, 0 when none does."""
+    path = _pid_file(journal)
+    if not path.exists():
+        return 0
+    with path.open("r") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(file.read() or 0)
+    return 0
+
+
+def unban(journal: Journal, firewall: Firewall, network: Network) -> int:
+    """Let a network send again; return how many bans that ended."""
+    with journal.locked():
+        before = load_bans(journal.folder)
+        after = before.without(network)
+        save_bans(journal.folder, after)
+        sync_chain(firewall, after.banned)
+    return len(before.banned) - len(after.banned)
+
+
+def origin_networks(ssh_connection: str) -> tuple[Network, ...]:
+    """Return the address that an SSH session comes from, from SSH_CONNECTION."""
+    words = ssh_connection.split()
+    return (ip_network(ip_address(words[0])),) if words else ()
+
+
+def _pid_file(journal: Journal) -> Path:
+    return journal.folder / "sshguard.pid"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Backend:
+    """What SSHGUARD takes for its firewall."""
+
+    journal: Journal
+    firewall: Firewall
+    spare: tuple[Network, ...]
+    service: str = ""
+    reason: str = "attack"
+    seconds: int = 0
+    """Of the ban that is about to come."""
+    believed: set[str] = field(default_factory=set)
+    """The networks that the blocker takes for banned, and that should be."""
+
+    def serve(self, pipeline: Pipeline, ready: Callable[[], None]) -> None:
+        """Do what the blocker says until it ends; look after the chain meanwhile."""
+        signal.signal(signal.SIGTERM, lambda *_: pipeline.end())
+        ready()
+        try:
+            while (lines := pipeline.lines(_LOOK_SECONDS)) is not None:
+                for line in lines:
+                    self._hear(line)
+                if self._settle():
+                    pipeline.replace_blocker()
+                    self.believed.clear()
+        finally:
+            pipeline.end()
+
+    def _hear(self, line: str) -> None:
+        """Take one line of the blocker: a reason, or a command."""
+        words = line.split()
+        if found := _ATTACK.search(line):
+            self.service = found["service"]
+        elif found := _BLOCKING.search(line):
+            self.reason, self.seconds = f"{self.service}: {found['why']}", int(found["seconds"])
+        elif words[:1] == ["block"]:
+            self._block(ip_network(f"{words[1]}/{words[3]}", strict=False))
+
+    def _block(self, network: Network) -> None:
+        ban = Ban(
+            network=str(network),
+            reason=self.reason,
+            at=wall_clock(),
+            until=boottime() + self.seconds,
+        )
+        with self.journal.locked():
+            bans = load_bans(self.journal.folder)
+            if why := protector(network, self._protected()):
+                bans = bans.with_spared(ban, why)
+            else:
+                bans = bans.with_ban(ban)
+                self.believed.add(ban.network)
+            save_bans(self.journal.folder, bans)
+
+    def _settle(self) -> bool:
+        """Bring the chain to what should be banned; say whether somebody lifted a ban.
+
+        A failure is tried again the next time.
+        """
+        try:
+            with self.journal.locked():
+                before = load_bans(self.journal.folder)
+                bans = before.current(boottime())
+                self.believed -= {one.network for one in {*before.banned} - {*bans.banned}}
+                for one in bans.banned:
+                    if protector(ip_network(one.network), self._declared()):
+                        bans = bans.without(ip_network(one.network))
+                if bans != before:
+                    save_bans(self.journal.folder, bans)
+                sync_chain(self.firewall, bans.banned)
+        except (FirewallError, OSError, subprocess.SubprocessError):
+            return False
+        return not self.believed <= {one.network for one in bans.banned}
+
+    def _declared(self) -> Iterator[tuple[Address | Network, str]]:
+        for network in self.spare:
+            yield network, "the address sshguard was started from"
+        for one in load_protected(self.journal.folder):
+            yield one.network, f"protected: {one}"
+
+    def _protected(self) -> Iterator[tuple[Address | Network, str]]:
+        yield from self._declared()
+        for session in ssh_sessions():
+            yield session.socket.remote, f"SSH session of {session.user}"

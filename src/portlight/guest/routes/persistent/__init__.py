@@ -1,0 +1,1 @@
+"""Interfaces, tables and rules as the files of those who configure a server at boot. Pure."""

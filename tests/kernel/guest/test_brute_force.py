@@ -1,0 +1,123 @@
+"""Who guesses passwords is banned by the real SSHGUARD; who must get in never is."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.kernel.lab import inside, wait_until
+from tests.support.guest_pair import (
+    ATTACKER,
+    ATTACKER6,
+    OPERATOR,
+    OPERATOR6,
+    SERVER,
+    GuestPair,
+    guest_pair,
+)
+
+BURST = 3
+"""Logins that fail at once; SSHGUARD bans at the third."""
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestPair]:
+    """A server whose SSHGUARD reads the log of its real SSH server."""
+    with guest_pair(tmp_path_factory.mktemp("brute")) as pair:
+        # A rule of the owner that lets SSH in: the ban must come before it.
+        pair.iptables("-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "ACCEPT")
+        pair.guest("sshguard", "start", "--log", str(pair.auth_log), "--block-seconds", "600")
+        yield pair
+        pair.guest("sshguard", "stop")
+
+
+@pytest.fixture
+def pair(guarded: GuestPair) -> GuestPair:
+    """The same server with nobody banned and nothing protected."""
+    for network in bans(guarded):
+        guarded.guest("sshguard", "unban", network)
+    return guarded
+
+
+def bans(pair: GuestPair, group: str = "banned") -> dict[str, str]:
+    """Return the networks, each with its reason."""
+    path = pair.state / "bans.json"
+    found = json.loads(path.read_text())[group] if path.exists() else []
+    return {one["network"]: one["reason"] for one in found}
+
+
+def burst(pair: GuestPair, source: str) -> None:
+    pair.fail_to_log_in(BURST, source)
+
+
+@pytest.mark.covers("K42", "K41", "X22")
+def test_a_burst_of_failures_is_banned_with_its_reason_until_it_is_lifted(pair: GuestPair) -> None:
+    assert pair.reaches(ATTACKER)
+
+    burst(pair, ATTACKER)
+
+    wait_until(lambda: f"{ATTACKER}/32" in bans(pair))
+    assert "SSH: for 600 secs" in pair.guest("sshguard", "bans").stdout
+    wait_until(lambda: not pair.reaches(ATTACKER))
+    assert pair.reaches(OPERATOR)
+    pair.guest("sshguard", "unban", ATTACKER)
+    assert pair.reaches(ATTACKER)
+    assert pair.guest("sshguard", "unban", ATTACKER, check=False).returncode == 1
+
+
+@pytest.mark.covers("X22")
+def test_an_address_with_a_live_session_is_spared_and_that_is_told(pair: GuestPair) -> None:
+    command = ("ssh", *pair.ssh_options(), f"root@{SERVER}", "echo in; cat")
+    session = pair.start(pair.client, *command)
+    assert session.stdin
+    assert session.stdout
+    assert session.stdout.readline() == b"in\n"
+
+    burst(pair, OPERATOR)
+
+    wait_until(lambda: f"{OPERATOR}/32" in bans(pair, "spared"))
+    assert "SSH session of root" in bans(pair, "spared")[f"{OPERATOR}/32"]
+    assert bans(pair) == {}
+    session.stdin.write(b"still here\n")
+    session.stdin.flush()
+    assert session.stdout.readline() == b"still here\n"
+
+
+@pytest.mark.covers("X22")
+def test_a_declared_address_is_not_banned_and_one_that_was_is_released(pair: GuestPair) -> None:
+    burst(pair, ATTACKER)
+    wait_until(lambda: f"{ATTACKER}/32" in bans(pair))
+    pair.guest("protect", "add", "10.77.0.64/26", "tcp/22")
+    try:
+        wait_until(lambda: bans(pair) == {})
+        wait_until(lambda: pair.reaches(ATTACKER))
+
+        burst(pair, ATTACKER)
+
+        wait_until(lambda: f"{ATTACKER}/32" in bans(pair, "spared"))
+        assert pair.reaches(ATTACKER)
+    finally:
+        pair.guest("protect", "remove", "10.77.0.64/26", "tcp/22")
+
+
+@pytest.mark.covers("K43")
+def test_bans_are_a_layer_of_their_own_that_outlives_the_owners_rules(pair: GuestPair) -> None:
+    ban = f"-A sshguard -s {ATTACKER6}/128 -j DROP"
+    burst(pair, ATTACKER6)
+    wait_until(lambda: ban in pair.rules("ip6tables"))
+    assert pair.rules("ip6tables")[3:5] == ["-N sshguard", "-A INPUT -j sshguard"]
+
+    inside(pair.server, "ip6tables", "-w", "-F")
+
+    wait_until(lambda: ban in pair.rules("ip6tables"))
+    assert not pair.reaches(ATTACKER6)
+    assert pair.reaches(OPERATOR6)
+    assert ":sshguard - [0:0]\n" in pair.guest("firewall", "save").stdout
+
+
+def test_without_its_log_nothing_is_started(pair: GuestPair, tmp_path: Path) -> None:
+    refused = pair.guest("--state-dir", str(tmp_path), "sshguard", "start", "--log",
+                         str(tmp_path / "no.log"), check=False)  # fmt: skip
+
+    assert refused.returncode == 1
+    assert "no.log" in refused.stderr

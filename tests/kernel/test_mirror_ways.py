@@ -1,0 +1,98 @@
+"""Copies on real links: across networks of a router, and from a source that changes its place."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.builders import (
+    a_mirror_rule,
+    a_network,
+    a_port,
+    a_subnet,
+    an_instance,
+    group_id,
+    ip,
+)
+from tests.support.captures import captured, inner
+from tests.support.mirror_scene import (
+    PEER,
+    SOURCE,
+    TARGET,
+    a_cloud,
+    addresses,
+    mirror_host,
+    mirrors,
+    outcomes,
+    send,
+)
+from tests.support.plan_host import PlanHost
+from tests.support.routing_builders import a_route, a_route_table, a_router, an_interface
+
+from portlight.core.port import FixedIp
+from portlight.core.topology import Entity
+from portlight.dataplane.bpf.abi import MirrorOutcome
+
+UDP = a_mirror_rule(1, protocol=17)
+MOVER = 5
+FAR_NETWORK, FAR_SUBNET, FAR_ADDRESS = 2, 3, "10.0.2.13"
+NEAR_LEG = an_interface(101, 1, 1, (1, "10.0.0.1"))
+FAR_LEG = an_interface(102, 1, FAR_NETWORK, (FAR_SUBNET, "10.0.2.1"))
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanHost]:
+    with mirror_host(tmp_path_factory.mktemp("objects")) as made:
+        yield made
+
+
+def far_target() -> tuple[Entity, ...]:
+    """Return what puts the target into another network, behind a router."""
+    network = a_network(FAR_NETWORK)
+    fixed = FixedIp(subnet_id=a_subnet(FAR_SUBNET).id, address=ip(FAR_ADDRESS))
+    groups = (group_id(2),)
+    target = a_port(TARGET, network_id=network.id, fixed_ips=(fixed,), security_groups=groups)
+    subnet = a_subnet(FAR_SUBNET, "10.0.2.0/24", network_id=network.id)
+    return (
+        network,
+        subnet,
+        target,
+        NEAR_LEG,
+        FAR_LEG,
+        a_router(),
+        a_route_table(1),
+    )
+
+
+@pytest.mark.covers("H46")
+def test_a_copy_crosses_the_source_s_router_to_a_target_in_another_network(host: PlanHost) -> None:
+    far = (*far_target(), *mirrors(UDP, packet_length=0))
+    host.show(a_cloud(*far))
+    host.address(TARGET, f"{FAR_ADDRESS}/24")
+    with captured(host, TARGET, "udp port 4789") as copies:
+        send(host, SOURCE, addresses(PEER)[0], 8000)
+
+    (copy,) = copies
+    assert copy[0:6] == a_port(TARGET).mac.packed
+    assert copy[6:12] == FAR_LEG.mac.packed
+    assert (copy[26:30], copy[30:34]) == (ip(addresses(SOURCE)[0]).packed, ip(FAR_ADDRESS).packed)
+    assert inner(copy)[6:12] == a_port(SOURCE).mac.packed
+
+    before = outcomes(host).get(MirrorOutcome.NO_TARGET, 0)
+    host.show(a_cloud(*far, a_route(1, 1, f"{FAR_ADDRESS}/32")))
+    send(host, SOURCE, addresses(PEER)[0], 8000)
+    assert outcomes(host)[MirrorOutcome.NO_TARGET] == before + 1
+
+
+@pytest.mark.covers("H51")
+def test_a_source_that_moves_to_another_instance_keeps_its_sessions(host: PlanHost) -> None:
+    mirrored = mirrors(UDP, packet_length=0)
+    host.show(a_cloud(*mirrored))
+    fields = {"device_id": an_instance(MOVER).id, "security_groups": (group_id(1),)}
+    moved = a_port(SOURCE, *addresses(SOURCE), **fields)
+    host.show(a_cloud(*mirrored, an_instance(MOVER), moved))
+    host.address(TARGET, f"{addresses(TARGET)[0]}/24")
+    host.address(MOVER, f"{addresses(SOURCE)[0]}/24")
+
+    with captured(host, TARGET, "udp port 4789") as copies:
+        send(host, MOVER, addresses(PEER)[0], 8000)
+
+    assert [inner(copy)[6:12] for copy in copies] == [a_port(SOURCE).mac.packed]

@@ -1,0 +1,68 @@
+"""Which way copies take: in the source's network, or where its router leads straight to."""
+
+from dataclasses import replace
+
+import pytest
+from tests.support.builders import (
+    HOST,
+    a_mirror_filter,
+    a_mirror_session,
+    a_network,
+    a_port,
+    a_subnet,
+    a_topology,
+    an_instance,
+    ip,
+)
+from tests.support.routing_builders import a_route, a_route_table, a_router, an_interface
+
+from portlight.compiler.host import compile_host
+from portlight.core.port import FixedIp
+from portlight.core.topology import Entity
+from portlight.plan.host import MirrorWayPlan
+
+NEAR, FAR = an_interface(101, 1, 1, (1, "10.0.1.1")), an_interface(102, 1, 2, (2, "10.0.2.1"))
+
+
+def the_way(*entities: Entity) -> MirrorWayPlan | None:
+    """Return the way of copies from network 1 to network 2; the entities replace others."""
+    places = (FixedIp(subnet_id=a_subnet(n).id, address=ip(f"10.0.{n}.5")) for n in (1, 2))
+    topology = a_topology(
+        *(a_network(number, mtu=1500 - number) for number in (1, 2)),
+        *(
+            a_subnet(n, f"10.0.{n}.0/24", network_id=a_network(n).id, gateway_ip=ip(f"10.0.{n}.1"))
+            for n in (1, 2)
+        ),
+        *(an_instance(number) for number in (1, 2)),
+        *(
+            a_port(n, network_id=a_network(n).id, fixed_ips=(place,))
+            for n, place in enumerate(places, start=1)
+        ),
+        *(NEAR, FAR, a_route_table(1), a_router()),
+        *(a_mirror_filter(), a_mirror_session(1, (1,), 2, enabled=True)),
+        *entities,
+    )
+    return compile_host(topology, HOST).mirror_ways.get((1, 1))
+
+
+@pytest.mark.covers("H46")
+def test_behind_the_source_s_gateway_a_copy_comes_from_the_router_and_fits_both_networks() -> None:
+    way = the_way()
+    assert way is not None
+    assert (way.source_mac, way.target_mac) == (FAR.mac, a_port(2).mac)
+    assert (way.source_address, way.target_address) == (ip("10.0.1.5"), ip("10.0.2.5"))
+    assert way.mtu == 1498
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [
+        a_route(1, 1, "10.0.2.4/30"),
+        replace(NEAR, admin_state_up=False),
+        replace(FAR, admin_state_up=False),
+        replace(NEAR, fixed_ips=(FixedIp(subnet_id=a_subnet(1).id, address=ip("10.0.1.2")),)),
+    ],
+    ids=["a longer prefix leads elsewhere", "near leg down", "far leg down", "not the gateway"],
+)
+def test_what_the_router_does_not_lead_straight_to_has_no_way(entity: Entity) -> None:
+    assert the_way(entity) is None

@@ -57,7 +57,7 @@ def import_rules(  # noqa: PLR0913 -- one for each option of the command
         click.echo(f"IPv{family}: {import_words(found, proof)}", err=as_json)
     _check(imports, partial=partial)
     if name is not None:
-        group = _make(session.client, name, [found for found, _ in imports.values()])
+        group = make_group(session.client, name, [found for found, _ in imports.values()])
         print_one(group, as_json=as_json)
 
 
@@ -83,7 +83,7 @@ def _check(imports: dict[int, tuple[Import, Comparison]], *, partial: bool) -> N
         raise click.ClickException("refused: not everything can be said; --partial takes the rest")
 
 
-def _make(client: Client, name: str, imports: list[Import]) -> SecurityGroup:
+def make_group(client: Client, name: str, imports: list[Import]) -> SecurityGroup:
     """Make the group with its rules, or leave nothing behind."""
     stateful = imports[0].is_stateful
     group = client.security_groups.create({"name": name, "stateful": stateful})

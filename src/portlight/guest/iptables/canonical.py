@@ -71,7 +71,7 @@ def _host(name: str, value: str, family: int) -> Option | None:
 
 @lru_cache(maxsize=4096)
 def _plain_head(name: str, value: str, context: Context) -> Option | None:
-    options = _only(parse_rule((name, value), context)).options
+    options = _only(parse_rule((name, value), context, is_lenient=True)).options
     return options[0] if options else None
 
 

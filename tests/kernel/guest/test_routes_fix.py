@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.kernel.lab import wait_until
+from tests.kernel.lab import run, wait_until
 from tests.support.servers import Server, batch, server
 
 from portlight.guest.routes.policy import PROTOCOL
@@ -227,3 +227,5 @@ def test_tables_follow_addresses_and_gateways_that_come_later(tmp_path: Path) ->
         finally:
             follower.terminate()
             follower.wait(5)
+
+        assert run("ip", "netns", "pids", host.namespace) == ""

@@ -52,7 +52,7 @@ def test_the_kernel_and_the_check_choose_the_same_way(tmp_path: Path) -> None:
         batch(host.namespace, *_SETUP)
         host.must("routes", "policy", "on")
         seen = snapshot_of(host)
-        for _ in range(120):
+        for _ in range(60):
             destination = IPv4Address(
                 f"172.{dice.randint(15, 21)}.{dice.choice((5, 9))}.{dice.randint(1, 254)}"
             )

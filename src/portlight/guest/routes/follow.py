@@ -1,7 +1,9 @@
 """Policy routing that follows what DHCP and routers change, for as long as the server runs."""
 
 import select
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -36,11 +38,24 @@ def switch_policy(*, on: bool) -> None:
 
 def follow() -> None:
     """Keep policy routing up to date until this process ends."""
+    # Whoever ends this process ends the monitor too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with subprocess.Popen(_MONITOR, stdout=subprocess.PIPE, text=True) as monitor:
-        # The monitor may have missed what came before it listened.
+        try:
+            # The monitor may have missed what came before it listened.
+            _catch_up()
+            for _ in _pauses(monitor):
+                _catch_up()
+        finally:
+            monitor.terminate()
+
+
+def _catch_up() -> None:
+    """Bring policy routing up to date; what fails is said, and tried at the next change."""
+    try:
         switch_policy(on=True)
-        for _ in _pauses(monitor):
-            switch_policy(on=True)
+    except ToolError as error:
+        print(f"portlight-guest: {error}", file=sys.stderr, flush=True)
 
 
 def _pauses(monitor: subprocess.Popen[str]) -> Iterator[None]:

@@ -3,7 +3,16 @@
 import subprocess
 import sys
 
-MEASUREMENTS = ("stream", "rules", "classifier", "compiler", "programs", "mirror", "control_plane")
+MEASUREMENTS = (
+    "stream",
+    "rules",
+    "classifier",
+    "compiler",
+    "programs",
+    "mirror",
+    "mirror_scale",
+    "control_plane",
+)
 
 
 def main() -> int:

@@ -89,7 +89,8 @@ def _udp(pair: Pair, receiver_kind: str, seconds: float) -> float:
 @contextmanager
 def _serving(namespace: str, *command: str) -> Iterator[subprocess.Popen[str]]:
     """Run a server in a guest, from its first printed line (it listens) to the end of the block."""
-    process = subprocess.Popen(argv_inside(namespace, *command), stdout=subprocess.PIPE, text=True)
+    argv, nowhere = argv_inside(namespace, *command), subprocess.DEVNULL
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=nowhere, text=True)
     try:
         assert process.stdout
         process.stdout.readline()

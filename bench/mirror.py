@@ -21,7 +21,7 @@ from bench.measure import (
     tcp_bits_per_second,
     udp_packets_per_second,
 )
-from bench.pair import CLIENT_ADDRESS, SERVER_ADDRESS, Pair
+from bench.pair import CLIENT_ADDRESS, SERVER_ADDRESS, Pair, set_mtu
 from bench.peers.bridge import bridge_pair
 from bench.peers.mirred import mirred_pair
 from bench.peers.openvswitch_mirror import OpenVSwitch, openvswitch_mirror
@@ -53,7 +53,8 @@ ADDRESSES = {CLIENT: CLIENT_ADDRESS, SERVER: SERVER_ADDRESS, COLLECTOR: "192.168
 PARTS = {"client": CLIENT, "server": SERVER, "collector": COLLECTOR}
 LATENCY_TURNS = 10
 FITTING_MTU = 1436
-"""64 bytes below the link's: a copy of the longest packet fits, and nothing is cut."""
+"""64 bytes below the link's: a copy of the longest packet fits, and nothing is cut, fragmented or
+lost for its length; the peers have it all the time."""
 
 
 def topology(*mirrors: Entity) -> Topology:
@@ -109,11 +110,6 @@ class Ours:
 
     host: PlanHost
     pair: Pair
-
-    def mtu(self, size: int) -> None:
-        """Give client and server another MTU."""
-        for number in (CLIENT, SERVER):
-            self.host.inside(number, "ip", "link", "set", "eth0", "mtu", str(size))
 
     def copied(self) -> int:
         """Return how many copies reached the collector's link."""
@@ -190,6 +186,8 @@ def contenders() -> Iterator[Contenders]:
         for pair in (these.mirred, these.openvswitch.pair):
             assert pair.collector is not None
             discard_copies(pair.collector)
+        for pair in (these.bridge, these.mirred, these.openvswitch.pair):
+            set_mtu(pair, FITTING_MTU)
         yield these
 
 
@@ -220,12 +218,12 @@ def busy_seconds() -> float:
 def whole_stream(these: Contenders, seconds: float) -> Ratios:
     """Yield what a stream keeps that is copied whole: ours, and the peers'."""
     mine, switch = these.mine, these.openvswitch
-    mine.mtu(FITTING_MTU)
+    set_mtu(mine.pair, FITTING_MTU)
     mine.host.show(topology())
     plain = tcp_bits_per_second(mine.pair, seconds)
     mine.host.show(topology(*everything(0)))
     mirrored = tcp_bits_per_second(mine.pair, seconds)
-    mine.mtu(1500)
+    set_mtu(mine.pair, 1500)
     mine.host.show(topology())
     yield "TCP, mirrored whole", mirrored / plain
     plain = tcp_bits_per_second(these.bridge, seconds)

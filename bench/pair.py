@@ -39,6 +39,12 @@ class Wiring:
     server_link: str = "server"
 
 
+def set_mtu(pair: Pair, size: int) -> None:
+    """Give client and server another MTU."""
+    for guest in (pair.client, pair.server):
+        inside(guest, "ip", "link", "set", "eth0", "mtu", str(size))
+
+
 @contextmanager
 def namespaces(names: Sequence[str]) -> Iterator[None]:
     """Make network namespaces, and remove exactly these at the end."""

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portlight.guest.guard.journal import ChangeId, Journal
-from portlight.guest.guard.watch import watch_lock
 
 _BEGIN = """
 import sys
@@ -52,7 +51,7 @@ class Bench:
 
     def watchers(self, change: ChangeId) -> set[int]:
         """Return the processes that guard a change."""
-        return holders(watch_lock(self.journal, change))
+        return holders(self.journal.mark(change))
 
     def kill(self, watcher: int) -> None:
         os.kill(watcher, signal.SIGKILL)

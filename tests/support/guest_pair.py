@@ -48,7 +48,7 @@ class GuestPair:
     ) -> subprocess.CompletedProcess[str]:
         """Run our tool on the server, as somebody who sits at it."""
         done = subprocess.run(
-            self._enter(self.server, self.tool(*words)),
+            self.enter(self.server, self.tool(*words)),
             env=self._environment(),
             input=stdin,
             capture_output=True,
@@ -66,16 +66,7 @@ class GuestPair:
         self, *command: str, options: Sequence[str] = (), user: str = "root"
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the server over SSH."""
-        return subprocess.run(
-            self._enter(
-                self.client, ("ssh", *self.ssh_options(), *options, f"{user}@{SERVER}", *command)
-            ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return self.outside("ssh", *self.ssh_options(), *options, f"{user}@{SERVER}", *command)
 
     def ssh_options(self) -> tuple[str, ...]:
         chosen = (
@@ -87,6 +78,17 @@ class GuestPair:
             "BatchMode=yes",
         )
         return ("-F", "none", *(word for one in chosen for word in ("-o", one)))
+
+    def outside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command where the operator sits."""
+        return subprocess.run(
+            self.enter(self.client, command),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
 
     def fail_to_log_in(self, times: int, source: str) -> None:
         """Fail so many times, all at once, and go away; one more tries and may be cut off."""
@@ -106,7 +108,7 @@ class GuestPair:
     def start(self, namespace: str, *command: str) -> subprocess.Popen[bytes]:
         """Start a program that ends with the pair."""
         process = subprocess.Popen(
-            self._enter(namespace, command),
+            self.enter(namespace, command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=self._environment(),
@@ -117,7 +119,7 @@ class GuestPair:
     def reaches(self, source: str = OPERATOR, port: int = 22, seconds: int = 1) -> bool:
         """Whether a new connection from outside is accepted."""
         command = ("nc", "-z", "-w", str(seconds), "-s", source, server_for(source), str(port))
-        return subprocess.run(self._enter(self.client, command), check=False).returncode == 0
+        return subprocess.run(self.enter(self.client, command), check=False).returncode == 0
 
     def rules(self, program: str = "iptables") -> list[str]:
         return inside(self.server, program, "-S").splitlines()
@@ -163,7 +165,7 @@ class GuestPair:
             run("ip", "netns", "delete", name, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _enter(self, namespace: str, command: Sequence[str]) -> list[str]:
+    def enter(self, namespace: str, command: Sequence[str]) -> list[str]:
         return ["nsenter", f"--net=/run/netns/{namespace}", *command]
 
     def _environment(self) -> dict[str, str]:

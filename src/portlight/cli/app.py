@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from portlight.cli.gateways import internet_gateway, nat_gateway, peering
+from portlight.cli.guest import guest
 from portlight.cli.instance import execute, instance
 from portlight.cli.mirror import mirror
 from portlight.cli.nic import nic
@@ -97,6 +98,7 @@ for _command in (
     mirror,
     instance,
     execute,
+    guest,
 ):
     accept_state(_command)
     app.add_command(_command)

@@ -1,7 +1,8 @@
 """`portlight instance` and `portlight exec`: the guests that Portlight runs."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import click
 
@@ -139,12 +140,12 @@ def detach(session: Session, /, instance: str, nic: str) -> None:
 @pass_session
 def execute(session: Session, /, instance: str, command: tuple[str, ...]) -> None:
     """Run a command inside an instance: portlight exec INSTANCE -- COMMAND."""
-    init_pid = _init_pid(session.client, instance)
-    _become(init_pid, command)
+    become(session.client, instance, command)
 
 
-def _become(init_pid: int, command: tuple[str, ...]) -> None:
-    """Replace this process by the command, inside every namespace of the instance."""
+def become(client: Client, instance: str, command: Sequence[str]) -> NoReturn:
+    """Replace this process by a command inside every namespace of an instance."""
+    init_pid = _init_pid(client, instance)
     arguments = ["nsenter", "--target", str(init_pid), "--all", "--", *command]
     try:
         os.execvp("nsenter", arguments)  # noqa: S606, S607 -- this process becomes the command

@@ -15,6 +15,7 @@ from portlight.cli.demo.acts import (
     spoofing_is_dropped,
     virtual_ip_fails_over,
 )
+from portlight.cli.demo.guarding import guessing_is_banned, nobody_is_locked_out
 from portlight.cli.demo.interfaces import second_interface_answers
 from portlight.cli.demo.mirroring import web_traffic_is_mirrored
 from portlight.cli.demo.scene import clear, make_network
@@ -30,6 +31,8 @@ async def play(stage: Stage) -> None:
         await servers_and_client(stage, network)
         await group_filters(stage)
         await spoofing_is_dropped(stage)
+        await nobody_is_locked_out(stage)
+        await guessing_is_banned(stage)
         await web_traffic_is_mirrored(stage, network)
         await virtual_ip_fails_over(stage, network)
         await interface_outlives_instance(stage, network)

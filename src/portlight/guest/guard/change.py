@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from portlight.guest.guard.boot import kept_files, restores_at_boot
-from portlight.guest.guard.confirm import DEFAULT_SECONDS, amend, begin, confirm, pending, rollback
+from portlight.guest.guard.confirm import (
+    DEFAULT_SECONDS,
+    ChangeError,
+    amend,
+    applying,
+    begin,
+    confirm,
+    rollback,
+)
 from portlight.guest.guard.connections import save_connections
 from portlight.guest.guard.firewall import FAMILIES, Firewall
 from portlight.guest.guard.flows import Network
@@ -163,29 +171,32 @@ class _Work:
 
 def _apply(work: _Work, around: Surroundings, foreseen: Proof) -> int:
     change = begin(work.record(), work.wishes.seconds)
-    try:
-        work.request.apply()
-        after = read_rules(work.firewall)
-        real = prove(around.flows, judge_by(models(work.now)), judge_by(models(after)))
-    except BaseException:
-        rollback(change, "it could not be applied")
-        raise
-    if real.refusals and not work.wishes.force:
-        # The kernel made something else of it than the model had said.
-        rollback(change, "what was applied would cut off what must stay open")
-        return work.refuse()
-    folder = Journal().folder
-    amend(change, after=for_people(after), files=kept_files(folder, work.firewall, after))
     work.facts["change"] = change
-    if work.wishes.keep and not foreseen.refusals:
-        return _keep(work, change)
-    record = next((one for one in pending("firewall") if one.id == change), None)
-    if record is None:
-        return work.end(REFUSED, "rolled back", f"change {change} is taken back already")
-    return work.end(OK, "pending", describe_pending(record))
+    try:
+        after = _carried_out(work, change)
+        real = prove(around.flows, judge_by(models(work.now)), judge_by(models(after)))
+        if real.refusals and not work.wishes.force:
+            # The kernel made something else of it than the model had said.
+            rollback(change, "what was applied would cut off what must stay open")
+            return work.refuse()
+        folder = Journal().folder
+        amend(change, after=for_people(after), files=kept_files(folder, work.firewall, after))
+        if work.wishes.keep and not foreseen.refusals:
+            confirm(change)
+            restores_at_boot(folder)
+            return work.end(OK, "confirmed", f"change {change} is applied and confirmed")
+    except ChangeError as error:
+        return work.end(REFUSED, "rolled back", str(error))
+    return work.end(OK, "pending", describe_pending(Journal().load(change)))
 
 
-def _keep(work: _Work, change: ChangeId) -> int:
-    confirm(change)
-    restores_at_boot(Journal().folder)
-    return work.end(OK, "confirmed", f"change {change} is applied and confirmed")
+def _carried_out(work: _Work, change: ChangeId) -> dict[int, str]:
+    """Apply the change; return the rules that are there now. Whatever fails is taken back."""
+    try:
+        with applying(change):
+            work.request.apply()
+        return read_rules(work.firewall)
+    except BaseException:
+        with suppress(ChangeError):  # its timer may have run out by now
+            rollback(change, "it could not be applied")
+        raise

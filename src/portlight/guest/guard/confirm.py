@@ -7,6 +7,7 @@ one back takes back what came after it, the newest first; confirming one confirm
 import fcntl
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ from portlight.guest.guard.journal import (
     Step,
     write_durably,
 )
-from portlight.guest.guard.watch import start_watchers, watch_lock
+from portlight.guest.guard.watch import start_watchers
 
 DEFAULT_SECONDS: Final = 60.0
 _STEP_SECONDS: Final = 30.0
@@ -55,6 +56,19 @@ def begin(
         journal.save(record)
     _watch(journal, record.id)
     return record.id
+
+
+@contextmanager
+def applying(change: ChangeId, *, folder: Path | None = None) -> Iterator[None]:
+    """Hold the timer off while the change is applied; refuse when it has run out before.
+
+    Otherwise a slow server could be changed after it was rolled back, and stay so. Whoever is
+    killed in here lets go of the timer.
+    """
+    journal = Journal(folder)
+    with journal.locked():
+        _check_pending(_load(journal, change))
+        yield
 
 
 def amend(
@@ -111,7 +125,7 @@ def rearm(*, folder: Path | None = None) -> tuple[Record, ...]:
         return ()
     touched = []
     with journal.locked():
-        lost = [one for one in journal.records() if _is_lost(journal, one)]
+        lost = [one for one in journal.unended() if _is_lost(journal, one)]
         for record in lost:
             if record.state is State.CONFIRMING:
                 touched.append(_finish(journal, record))
@@ -132,7 +146,7 @@ def remaining(record: Record) -> float:
 def is_watched(journal: Journal, record: Record) -> bool:
     """Whether a watcher of this change lives."""
     try:
-        with watch_lock(journal, record.id).open("rb") as file:
+        with journal.mark(record.id).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -200,7 +214,6 @@ def _failure_of(step: Step) -> str:
 def _end(journal: Journal, record: Record, state: State, note: str) -> Record:
     ended = replace(record, state=state, note=note, ended_at=wall_clock())
     journal.save(ended)
-    watch_lock(journal, record.id).unlink(missing_ok=True)
     return ended
 
 

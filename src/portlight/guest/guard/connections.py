@@ -16,13 +16,8 @@ _TOOL_SECONDS: Final = 20.0
 _NAMES_OF_ORIGINAL: Final = frozenset(
     {"-s", "-d", "-p", "--sport", "--dport", "--icmp-type", "--icmp-code", "--icmp-id"}
 )
-_MIRRORED: Final = (
-    ("-s", "-q"),
-    ("-d", "-r"),
-    ("--sport", "--reply-port-dst"),
-    ("--dport", "--reply-port-src"),
-)
-"""Without translation the reply's ends are the original's, exchanged."""
+_TRANSLATION: Final = frozenset({"-n", "-g"})
+"""Another source, another destination."""
 
 Options = Mapping[str, str]
 
@@ -38,26 +33,28 @@ class Connection:
     destination_port: int
 
 
-def save_connections() -> str:
-    """Return the tracked connections as commands that make them again; empty when unknown."""
+def save_connections() -> str | None:
+    """Return the tracked connections as commands that make them again; None when unknown."""
+    if shutil.which("conntrack") is None:
+        return None
     listing = "".join(
         f"{line} -f {family}\n"
         for family in FAMILIES
         for line in _conntrack("-L", "-f", family, "-o", "save").splitlines()
         if line.startswith("-A")
     )
-    return listing if listing.count("\n") <= _MOST_FLOWS else ""
+    return listing if listing.count("\n") <= _MOST_FLOWS else None
 
 
-def restore_connections(saved: str) -> None:
+def restore_connections(saved: str | None) -> None:
     """Make again what was lost since, and drop what was redirected since; leave all else alone.
 
     A connection that began under the rules that are taken back would keep their translation for as
     long as it lives.
     """
-    if not saved:
+    if saved is None or (now := save_connections()) is None:
         return
-    before, after = _by_original(saved), _by_original(save_connections())
+    before, after = _by_original(saved), _by_original(now)
     for original in after.keys() - before.keys():
         if _is_translated(_options(after[original])):
             _conntrack("-D", *original)
@@ -75,7 +72,7 @@ def is_live(options: Options) -> bool:
 
 def tracked_connections() -> Iterator[Connection]:
     """Yield the live TCP and UDP connections that the kernel tracks, our own among them."""
-    for line in save_connections().splitlines():
+    for line in (save_connections() or "").splitlines():
         options = _options(line)
         protocol = options.get("-p", "")
         if protocol in {"tcp", "udp"} and is_live(options):
@@ -104,15 +101,12 @@ def _by_original(listing: str) -> dict[tuple[str, ...], str]:
 
 
 def _is_translated(options: Options) -> bool:
-    return any(options.get(one) != options.get(other, options.get(one)) for one, other in _MIRRORED)
+    return bool(_TRANSLATION & options.keys())
 
 
 def _conntrack(*arguments: str, stdin: str = "") -> str:
-    tool = shutil.which("conntrack")
-    if tool is None:
-        return ""
     done = subprocess.run(
-        (tool, *arguments),
+        ("conntrack", *arguments),
         input=stdin,
         capture_output=True,
         text=True,

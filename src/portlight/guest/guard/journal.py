@@ -47,8 +47,8 @@ class Change:
     after: str = ""
     """What people see as difference: the state as text, before and after."""
     files: tuple[KeptFile, ...] = ()
-    flows: str = ""
-    """Connections before the change, as `conntrack -L -o save` prints them; empty: unknown."""
+    flows: str | None = None
+    """Connections before the change, as `conntrack -L -o save` prints them."""
 
 
 class State(StrEnum):
@@ -108,9 +108,21 @@ class Journal:
         """Return where a change is written."""
         return self._changes / f"{change:06}.json"
 
+    def mark(self, change: ChangeId) -> Path:
+        """Return the file that is there as long as a change has not ended.
+
+        It is locked for as long as a watcher of the change lives.
+        """
+        return self.path(change).with_suffix(".watch")
+
     def save(self, record: Record) -> None:
         """Write a record; when this returns, it outlives a power cut."""
+        is_open = record.state in {State.PENDING, State.CONFIRMING}
+        if is_open:
+            self.mark(record.id).touch(mode=0o600)
         write_durably(self.path(record.id), json.dumps(asdict(record)))
+        if not is_open:
+            self.mark(record.id).unlink(missing_ok=True)
 
     def load(self, change: ChangeId) -> Record:
         """Return a record; KeyError when there is none of this number."""
@@ -127,9 +139,15 @@ class Journal:
         """Return the changes that wait for a confirmation, the oldest first."""
         return [
             record
-            for record in self.records()
+            for record in self.unended()
             if record.state is State.PENDING and kind in (None, record.change.kind)
         ]
+
+    def unended(self) -> list[Record]:
+        """Return the changes that wait for anything, without reading the whole history."""
+        numbers = sorted(int(path.stem) for path in self._changes.glob("[0-9]*.watch"))
+        # A mark without its record: whoever made it was killed before anything was changed.
+        return [self.load(ChangeId(one)) for one in numbers if self.path(ChangeId(one)).exists()]
 
     def _ids(self) -> list[int]:
         return [int(path.stem) for path in self._changes.glob("[0-9]*.json")]

@@ -10,7 +10,6 @@ import select
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from portlight.guest.guard.clock import boottime
@@ -33,11 +32,6 @@ class WatchError(RuntimeError):
         super().__init__("the confirm timer could not be started; nothing was changed")
 
 
-def watch_lock(journal: Journal, change: ChangeId) -> Path:
-    """Return the file that is locked for as long as a watcher of the change lives."""
-    return journal.path(change).with_suffix(".watch")
-
-
 def start_watchers(journal: Journal, change: ChangeId, roll_back: RollBack) -> None:
     """Start both watchers of a change; return when both stand."""
 
@@ -45,7 +39,7 @@ def start_watchers(journal: Journal, change: ChangeId, roll_back: RollBack) -> N
         for number in _DEAF_TO:
             signal.signal(number, signal.SIG_IGN)
         # The lock falls when the last watcher is gone: each holds it from its fork on.
-        with watch_lock(journal, change).open("ab") as lock:
+        with journal.mark(change).open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
             second = _fork_other(journal, change, roll_back)
             ready()

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.confirm import amend, begin, confirm, rollback
+from portlight.guest.guard.confirm import amend, applying, begin, confirm, rollback
 from portlight.guest.guard.journal import (
     Change,
     ChangeId,
@@ -126,8 +126,9 @@ def _begin(summary: str, commands: Commands, intent: Intent, seconds: float) -> 
     )
     started = begin(change, seconds or _AT_ONCE)
     try:
-        for command in commands.apply:
-            run_tool(*command)
+        with applying(started):
+            for command in commands.apply:
+                run_tool(*command)
     except ToolError:
         rollback(started, "it could not be applied")
         raise

@@ -29,8 +29,15 @@ for file in resolv.conf hosts hostname; do
 	mount -n --bind "/run/guest/$file" "$target"
 done
 
-# A reboot finds what the guest before it left in the namespace, and starts clean.
+# What portlight-guest remembers is this guest's own, not the host's.
+mkdir -p /run/guest/guard /var/lib/portlight-guest
+mount -n --bind /run/guest/guard /var/lib/portlight-guest
+
+# A reboot finds what the guest before it left in the namespace, and starts clean; its confirmed
+# firewall rules are there before the first packet.
 /bin/sh /run/guest/quiet.sh
+[ ! -e /run/guest/guard/restore.sh ] || /bin/sh /run/guest/guard/restore.sh ||
+	echo "the firewall rules could not be restored" >&2
 ip link set dev lo up
 
 # From here on the host knows us: written last, so that a known init has a complete view.

@@ -16,3 +16,7 @@ for family in 4 6; do
 	ip -$family rule add lookup default priority 32767
 done
 ! command -v nft >/dev/null || nft flush ruleset || true
+for tool in iptables-legacy ip6tables-legacy; do
+	! command -v $tool-save >/dev/null || $tool-save |
+		sed -n 's/^\(:[A-Z]* \)[A-Z].*/\1ACCEPT/p; /^[*]/p; /^COMMIT/p' | $tool-restore || true
+done

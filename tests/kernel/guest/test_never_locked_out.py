@@ -1,0 +1,289 @@
+"""Changes of the firewall by somebody who works through SSH, on a real server."""
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.kernel.lab import inside, run, wait_until
+from tests.support.guest_pair import (
+    ATTACKER,
+    OPERATOR,
+    ROOT,
+    SERVER,
+    GuestPair,
+    guest_pair,
+)
+
+KEEP = ("--keep", "--json")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestPair]:
+    with guest_pair(tmp_path_factory.mktemp("locked")) as pair:
+        (pair.folder / "empty").write_text(NO_RULES)
+        yield pair
+
+
+@pytest.fixture
+def pair(made: GuestPair) -> GuestPair:
+    """The server without rules, declarations and history."""
+    if list(made.state.glob("changes/*.watch")):
+        made.guest("firewall", "rollback")
+    for program in ("iptables", "ip6tables"):
+        empty = (f"{program}-restore", str(made.folder / "empty"))
+        inside(made.server, *empty)
+    shutil.rmtree(made.state, ignore_errors=True)
+    return made
+
+
+NO_RULES = "".join(
+    f"*{table}\n" + "".join(f":{chain} ACCEPT [0:0]\n" for chain in chains) + "COMMIT\n"
+    for table, chains in (
+        ("filter", ("INPUT", "FORWARD", "OUTPUT")),
+        ("nat", ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
+    )
+)
+
+
+def over_ssh(pair: GuestPair, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run our tool as the operator does."""
+    return pair.ssh(f"PYTHONPATH={ROOT}/src {shlex.join(pair.tool(*words))}")
+
+
+@pytest.mark.covers("X12", "K48")
+def test_what_would_cut_off_the_session_is_refused_with_its_packet(pair: GuestPair) -> None:
+    pair.iptables("-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "ACCEPT")
+    before = pair.rules()
+
+    refused = over_ssh(pair, "iptables", "-I", "INPUT", "-s", f"{OPERATOR}/24", "-j", "DROP")
+
+    assert refused.returncode == 1
+    assert f"you work through SSH: {OPERATOR} -> {SERVER}" in refused.stdout
+    assert "WOULD BE LOST: SSH session of root" in refused.stdout
+    assert "DROP by filter INPUT, rule 1: -s 10.77.0.0/24 -j DROP" in refused.stdout
+    assert "nothing was changed" in refused.stderr
+    assert pair.rules() == before
+
+
+@pytest.mark.covers("X12")
+@pytest.mark.parametrize(
+    ("words", "packet"),
+    [
+        (("-P", "OUTPUT", "DROP"), "the next packet out: DROP by filter OUTPUT, policy DROP"),
+        (
+            ("-I", "INPUT", "-p", "tcp", "--dport", "22", "-m", "conntrack", "--ctstate", "NEW",
+             "-j", "REJECT"),
+            "the first packet of a new connection: REJECT",
+        ),
+        (
+            ("-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "22", "-j", "REDIRECT",
+             "--to-ports", "2222"),
+            "the first packet of a new connection: sent elsewhere by nat PREROUTING, rule 1",
+        ),
+    ],
+)  # fmt: skip
+def test_a_session_is_lost_in_many_ways(
+    pair: GuestPair, words: tuple[str, ...], packet: str
+) -> None:
+    refused = over_ssh(pair, "iptables", *words)
+
+    assert refused.returncode == 1
+    assert packet in refused.stdout
+
+
+@pytest.mark.covers("X12")
+def test_a_declared_network_is_kept_down_to_its_last_address(pair: GuestPair) -> None:
+    pair.guest("protect", "add", "203.0.113.0/24", "tcp/22")
+    inside(pair.server, "ip", "route", "replace", "203.0.113.0/24", "via", OPERATOR)
+
+    refused = pair.guest("iptables", "-A", "INPUT", "-s", "203.0.113.77", "-j", "DROP", check=False)
+    allowed = pair.guest("iptables", "-A", "INPUT", "-s", "203.0.114.0/24", "-j", "DROP")
+
+    assert refused.returncode == 1
+    assert "203.0.113.77:50022 -> 10.77.0.1:22 tcp" in refused.stdout
+    assert "stays open: protected: in 203.0.113.0/24 tcp/22" in allowed.stdout
+
+
+@pytest.mark.covers("K49")
+def test_a_dry_run_lists_the_live_flows_that_would_die_and_changes_nothing(
+    pair: GuestPair,
+) -> None:
+    for port in ("5001", "5002"):
+        pair.start(pair.client, "nc", "-l", OPERATOR, port)
+        wait_until(lambda: f":{port} " in inside(pair.client, "ss", "-Hltn"))  # noqa: B023 -- at once
+        pair.start(pair.server, "nc", OPERATOR, port)
+    wait_until(lambda: inside(pair.server, "ss", "-Htn").count(f"{OPERATOR}:500") == 2)
+    only = ("-p", "tcp", "-m", "multiport", "!", "--dports", "22,5001", "-j", "DROP")
+
+    told = pair.guest("iptables", "--dry-run", "--json", "-A", "OUTPUT", *only)
+
+    dying = json.loads(told.stdout)["dying"]
+    assert [one["flow"].split(" -> ")[1] for one in dying] == [f"{OPERATOR}:5002 tcp"]
+    assert pair.rules() == ["-P INPUT ACCEPT", "-P FORWARD ACCEPT", "-P OUTPUT ACCEPT"]
+
+
+@pytest.mark.covers("X11", "K27")
+def test_a_forced_lock_out_ends_by_itself(pair: GuestPair) -> None:
+    forced = ("--force", "--confirm-within", "1", "--json", "-P", "INPUT", "DROP")
+
+    told = pair.guest("iptables", *forced)
+
+    assert json.loads(told.stdout)["result"] == "pending"
+    assert not pair.reaches()
+    wait_until(pair.reaches)
+    listing = pair.guest("firewall", "history").stdout
+    assert "rolled back" in listing.splitlines()[-1]
+
+
+@pytest.mark.covers("X11")
+def test_history_tells_author_and_difference_and_undo_goes_back(pair: GuestPair) -> None:
+    over_ssh(pair, "iptables", *KEEP, "-A", "INPUT", "-p", "tcp", "--dport", "80", "-j", "ACCEPT")
+    over_ssh(pair, "iptables", *KEEP, "-A", "INPUT", "-p", "tcp", "--dport", "81", "-j", "ACCEPT")
+
+    shown = pair.guest("firewall", "show", "2").stdout
+    refused = pair.guest("firewall", "undo", "1", check=False)
+    pair.guest("firewall", "undo", "--keep")
+
+    assert f"by root from {OPERATOR}" in shown
+    assert "\n+-A INPUT -p tcp -m tcp --dport 81 -j ACCEPT\n" in shown
+    assert "changes 2 came after 1" in refused.stderr
+    assert pair.rules()[3:] == ["-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT"]
+
+
+@pytest.mark.covers("X11")
+def test_rolling_back_takes_a_translation_from_the_flows_that_began_under_it(
+    pair: GuestPair,
+) -> None:
+    inside(pair.server, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+    # Rules that ask for states make the kernel keep them.
+    pair.iptables("-A", "FORWARD", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP")
+    pair.guest("iptables", "-t", "nat", "-A", "PREROUTING", "-p", "udp", "--dport", "9", "-j",
+               "DNAT", "--to-destination", "10.77.0.99")  # fmt: skip
+    sender = pair.start(pair.client, "nc", "-u", "-p", "4000", SERVER, "9")
+    assert sender.stdin
+    sender.stdin.write(b"x")
+    sender.stdin.flush()
+    wait_until(lambda: "10.77.0.99" in inside(pair.server, "conntrack", "-L", "-p", "udp"))
+
+    pair.guest("firewall", "rollback")
+
+    assert "10.77.0.99" not in inside(pair.server, "conntrack", "-L", "-p", "udp")
+
+
+@pytest.mark.covers("K59")
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_confirmed_rules_come_back_after_a_restart_and_others_do_not(
+    pair: GuestPair, backend: str
+) -> None:
+    ours = ("--backend", backend)
+    pair.guest("iptables", *KEEP, *ours, "-A", "INPUT", "-s", ATTACKER, "-j", "DROP")
+    pair.guest("ip6tables", *KEEP, *ours, "-A", "INPUT", "-s", "fd00::9", "-j", "DROP")
+    pair.guest("iptables", "--confirm-within", "60", *ours, "-P", "FORWARD", "DROP")
+
+    # A namespace as the kernel makes it: what a server is before its network comes up.
+    restore = (str(pair.state / "restore.sh"), f"iptables-{backend}", f"ip6tables-{backend}")
+    script = '/bin/sh "$0" && "$1" -S && "$2" -S'
+    rules = run("unshare", "--net", "sh", "-c", script, *restore)
+
+    pair.guest("firewall", "rollback")
+    pair.guest("iptables", *KEEP, *ours, "-F")
+    pair.guest("ip6tables", *KEEP, *ours, "-F")
+    assert f"-A INPUT -s {ATTACKER}/32 -j DROP\n" in rules
+    assert "-A INPUT -s fd00::9/128 -j DROP\n" in rules
+    assert "-P FORWARD ACCEPT\n" in rules
+
+
+@pytest.mark.covers("K60")
+def test_rules_leave_and_come_as_the_file_that_iptables_save_writes(
+    pair: GuestPair, tmp_path: Path
+) -> None:
+    pair.iptables("-N", "sshguard")
+    pair.iptables("-A", "INPUT", "-j", "sshguard")
+    file = tmp_path / "iptables.rules"
+
+    pair.guest("firewall", "save", str(file))
+    pair.iptables("-F")
+    pair.iptables("-X")
+    # As some save it by hand, without the star.
+    file.write_text(file.read_text().replace("*filter", "filter"))
+    pair.guest("firewall", "restore", "--keep", str(file))
+
+    assert pair.rules()[3:] == ["-N sshguard", "-A INPUT -j sshguard"]
+    saved = pair.guest("firewall", "save").stdout
+    assert ":sshguard - [0:0]\n-A INPUT -j sshguard\nCOMMIT\n" in saved
+
+
+@pytest.mark.covers("X21")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-nL", "--line-numbers", "--verbose"),
+        ("-S", "-v"),
+        ("-C", "INPUT", "-j", "DROP"),
+        ("-D", "INPUT", "9"),
+    ],
+)
+def test_the_tools_own_words_and_statuses_come_through(
+    pair: GuestPair, words: tuple[str, ...]
+) -> None:
+    own = subprocess.run(
+        ["nsenter", f"--net=/run/netns/{pair.server}", "iptables", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    ours = pair.guest("iptables", *words, check=False)
+
+    assert (ours.returncode, ours.stdout, ours.stderr) == (own.returncode, own.stdout, own.stderr)
+
+
+def test_a_change_that_iptables_refuses_leaves_no_trace(pair: GuestPair) -> None:
+    refused = pair.guest("iptables", "-A", "INPUT", "-m", "set", "--match-set", "none", "src",
+                         "-j", "DROP", check=False)  # fmt: skip
+
+    assert refused.returncode != 0
+    assert "none" in refused.stderr
+    assert pair.guest("firewall", "status").stdout == "nothing waits for a confirmation\n"
+
+
+def test_who_comes_without_a_packet_is_told_so(pair: GuestPair) -> None:
+    told = subprocess.run(
+        ["env", "PORTLIGHT_GUEST_VIA=a console", *pair.enter(pair.server, pair.tool(
+            "iptables", "--dry-run", "-P", "INPUT", "DROP"))],
+        capture_output=True, text=True, check=True, env={"PYTHONPATH": f"{ROOT}/src", "PATH":
+        "/usr/sbin:/usr/bin:/sbin:/bin", "PORTLIGHT_GUEST_STATE": str(pair.state)},
+    )  # fmt: skip
+
+    assert "you work through a console: no packet carries you" in told.stdout
+
+
+@pytest.mark.covers("X12")
+def test_the_one_file_works_from_afar_and_its_timer_goes_on_without_it(
+    pair: GuestPair, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "portlight-guest.pyz"
+    pack = (sys.executable, "-P", "-m", "portlight.guest.bundle", str(bundle))
+    run("env", f"PYTHONPATH={ROOT}/src", *pack)
+    options = [f"--ssh-option={word}" for word in pair.ssh_options()]
+    afar = (
+        *("/usr/bin/python3", "-I", str(bundle), "--ssh", f"root@{SERVER}", *options),
+        *("iptables", "--confirm-within", "2"),
+    )
+
+    refused = pair.outside(*afar, "-P", "INPUT", "DROP")
+    started = time.monotonic()
+    applied = pair.outside(*afar, "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP")
+
+    assert refused.returncode == 1
+    assert "SSH session of root" in refused.stdout
+    assert applied.returncode == 0, applied.stderr
+    assert pair.rules()[3:] == ["-A INPUT -s 192.0.2.1/32 -j DROP"]
+    wait_until(lambda: pair.rules()[3:] == [], pair.rules)
+    assert time.monotonic() - started < 8

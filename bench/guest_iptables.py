@@ -19,7 +19,7 @@ from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.verdict import decide
 
 RULES = 10_000
-ROUNDS = 7
+ROUNDS = 9
 BACKENDS = ("nft", "legacy")
 SOURCE = Path(__file__).parents[1] / "src"
 

@@ -16,8 +16,10 @@ from portlight.guest.guard.confirm import ChangeError, rearm
 from portlight.guest.guard.firewall import FirewallError
 from portlight.guest.guard.iptables_commands import add_iptables
 from portlight.guest.guard.journal import DEFAULT_FOLDER, FOLDER_VARIABLE
+from portlight.guest.guard.protected import ProtectedError
 from portlight.guest.guard.sshguard_commands import add_protect, add_sshguard
 from portlight.guest.guard.watch import WatchError
+from portlight.guest.iptables.parse import SaveFileError
 from portlight.guest.remote import run_remotely
 from portlight.guest.routes.commands import add_commands as add_routes
 from portlight.guest.routes.values import RoutesError
@@ -34,7 +36,9 @@ AREAS: Final[tuple[Area, ...]] = (
 _EXPECTED: Final = (
     ChangeError,
     FirewallError,
+    ProtectedError,
     RoutesError,
+    SaveFileError,
     WatchError,
     OSError,
     subprocess.SubprocessError,

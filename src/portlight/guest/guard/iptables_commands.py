@@ -13,7 +13,7 @@ from typing import Final
 from portlight.guest.arguments import Commands
 from portlight.guest.guard.change import Request, Wishes, change_firewall, models, read_rules
 from portlight.guest.guard.confirm import DEFAULT_SECONDS
-from portlight.guest.guard.firewall import Firewall
+from portlight.guest.guard.firewall import Firewall, FirewallError
 from portlight.guest.guard.texts import rules_only
 from portlight.guest.iptables.apply import apply
 from portlight.guest.iptables.command import parse_command
@@ -22,6 +22,7 @@ from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
 
 _PROGRAMS: Final = {"iptables": 4, "ip6tables": 6}
+_LONGEST_SECONDS: Final = 86_400
 _NO_PREFIX: Final = "\0"
 """What starts an option of our own parser: nothing that a person types."""
 
@@ -46,13 +47,21 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", action="store_true", help="confirm at once if nobody is cut off")
     parser.add_argument(
         "--confirm-within",
-        type=float,
+        type=_seconds,
         default=DEFAULT_SECONDS,
         metavar="SECONDS",
         help="taken back unless confirmed in this time; default: %(default)g",
     )
     parser.add_argument("--json", action="store_true")
     add_backend(parser)
+
+
+def _seconds(text: str) -> float:
+    """Parse the time of a timer; one that never ends is none."""
+    seconds = float(text)
+    if not 0 < seconds <= _LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {_LONGEST_SECONDS} seconds")
+    return seconds
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:
@@ -119,11 +128,16 @@ def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
     def carry_out() -> None:
         sys.stdout.write(firewall.must(family, *words))
 
-    if _is_same(before, planned):
-        carry_out()
-        return 0
-    request = Request(summary=" ".join((tool, *words)), planned={family: planned}, apply=carry_out)
-    return change_firewall(firewall, request, now, wishes_of(options))
+    try:
+        if _is_same(before, planned):
+            carry_out()
+            return 0
+        summary = " ".join((tool, *words))
+        request = Request(summary=summary, planned={family: planned}, apply=carry_out)
+        return change_firewall(firewall, request, now, wishes_of(options))
+    except FirewallError as error:
+        print(error, file=sys.stderr)
+        return error.status
 
 
 def _is_same(before: RuleSet, planned: RuleSet) -> bool:

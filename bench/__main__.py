@@ -12,6 +12,7 @@ MEASUREMENTS = (
     "mirror",
     "mirror_scale",
     "control_plane",
+    "guest_iptables",
 )
 
 

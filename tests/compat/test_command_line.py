@@ -46,6 +46,33 @@ def a_subnet(portlight: Portlight) -> tuple[str, str]:
     return vpc, subnet
 
 
+def test_a_router_joins_subnets_and_leads_outside_by_name(
+    portlight: Portlight, server: ApiServer
+) -> None:
+    public, name = a_name("public"), a_name("router")
+    wide = {"name": public, "router:external": True}
+    network = server.must("POST", "/v2.0/networks", {"network": wide}, "admin")["network"]["id"]
+    pool = {"network_id": network, "cidr": "198.18.0.0/24", "enable_dhcp": False}
+    server.must("POST", "/v2.0/subnets", {"subnet": pool}, "admin")
+    _, subnet = a_subnet(portlight)
+
+    must(portlight("router", "create", name))
+    must(portlight("router", "add-subnet", name, subnet))
+    led = made(portlight("router", "set-gateway", name, public, "--json"))
+    routes = must(portlight("router", "routes", name, "--add", "10.9.0.0/16=10.4.0.9"))
+    refused = portlight("router", "delete", name)
+    must(portlight("router", "routes", name, "--remove", "10.9.0.0/16=10.4.0.9"))
+    must(portlight("router", "remove-subnet", name, subnet))
+    must(portlight("router", "set-gateway", name, "none"))
+    must(portlight("router", "delete", name))
+    server.must("DELETE", f"/v2.0/networks/{network}", None, "admin")
+
+    assert led["external_gateway_info"]["external_fixed_ips"][0]["ip_address"] == "198.18.0.2"
+    assert "10.9.0.0/16" in routes
+    assert refused.exit_code == 1
+    assert "still has ports" in refused.output
+
+
 @pytest.mark.covers("H66", "H67", "H73", "N17")
 def test_a_nic_is_made_shown_changed_and_deleted_by_name(portlight: Portlight) -> None:
     vpc, subnet = a_subnet(portlight)

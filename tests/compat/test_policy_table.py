@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.support.policy_mirrors import MIRROR_ROWS
+from tests.support.policy_routers import ROUTER_ROWS
 from tests.support.policy_stage import (
     Json,
     Row,
@@ -441,6 +442,7 @@ ROWS = (
     ),
     *MIRROR_ROWS,
     *VPC_ROWS,
+    *ROUTER_ROWS,
     Row(
         action="any_project",
         call="POST /v2.0/networks",

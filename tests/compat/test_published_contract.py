@@ -49,6 +49,8 @@ RULES_OVER_SEVERAL_VALUES = {
     r"PUT /v2.0/address-groups/.*/add_addresses": "what is in the group is not added again",
     r"(POST|PUT) .*mirror-filter-rules.*": "ports go with TCP and UDP, prefixes with the family",
     r"(POST|PUT) .*mirror-sessions.*": "sources and targets are ports of guests",
+    r"(POST|PUT) /v2.0/routers.*": "next hops lie in a subnet of the router; a zone is named once",
+    r"(POST|PUT) /v2.0/floatingips.*": "the network is external; the port has the address",
     r"(POST|PUT) (/v2.0|/portlight/v1)/(vpcs|vpcsubnets|routes|peerings).*": (
         "a VPC is private, its subnets lie in it, and so do the next hops of its routes"
     ),

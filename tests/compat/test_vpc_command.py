@@ -44,7 +44,7 @@ def test_a_vpc_with_ways_out_is_built_and_taken_down(portlight: Portlight) -> No
     portlight("internet-gateway attach out private")
     portlight("peering create both --vpc blue --peer green")
     peering = portlight("peering show both --json")
-    portlight("publicip allocate --name shown --nic web")
+    portlight("publicip allocate --name shown --network public --nic web")
     assert "203.0.113." in portlight("publicip list")
     address = portlight("publicip list").split("203.0.113.")[1].split()[0]
     assert "Hours held" in portlight("usage")

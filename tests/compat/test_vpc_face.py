@@ -262,3 +262,16 @@ def test_a_public_address_is_taken_used_and_given_back(vpcs: ApiServer) -> None:
     assert usage[0]["project_id"] == project
     for client in (member, manager):
         client.close()
+
+
+def test_the_interfaces_of_a_group_are_a_list_of_their_own(vpcs: ApiServer) -> None:
+    network, _ = vpcs.a_network_with_subnet("192.168.9.0/24")
+    group = vpcs.make("security_group", name="web")
+    port = vpcs.make("port", network_id=network["id"], security_groups=[group["id"]])
+    vpcs.make("port", network_id=network["id"])
+
+    path = f"/v2.0/security-group-ports?security_group_id={group['id']}"
+    (listed,) = vpcs.must("GET", path)["security_group_ports"]
+
+    assert listed == {key: port[key] for key in listed}
+    assert vpcs.refused("GET", "/v2.0/security-group-ports")[0] == 400

@@ -62,7 +62,7 @@ def far_target() -> tuple[Entity, ...]:
     )
 
 
-@pytest.mark.covers("H46")
+@pytest.mark.covers("H1", "H47")
 def test_a_copy_crosses_the_source_s_router_to_a_target_in_another_network(host: PlanHost) -> None:
     far = (*far_target(), *mirrors(UDP, packet_length=0))
     host.show(a_cloud(*far))
@@ -82,7 +82,7 @@ def test_a_copy_crosses_the_source_s_router_to_a_target_in_another_network(host:
     assert outcomes(host)[MirrorOutcome.NO_TARGET] == before + 1
 
 
-@pytest.mark.covers("H51")
+@pytest.mark.covers("H1")
 def test_a_source_that_moves_to_another_instance_keeps_its_sessions(host: PlanHost) -> None:
     mirrored = mirrors(UDP, packet_length=0)
     host.show(a_cloud(*mirrored))

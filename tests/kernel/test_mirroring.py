@@ -294,7 +294,7 @@ def test_a_helper_device_that_somebody_removed_is_made_again(host: PlanHost) -> 
         *("nsenter", f"--net=/run/netns/{host.names.fabric}"),
         *("ip", "link", "delete", host.names.mirror_device[0]),
     )
-    host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=17))))
+    host.repair()
 
     with captured(host, TARGET, "udp port 4789") as copies:
         send(host, SOURCE, addresses(PEER)[0], 8000)

@@ -126,6 +126,8 @@ class Deployment:
 
     state: Path
     listen: str
+    public_pool: str = "none"
+    """Prefix of the external network `public`; only one deployment of a machine can have it."""
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
     guests: list[Guest] = field(default_factory=list)
 
@@ -142,7 +144,7 @@ class Deployment:
 
     def up(self) -> Self:
         """Start (or start again what has died) and log in."""
-        done = self.portlight("up", "--listen", self.listen)
+        done = self.portlight("up", "--listen", self.listen, "--public-pool", self.public_pool)
         assert done.returncode == 0, f"portlight up: {done.stdout}\n{done.stderr}"
         self.login()
         return self

@@ -45,6 +45,7 @@ class ServerProcess:
                     "setpriv", "--pdeathsig", "TERM", "--",
                     PORTLIGHT, "serve", "--state", str(self.state), "--listen", self.listen,
                     "--database", self.database, "--workers", str(self.workers),
+                    "--public-pool", "none",
                 ],
                 stdout=log,
                 stderr=log,

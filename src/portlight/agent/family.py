@@ -53,6 +53,10 @@ class Family(Generic[K, V]):
             self.known = found
         return astray
 
+    def differing(self, desired: Mapping[K, V]) -> frozenset[K]:
+        """Return the keys that are not in the kernel as they are desired; changes nothing."""
+        return strayed(desired, self._driver.read())
+
     def put(self, desired: Mapping[K, V], now: float) -> bool:
         """Put what is missing or different; return whether anything was changed."""
         if desired is self.known:

@@ -38,6 +38,7 @@ from portlight.dataplane.links.programs import (
 from portlight.dataplane.links.values import veth_links
 from portlight.dataplane.names import HostNames
 from portlight.dataplane.nft.addresses import PublicAddressDriver
+from portlight.dataplane.nft.counters import LegCounters
 from portlight.dataplane.nft.render import public_address
 from portlight.dataplane.routes.advertisers import AdvertiserDriver, render_advertiser
 from portlight.dataplane.routes.neighbours import NeighbourDriver
@@ -159,6 +160,7 @@ class Host:
         self._open.callback(uplinks.close)
         self.rooms = RouterRooms(paths.names)
         self._open.callback(self.rooms.close)
+        self.leg_counters = LegCounters(self.rooms)
         drivers: dict[str, Driver[Any, Any]] = {
             "classifiers": self.tables.classifiers,
             "members": self.tables.members,
@@ -207,18 +209,30 @@ class Host:
             # New links got entries, or old ones lost them.
             self.tables.bump_epoch()
 
-    def look(self, name: str, plan: HostPlan, now: float) -> None:
-        """Read one family from the kernel, and repair what somebody else changed."""
+    def look(self, name: str, plan: HostPlan, now: float) -> frozenset[Any]:
+        """Read one family from the kernel, and repair what somebody else changed; return that."""
         if name in FABRIC_FAMILIES and self.fabric.ensure():
             _log.warning("the name of the fabric namespace was gone; it is given back")
+        if name in LEG_FAMILIES:
+            for lost in self.rooms.ensure():
+                _log.warning("the name of the namespace %s was gone; it is given back", lost)
         astray = self._families[name].look()
         if not astray:
-            return
+            return astray
         desired = self._desired(name, plan)
         wrong = {key for key in astray if desired.get(key) != self._families[name].known.get(key)}
         if wrong:
             _log.warning("repairing %s: %s", name, ", ".join(sorted(map(str, wrong))[:10]))
         self.apply(plan, now)
+        return frozenset(wrong)
+
+    def differing(self, plan: HostPlan) -> Mapping[str, frozenset[Any]]:
+        """Return what is not in the kernel as the plan says, by family; changes nothing."""
+        found = {
+            name: family.differing(self._desired(name, plan))
+            for name, family in self._families.items()
+        }
+        return {name: keys for name, keys in found.items() if keys}
 
     def follow_owners(self, plan: HostPlan, now: float) -> None:
         """Lead routers to the present owners of the virtual IPs beside them."""
@@ -272,7 +286,12 @@ class Host:
         return min(times, default=None)
 
     def _put(self, name: str, plan: HostPlan, now: float) -> bool:
-        return self._families[name].put(self._desired(name, plan), now)
+        changed = self._families[name].put(self._desired(name, plan), now)
+        if changed and name == "links":
+            # What hung on a link that was made anew is gone with it.
+            for lost in ("gates", *LEG_FAMILIES):
+                self._families[lost].look()
+        return changed
 
     def _remove(self, name: str, plan: HostPlan, now: float) -> bool:
         return self._families[name].remove(self._desired(name, plan), now)

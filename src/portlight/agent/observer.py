@@ -109,6 +109,16 @@ class Observer:
                 packets=one.packets,
                 bytes=one.bytes,
             )
+        for drops in self._host.leg_counters.read():
+            reason = drops.reason.label
+            # Ingress: it had come out of the network's bridge, toward the router.
+            reports[drops.port, "ingress", reason] = CounterReport(
+                port=drops.port,
+                direction="ingress",
+                reason=reason,
+                packets=drops.packets,
+                bytes=drops.bytes,
+            )
         news = [one for key, one in reports.items() if self._counters.get(key) != one]
         self._counters = reports
         return news

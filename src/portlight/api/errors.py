@@ -178,7 +178,10 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_routing.RouterSubnetOverlapError: Row(_INVALID, "BadRequest"),
     errors_routing.PeerOverlapError: Row(_CONFLICT, "PeeringOverlap"),
     errors_routing.SubnetOutsideAddressSpaceError: Row(_INVALID, "SubnetOutsideAddressSpace"),
-    errors_routing.SubnetMismatchForPortError: Row(_CONFLICT, "SubnetMismatchForPort"),
+    errors_routing.SubnetMismatchForPortError: Row(_INVALID, "SubnetMismatchForPort"),
+    errors_routing.RouterInterfaceNotFoundForSubnetError: Row(
+        HTTPStatus.NOT_FOUND, "RouterInterfaceNotFoundForSubnet"
+    ),
     errors_routing.RouterInterfaceInUseByRouteError: Row(_CONFLICT, "RouterInterfaceInUseByRoute"),
     errors_routing.RouterInterfaceInUseByFloatingIpError: Row(
         _CONFLICT, "RouterInterfaceInUseByFloatingIP"
@@ -189,6 +192,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     errors_routing.InvalidRoutesError: Row(_INVALID, "InvalidRoutes"),
     errors_routing.RoutesExhaustedError: Row(_INVALID, "RoutesExhausted"),
     errors_routing.RouteExistsError: Row(_CONFLICT, "RouteExists"),
+    errors_routing.ExternalGatewayAddressError: Row(_INVALID, "BadRequest"),
     errors_routing.NotExternalError: Row(_INVALID, "BadRequest"),
     errors_routing.ExternalNetworkInUseError: Row(_CONFLICT, "ExternalNetworkInUse"),
     errors_routing.ExternalAddressExhaustedError: Row(_INVALID, "ExternalIpAddressExhausted"),
@@ -197,6 +201,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     ),
     errors_routing.FloatingIpProtectedError: Row(_CONFLICT, "FloatingIPProtected"),
     errors_routing.FloatingIpInUseError: Row(_CONFLICT, "FloatingIPInUse"),
+    errors_routing.FloatingIpForwardsError: Row(_CONFLICT, "FipInUseByPortForwarding"),
     errors_routing.PortHasFloatingIpError: Row(_CONFLICT, "FipAssociated"),
     errors_routing.PortHasBindingFloatingIpError: Row(_CONFLICT, "PortHasBindingFloatingIP"),
     errors_routing.DuplicatePortForwardingError: Row(_INVALID, "BadRequest"),
@@ -288,7 +293,10 @@ def refusal_of(error: errors.DomainError) -> Refusal:
         name = error.wire_name or _REQUEST_NAMES.get(error.status, "HTTPError")
         return Refusal(status=error.status, wire_name=name, message=str(error), kind=type(error))
     row = row_of(type(error))
-    name = _not_found_name(error) if isinstance(error, errors.NotFoundError) else row.wire_name
+    name = row.wire_name
+    # a row of its own wins over the name that is made of the kind
+    if isinstance(error, errors.NotFoundError) and row is ERROR_TABLE[errors.NotFoundError]:
+        name = _not_found_name(error)
     blockers = error.blockers if isinstance(error, errors.InUseError) else ()
     return Refusal(
         status=row.status,

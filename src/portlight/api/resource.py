@@ -34,6 +34,7 @@ from portlight.api.resource_operations import describe
 from portlight.api.schema import Schema
 from portlight.api.shell import NO_CONTENT, Call, Endpoint, Face, Reply, route
 from portlight.api.wire import Json, boolean, whole
+from portlight.core.errors import NotFoundError
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.service.collection import C, Collection, D, I
@@ -56,6 +57,18 @@ class Force(Protocol[I_contra]):
         self, cloud: Cloud, caller: Caller, identifier: I_contra, /, *, if_revision: int | None
     ) -> None:
         """Remove the entity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent(Generic[O]):
+    """The thing in whose path a kind is: its id is in the path, and not in the body."""
+
+    key: str
+    """Its id in the path, in the draft, and among the store's filters."""
+    of: Callable[[O], str]
+    """The id of an entity's parent."""
+    find: Callable[[Cloud, Caller, str], object]
+    """Raise NotFoundError when the caller may not see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +104,12 @@ class Resource(Generic[O, I, D, C]):
     """Whether bodies may come without the envelope."""
     title: str | None = None
     """The published name of its schemas, where another face has a kind of the same name."""
+    parent: Parent[O] | None = None
+
+    @property
+    def segment(self) -> str:
+        """What it is called in paths: Neutron keeps underscores below a parent."""
+        return self.plural if self.parent else self.plural.replace("_", "-")
 
 
 COMMON_WHERE: Mapping[str, str] = {
@@ -105,7 +124,7 @@ def routes_of(face: Face, resource: Resource[O, I, D, C], base: str) -> list[Rou
     """Return the two routes of a resource below `base`, which ends without a slash."""
     listing = listing_of(resource)
     documents = Documents(resource.render, is_kept=resource.renders_alone)
-    collection = f"{base}/{resource.plural.replace('_', '-')}"
+    collection = f"{base}/{resource.segment}"
     told = describe(
         resource.name,
         resource.plural,
@@ -158,11 +177,13 @@ def listing_of(resource: Resource[O, I, D, C]) -> Listing:
     )
 
 
-def parse_draft(resource: Resource[O, I, D, C], document: Json) -> D:
-    """Return the draft of one new resource."""
+def parse_draft(
+    resource: Resource[O, I, D, C], document: Json, inside: Mapping[str, str] | None = None
+) -> D:
+    """Return the draft of one new resource; `inside` names the parent, if there is one."""
     values = parse_create(resource.attributes, document)
     resource.check(document)
-    return resource.draft(**values)
+    return resource.draft(**values, **(inside or {}))
 
 
 def envelope(document: Json, name: str) -> Json:
@@ -197,7 +218,8 @@ def render_with_details(
 def _create(resource: Resource[O, I, D, C], call: Call) -> Reply:
     document = call.document()
     many = resource.plural in document
-    drafts = [parse_draft(resource, one) for one in _new_documents(resource, document)]
+    inside = _inside(resource, call)
+    drafts = [parse_draft(resource, one, inside) for one in _new_documents(resource, document)]
     entities = resource.use(call.cloud).create_many(call.caller, drafts)
     rendered = render_with_details(resource, call.cloud, call.caller, entities)
     body: Json = {resource.plural: rendered} if many else {resource.name: rendered[0]}
@@ -225,7 +247,8 @@ def _inner(resource: Resource[O, I, D, C], document: Json) -> Json:
 def _list(
     resource: Resource[O, I, D, C], listing: Listing, documents: Documents[O], call: Call
 ) -> Reply:
-    where = where_of(listing, call.query)
+    inside = {key: [one] for key, one in _inside(resource, call).items()}
+    where = {**where_of(listing, call.query), **inside}
     window = window_of(listing, call.query)
     marked = _marked(resource, call)
     entities = resource.use(call.cloud).find(call.caller, where, window)
@@ -255,7 +278,7 @@ def _marked(resource: Resource[O, I, D, C], call: Call) -> Json | None:
 
 def _show(resource: Resource[O, I, D, C], listing: Listing, call: Call) -> Reply:
     where_of(listing, call.query)
-    entity = resource.use(call.cloud).get(call.caller, resource.identifier(call.path["id"]))
+    entity = _entity(resource, call)
     (rendered,) = render_with_details(resource, call.cloud, call.caller, [entity])
     return Reply(document={resource.name: pick(rendered, fields_of(call.query))})
 
@@ -263,7 +286,7 @@ def _show(resource: Resource[O, I, D, C], listing: Listing, call: Call) -> Reply
 def _update(resource: Resource[O, I, D, C], call: Call) -> Reply:
     document = _inner(resource, call.document())
     change = resource.change(**parse_update(resource.attributes, document))
-    identifier = resource.identifier(call.path["id"])
+    identifier = _named(resource, call)
     revision = required_revision(call)
     entity = resource.use(call.cloud).update(call.caller, identifier, change, if_revision=revision)
     (rendered,) = render_with_details(resource, call.cloud, call.caller, [entity])
@@ -271,7 +294,7 @@ def _update(resource: Resource[O, I, D, C], call: Call) -> Reply:
 
 
 def _delete(resource: Resource[O, I, D, C], call: Call) -> Reply:
-    identifier = resource.identifier(call.path["id"])
+    identifier = _named(resource, call)
     revision = required_revision(call)
     if not resource.forces or "force" not in call.query:
         resource.use(call.cloud).delete(call.caller, identifier, if_revision=revision)
@@ -281,3 +304,30 @@ def _delete(resource: Resource[O, I, D, C], call: Call) -> Reply:
         raise BadRequestError(f"'{force}' is no way to force; use {sorted(resource.forces)}.")
     resource.forces[force](call.cloud, call.caller, identifier, if_revision=revision)
     return NO_CONTENT
+
+
+def _inside(resource: Resource[O, I, D, C], call: Call) -> dict[str, str]:
+    """Return what names the parent in the path; raise NotFoundError when it is not there."""
+    parent = resource.parent
+    if parent is None:
+        return {}
+    parent.find(call.cloud, call.caller, call.path[parent.key])
+    return {parent.key: call.path[parent.key]}
+
+
+def _entity(resource: Resource[O, I, D, C], call: Call) -> O:
+    """Return the entity of the path; raise NotFoundError when it is another parent's."""
+    identifier = resource.identifier(call.path["id"])
+    inside = _inside(resource, call)
+    entity = resource.use(call.cloud).get(call.caller, identifier)
+    parent = resource.parent
+    if parent is not None and parent.of(entity) != inside[parent.key]:
+        raise NotFoundError(resource.name, identifier)
+    return entity
+
+
+def _named(resource: Resource[O, I, D, C], call: Call) -> I:
+    """Return the id in the path; with a parent, only if it is one of the parent's."""
+    if resource.parent is not None:
+        _entity(resource, call)
+    return resource.identifier(call.path["id"])

@@ -14,6 +14,7 @@ from portlight.cli.mirror import mirror
 from portlight.cli.nic import nic
 from portlight.cli.public_ip import orphans, public_ip, usage
 from portlight.cli.route_table import route, route_table
+from portlight.cli.router import router
 from portlight.cli.security_group import sg
 from portlight.cli.session import Session
 from portlight.cli.subnet import subnet
@@ -82,6 +83,7 @@ def _open_session(ctx: click.Context, state: Path | None) -> None:
 for _command in (
     vpc,
     subnet,
+    router,
     nic,
     vip,
     sg,

@@ -6,6 +6,7 @@ from portlight.cli.kinds import Kind, add_standard_commands, given
 from portlight.cli.nic import NIC
 from portlight.cli.output import Columns, json_option, print_list, print_one
 from portlight.cli.session import Session, pass_session
+from portlight.cli.vpc import VPC
 from portlight.client.client import Client
 from portlight.client.vpc_resources import Orphan, ProjectUsage, PublicIp
 
@@ -55,13 +56,24 @@ add_standard_commands(public_ip, PUBLIC_IP)
 @public_ip.command("allocate")
 @click.option("--name")
 @click.option("--ip", "public_ip", metavar="ADDRESS", help="This very one.")
+@click.option("--network", help="The external network. Default: the only one, or `public`.")
 @click.option("--nic", help="Put it on this NIC at once.")
 @click.option("--description")
 @json_option
 @pass_session
-def allocate(session: Session, /, nic: str | None, *, as_json: bool, **fields: object) -> None:
+def allocate(
+    session: Session,
+    /,
+    network: str | None,
+    nic: str | None,
+    *,
+    as_json: bool,
+    **fields: object,
+) -> None:
     """Take a public address."""
     client = session.client
+    if network is not None:
+        fields["network_id"] = VPC.id_of(client, network)
     port_id = None if nic is None else NIC.id_of(client, nic)
     made = client.public_ips.create(given(**fields))
     print_one(made if port_id is None else client.associate(made.id, port_id), as_json=as_json)

@@ -5,6 +5,7 @@ import msgspec
 
 from portlight.cli.kinds import Kind, add_standard_commands, given
 from portlight.cli.output import Columns, json_option, print_list, print_one
+from portlight.cli.security_group_import import import_rules
 from portlight.cli.session import Session, pass_session
 from portlight.client.client import Client
 from portlight.client.errors import NoMatchError
@@ -42,6 +43,7 @@ def sg() -> None:
 
 
 add_standard_commands(sg, GROUP)
+sg.add_command(import_rules)
 
 
 @sg.command("show")

@@ -1,5 +1,6 @@
 """The typed client: one collection per kind of resource, and the verbs beyond them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from portlight.client.connection import Connection
 from portlight.client.credentials import Credentials
 from portlight.client.resources import (
     AddressGroup,
+    HostRoute,
     Instance,
     Interface,
     MirrorCounters,
@@ -21,6 +23,7 @@ from portlight.client.resources import (
     PortCounters,
     PortExposure,
     Protection,
+    Router,
     SecurityGroup,
     SecurityGroupRule,
     Status,
@@ -92,6 +95,28 @@ class Client:
     def virtual_ips(self) -> Collection[VirtualIp]:
         """The virtual IPs."""
         return self._collection(VirtualIp, "virtual_ip", NATIVE)
+
+    @cached_property
+    def routers(self) -> Collection[Router]:
+        """The routers."""
+        return self._collection(Router, "router", NEUTRON)
+
+    def add_router_interface(self, router_id: str, subnet_id: str) -> None:
+        """Join a router to a subnet."""
+        path = f"{NEUTRON}/routers/{router_id}/add_router_interface"
+        self.connection.call("PUT", path, {"subnet_id": subnet_id})
+
+    def remove_router_interface(self, router_id: str, subnet_id: str) -> None:
+        """Take a router out of a subnet."""
+        path = f"{NEUTRON}/routers/{router_id}/remove_router_interface"
+        self.connection.call("PUT", path, {"subnet_id": subnet_id})
+
+    def change_routes(self, router_id: str, verb: str, routes: Sequence[HostRoute]) -> Router:
+        """Let a router have more routes, or fewer: `add_extraroutes` or `remove_extraroutes`."""
+        path = f"{NEUTRON}/routers/{router_id}/{verb}"
+        wanted = {"routes": msgspec.to_builtins(list(routes))}
+        body = self.connection.send(_Envelope, "PUT", path, {"router": wanted})
+        return msgspec.json.decode(body["router"], type=Router)
 
     @cached_property
     def mirror_filters(self) -> Collection[MirrorFilter]:

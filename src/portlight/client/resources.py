@@ -86,6 +86,23 @@ class Subnet(Described, frozen=True, kw_only=True):
     ipv6_ra_mode: str | None
 
 
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """The leg of a router on an external network."""
+
+    network_id: str
+    enable_snat: bool
+    external_fixed_ips: list[FixedIp]
+
+
+class Router(Described, frozen=True, kw_only=True):
+    """Joins subnets, and leads outside by its gateway."""
+
+    admin_state_up: bool
+    status: str
+    external_gateway_info: Gateway | None
+    routes: list[HostRoute]
+
+
 class Port(Described, frozen=True, kw_only=True):
     """A network interface; `portlight nic` on the command line."""
 

@@ -83,19 +83,20 @@ class RouterInterfaceNotFoundForSubnetError(NotFoundError):
 
     def __init__(self, router_id: RouterId, subnet_id: SubnetId) -> None:
         super().__init__(
-            "RouterInterfaceForSubnet",
+            "RouterInterface",
             subnet_id,
             f"Router {router_id} has no interface on subnet {subnet_id}",
         )
         self.router_id = router_id
 
 
-class SubnetMismatchForPortError(ConflictError):
+class SubnetMismatchForPortError(InvalidRequestError):
     """The port has no address in the subnet that was named with it."""
 
     def __init__(self, port_id: PortId, subnet_id: SubnetId) -> None:
         super().__init__(
-            f"Subnet on port {port_id} does not match the requested subnet {subnet_id}."
+            "subnet_id",
+            f"Subnet on port {port_id} does not match the requested subnet {subnet_id}",
         )
         self.port_id = port_id
         self.subnet_id = subnet_id
@@ -180,6 +181,14 @@ class RouteExistsError(ConflictError):
         self.route_id = route_id
 
 
+class ExternalGatewayAddressError(InvalidRequestError):
+    """The host itself has the gateway address of an external network."""
+
+    def __init__(self, field: str, address: IpAddress) -> None:
+        super().__init__(field, f"External IP {address} is the same as the gateway IP")
+        self.address = address
+
+
 class NotExternalError(InvalidRequestError):
     """The network is none to the outside."""
 
@@ -255,6 +264,10 @@ class FloatingIpInUseError(InUseError):
     def __init__(self, floating_ip_id: FloatingIpId, blockers: Sequence[Blocker]) -> None:
         super().__init__(f"Floating IP {floating_ip_id} is used by {named(blockers)}.", blockers)
         self.floating_ip_id = floating_ip_id
+
+
+class FloatingIpForwardsError(FloatingIpInUseError):
+    """The address has port forwardings."""
 
 
 class PortHasFloatingIpError(InUseError):

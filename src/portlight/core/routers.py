@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from portlight.core.changes import Birth, first_meta, given, next_meta
 from portlight.core.drafts_routing import Hop, RouterDraft
+from portlight.core.errors import MalformedValueError
 from portlight.core.errors_routing import (
     InvalidRoutesError,
     RouteExistsError,
@@ -135,7 +136,7 @@ def check_hops(
     if len(hops) > MAX_ROUTES:
         raise RoutesExhaustedError(router_id, MAX_ROUTES)
     if len(set(hops)) != len(hops):
-        raise InvalidRoutesError(hops, "one of them is given twice")
+        raise MalformedValueError("routes", "one of them is given twice")
     prefixes = tuple(connected)
     for hop in hops:
         if hop.destination.version != hop.address.version:

@@ -25,7 +25,7 @@ class Topic(Enum):
     """What a change is about."""
 
     LINKS = auto()
-    """Links and their addresses."""
+    ADDRESSES = auto()
     NEIGHBOURS = auto()
     """Permanent neighbour entries."""
     RULES = auto()
@@ -43,7 +43,8 @@ _LINK_GROUPS = (1, 5, 9)
 _NFTABLES_GROUP = 7
 """Of NETLINK_NETFILTER (NFNLGRP_NFTABLES)."""
 _TOPICS = {
-    **dict.fromkeys(range(16, 24), Topic.LINKS),
+    **dict.fromkeys(range(16, 20), Topic.LINKS),
+    **dict.fromkeys(range(20, 23), Topic.ADDRESSES),
     **dict.fromkeys(range(24, 27), Topic.ROUTES),
     **dict.fromkeys(range(28, 31), Topic.NEIGHBOURS),
     **dict.fromkeys(range(32, 35), Topic.RULES),

@@ -57,6 +57,11 @@ def _listener_options(command: C) -> C:
             help="Accept the tokens of this Keystone. Default: users and tokens of our own.",
         ),
         click.option(
+            "--public-pool",
+            metavar="CIDR|none",
+            help="Addresses of the first external network. Default: 203.0.113.0/24.",
+        ),
+        click.option(
             "--release-idle-public-ips",
             "release_idle_hours",
             type=click.IntRange(0),

@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 from argon2 import PasswordHasher
 
+from portlight.core.identity import ADMIN
 from portlight.main.settings import Settings, write_private
 from portlight.service.bootstrap import ADMIN_NAME, Credentials, Secrets, bootstrap
+from portlight.service.caller import Caller
 from portlight.service.identity.sealing import Sealer, new_key
 from portlight.service.ids import IdSource
 from portlight.store.protocol import Store
@@ -25,8 +27,11 @@ class _Known(msgspec.Struct, frozen=True):
     secret_key: str = ""
 
 
-def ensure_credentials(settings: Settings, store: Store, ids: IdSource) -> None:
-    """Make users, passwords and the files that name them; what is there stays as it is."""
+def ensure_credentials(settings: Settings, store: Store, ids: IdSource) -> Caller:
+    """Make users, passwords and the files that name them; what is there stays as it is.
+
+    Return the administrator.
+    """
     made = bootstrap(
         store,
         ids=ids,
@@ -49,6 +54,13 @@ def ensure_credentials(settings: Settings, store: Store, ids: IdSource) -> None:
         write_private(settings.state / name, json.dumps(document, indent=2).encode() + b"\n")
     write_private(settings.state / "clouds.yaml", _clouds(auth_url, made).encode())
     write_private(settings.state / "openrc", _openrc(auth_url, made).encode())
+    return Caller(
+        user_id=made.admin.user_id,
+        user_name=made.admin.username,
+        project_id=made.admin.project_id,
+        project_name=made.admin.project_name,
+        roles=frozenset({ADMIN}),
+    )
 
 
 def agent_token(state: Path) -> str:

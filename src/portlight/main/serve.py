@@ -32,12 +32,14 @@ from portlight.main.credentials import (
 )
 from portlight.main.keystone import foreign_identity
 from portlight.main.logs import log_to_stderr
-from portlight.main.settings import Settings, SettingsError
+from portlight.main.settings import NO_POOL, Settings, SettingsError
 from portlight.main.sources import RandomIds
+from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
 from portlight.store.migrate import UnknownSchemaError
 from portlight.store.protocol import Store
 from portlight.store.sql import open_store
+from portlight.values.addresses import parse_prefix
 from portlight.values.ids import HostName
 
 TICK_SECONDS = 1.0
@@ -88,7 +90,8 @@ def _prepare(settings: Settings) -> None:
         with closing(open_store(settings.database_url)) as store:
             if not settings.keystone:
                 _check_known(settings, store)
-                ensure_credentials(settings, store, RandomIds())
+                admin = ensure_credentials(settings, store, RandomIds())
+                _ensure_public_network(settings, store, admin)
         foreign_identity(settings)
         agent_token(settings.state)
     except (UnavailableError, UnknownSchemaError) as error:
@@ -96,6 +99,12 @@ def _prepare(settings: Settings) -> None:
         raise SettingsError(f"the database cannot be used: {details}") from error
     finally:
         os.close(lock)
+
+
+def _ensure_public_network(settings: Settings, store: Store, admin: Caller) -> None:
+    if settings.public_pool != NO_POOL:
+        cloud = Cloud(store=store, ids=RandomIds(), clock=time.time, host=HostName(settings.host))
+        cloud.ensure_public_network(admin, parse_prefix(settings.public_pool))
 
 
 def _check_known(settings: Settings, store: Store) -> None:

@@ -11,12 +11,18 @@ from pathlib import Path
 import msgspec
 
 from portlight.store.sql import UnknownDatabaseError, database_of, sqlite_url
+from portlight.values.addresses import parse_prefix
 
 DEFAULT_STATE = Path("/var/lib/portlight")
 DEFAULT_LISTEN = "127.0.0.1:9696"
+DEFAULT_PUBLIC_POOL = "203.0.113.0/24"
+"""TEST-NET-3 (RFC 5737): nobody else on the way has it."""
+NO_POOL = "none"
 RUN_FOLDER = Path("/run/portlight")
 TAG_LENGTH = 4
 MAX_WORKERS = 64
+MAX_POOL_PREFIX = 30
+"""The host's own address, and one to give away."""
 _TAG_LETTERS = string.ascii_lowercase + string.digits
 _CHECKOUT = Path(__file__).parents[3]
 
@@ -47,6 +53,8 @@ class Settings:
     """Server processes that share the listener."""
     keystone: str = ""
     """URL of an existing Keystone whose tokens count; empty: identity is our own."""
+    public_pool: str = DEFAULT_PUBLIC_POOL
+    """Prefix of the first external network, or `none`; of no effect once that network was made."""
     release_idle_hours: int = 0
     """After how long a public address that nobody uses is given back; 0: never."""
     bpf_objects: Path = _CHECKOUT / "build" / "bpf"
@@ -89,6 +97,7 @@ class _Chosen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     database: str = ""
     workers: int = 1
     keystone: str = ""
+    public_pool: str = DEFAULT_PUBLIC_POOL
     release_idle_hours: int = 0
 
 
@@ -98,7 +107,7 @@ def load_settings(
     """Return the checked settings of a state folder; raise SettingsError.
 
     `flags` has `listen`, `host`, `tls_cert`, `tls_key`, `insecure`, `database`, `workers`,
-    `keystone` and `release_idle_hours`, None when not given.
+    `keystone`, `public_pool` and `release_idle_hours`, None when not given.
     """
     state = state.absolute()
     before = _read(state)
@@ -120,6 +129,7 @@ def load_settings(
         database=chosen("database", "PORTLIGHT_DATABASE", before.database) or "",
         workers=int(flags.get("workers") or before.workers),
         keystone=chosen("keystone", "PORTLIGHT_KEYSTONE", before.keystone) or "",
+        public_pool=chosen("public_pool", "PORTLIGHT_PUBLIC_POOL", before.public_pool) or NO_POOL,
         release_idle_hours=_hours(flags.get("release_idle_hours"), before.release_idle_hours),
         bpf_objects=Path(environment.get("PORTLIGHT_BPF", str(_CHECKOUT / "build" / "bpf"))),
     )
@@ -145,6 +155,7 @@ def save_settings(settings: Settings) -> None:
         database=settings.database,
         workers=settings.workers,
         keystone=settings.keystone,
+        public_pool=settings.public_pool,
         release_idle_hours=settings.release_idle_hours,
     )
     write_private(settings.state / "settings.json", msgspec.json.encode(remembered))
@@ -201,6 +212,7 @@ def _check(settings: Settings) -> None:
             " clear text. Give --tls-cert and --tls-key, or --insecure"
         )
     _check_store(settings)
+    _check_pool(settings)
     if settings.keystone and not settings.keystone.startswith(("http://", "https://")):
         raise SettingsError(f"--keystone {settings.keystone!r} is not the URL of a Keystone")
 
@@ -212,6 +224,20 @@ def _check_store(settings: Settings) -> None:
         database_of(settings.database_url)
     except UnknownDatabaseError as error:
         raise SettingsError(f"--database: {error}") from error
+
+
+def _check_pool(settings: Settings) -> None:
+    if settings.public_pool == NO_POOL:
+        return
+    try:
+        pool = parse_prefix(settings.public_pool)
+    except ValueError:
+        raise SettingsError(
+            f"--public-pool {settings.public_pool!r} is neither a prefix, such as"
+            f" {DEFAULT_PUBLIC_POOL}, nor {NO_POOL}"
+        ) from None
+    if pool.version != 4 or pool.prefixlen > MAX_POOL_PREFIX:  # noqa: PLR2004 -- the family
+        raise SettingsError(f"--public-pool {pool} is no IPv4 prefix up to /{MAX_POOL_PREFIX}")
 
 
 def _is_loopback(host: str) -> bool:

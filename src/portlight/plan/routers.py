@@ -158,6 +158,12 @@ def leg_ifname(port_number: int) -> str:
     return f"p{port_number}"
 
 
+def leg_number(ifname: str) -> int | None:
+    """Return the port number of a router's interface; None for anything else in it."""
+    digits = ifname.removeprefix("p")
+    return int(digits) if digits != ifname and digits.isdecimal() else None
+
+
 def peer_ifname(peering_number: int) -> str:
     """Return what an end of a peering is called inside the router."""
     return f"peer{peering_number}"

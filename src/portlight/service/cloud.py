@@ -36,6 +36,7 @@ from portlight.service import (
     port_security,
     ports,
     public_ips,
+    public_network,
     quotas,
     routes,
     usage,
@@ -59,6 +60,7 @@ from portlight.service.transactions import Transactions
 from portlight.service.usage import Orphan
 from portlight.service.work import View, Work, check_revision, load
 from portlight.store.protocol import Store
+from portlight.values.addresses import IpPrefix
 from portlight.values.ids import (
     HostName,
     InstanceId,
@@ -138,6 +140,10 @@ class Cloud:
         self._swept_at = 0.0
         self.subscribe = self._do.subscribe
         self.notice_commits = self._do.notice
+
+    def ensure_public_network(self, caller: Caller, pool: IpPrefix) -> None:
+        """Make the first external network, of an administrator's project, if none ever was."""
+        self._do.run(caller, lambda work: public_network.ensure(work, pool))
 
     @property
     def answers_at_once(self) -> bool:

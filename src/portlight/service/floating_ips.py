@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from portlight.core.changes import given, required
-from portlight.core.drafts import FixedIpRequest, Unset
+from portlight.core.drafts import FixedIpRequest
 from portlight.core.drafts_routing import FloatingIpDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_routing import (
     ExternalAddressExhaustedError,
     ExternalGatewayForFloatingIpNotFoundError,
+    FloatingIpForwardsError,
     FloatingIpInUseError,
     FloatingIpPortAlreadyAssociatedError,
     FloatingIpProtectedError,
@@ -37,7 +38,15 @@ from portlight.service import (
     translations,
 )
 from portlight.service.policy import check_action
-from portlight.service.work import Work, blocker_of, check_revision, load, load_own, owner_of
+from portlight.service.work import (
+    Work,
+    blocker_of,
+    check_revision,
+    is_set,
+    load,
+    load_own,
+    owner_of,
+)
 from portlight.store.protocol import Reading, Where
 from portlight.values.addresses import IpAddress
 from portlight.values.ids import FloatingIpId, NetworkId, PortId, RouterId
@@ -88,7 +97,7 @@ def update(
     one = load_own(work, FloatingIp, floating_ip_id, "update_floatingip")
     check_revision(one, floating_ip_id, if_revision)
     changed = change_floating_ip(one, draft, now=work.now)
-    if not isinstance(draft.port_id, Unset) or not isinstance(draft.fixed_ip_address, Unset):
+    if is_set(draft.port_id) or given(draft.fixed_ip_address, None) is not None:
         changed = led_to(changed, _destination(work, changed, draft))
     return translations.save(work, one, changed)
 
@@ -98,9 +107,7 @@ def delete(work: Work, floating_ip_id: FloatingIpId) -> None:
     one = load_own(work, FloatingIp, floating_ip_id, "delete_floatingip")
     if one.delete_protection:
         raise FloatingIpProtectedError(floating_ip_id)
-    nats = work.tx.find(NatGateway, {"floating_ip_id": [floating_ip_id]})
-    if nats:
-        raise FloatingIpInUseError(floating_ip_id, [blocker_of(nat) for nat in nats])
+    check_free(work, one)
     release(work, one)
 
 
@@ -169,16 +176,22 @@ def guest_port(work: Work, one: FloatingIp, port_id: PortId) -> Port:
 
 def check_free(work: Work, one: FloatingIp) -> None:
     """Raise FloatingIpInUseError when a NAT gateway or forwardings have the address."""
-    users = [blocker_of(f) for f in translations.forwardings_of(work, one.id)]
+    forwardings = translations.forwardings_of(work, one.id)
+    if forwardings:
+        raise FloatingIpForwardsError(one.id, [blocker_of(user) for user in forwardings])
+    check_no_nat(work, one)
+
+
+def check_no_nat(work: Work, one: FloatingIp) -> None:
+    """Raise FloatingIpInUseError when a NAT gateway has the address."""
     nats = work.tx.find(NatGateway, {"floating_ip_id": [one.id]})
-    users += [blocker_of(nat) for nat in nats]
-    if users:
-        raise FloatingIpInUseError(one.id, users)
+    if nats:
+        raise FloatingIpInUseError(one.id, [blocker_of(nat) for nat in nats])
 
 
 def _destination(work: Work, one: FloatingIp, draft: FloatingIpDraft) -> Destination | None:
     """Return what the draft lets the floating IP lead to."""
-    port_id = given(draft.port_id, one.port_id)
+    port_id = given(draft.port_id, None)
     asked = given(draft.fixed_ip_address, None)
     if port_id is None:
         if asked is not None:
@@ -203,7 +216,9 @@ def _place(work: Work, network: Network, draft: FloatingIpDraft) -> FixedIpReque
         check_action(work.caller, "floatingip:floating_ip_address")
         if address.version != _IPV4:
             raise InvalidRequestError("floating_ip_address", f"{address} is no IPv4 address")
-        return FixedIpRequest(subnet_id=asked, address=address)
+        request = FixedIpRequest(subnet_id=asked, address=address)
+        router_ports.check_not_hosts_own(work, network, [request], "floating_ip_address")
+        return request
     candidates = [
         subnet
         for subnet in addresses.subnets_of(work.tx, network.id)

@@ -2,7 +2,7 @@
 
 from portlight.core.changes import given, required
 from portlight.core.drafts_vpc import PeeringDraft
-from portlight.core.errors import ForbiddenError, NotFoundError
+from portlight.core.errors import Blocker, ForbiddenError, NotFoundError
 from portlight.core.errors_vpc import GatewayRoutesError, PeeringExistsError
 from portlight.core.gateway_rules import answer_peering, build_peering, rename
 from portlight.core.gateways import Peering, PeeringStatus
@@ -83,6 +83,19 @@ def answer(work: Work, peering_id: PeeringId, status: PeeringStatus) -> Peering:
         check_no_overlap(one, other)
     work.tx.update(peering, changed)
     return changed
+
+
+def active_of(work: Work, router_id: RouterId) -> list[Blocker]:
+    """Return the peerings that packets cross, as what keeps a router."""
+    found = of_router(work.tx, router_id)
+    return [blocker_of(one) for one in found if one.status is PeeringStatus.ACTIVE]
+
+
+def discard_of(work: Work, router_id: RouterId) -> None:
+    """Remove all peerings of a router that goes: nobody keeps it by asking for one."""
+    for key in ("router_id", "peer_router_id"):
+        for peering in work.tx.find(Peering, {key: [router_id]}):
+            work.tx.delete(peering)
 
 
 def of_router(tx: Reading, router_id: RouterId) -> list[Peering]:

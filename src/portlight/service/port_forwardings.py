@@ -6,7 +6,7 @@ from portlight.core.changes import given, required
 from portlight.core.drafts import Unset
 from portlight.core.drafts_routing import PortForwardingDraft
 from portlight.core.errors import InvalidRequestError
-from portlight.core.errors_routing import FloatingIpInUseError, PortHasBindingFloatingIpError
+from portlight.core.errors_routing import PortHasBindingFloatingIpError
 from portlight.core.floating_ip import FloatingIp, PortForwarding
 from portlight.core.floating_ips import (
     build_port_forwarding,
@@ -14,11 +14,10 @@ from portlight.core.floating_ips import (
     check_no_twin,
     private_address,
 )
-from portlight.core.gateways import NatGateway
 from portlight.core.port import Port
 from portlight.service import floating_ips, translations
 from portlight.service.policy import check_action
-from portlight.service.work import Work, blocker_of, check_revision, load_own
+from portlight.service.work import Work, check_revision, load_own
 from portlight.values.addresses import IpAddress
 from portlight.values.ids import PortForwardingId, RouterId
 
@@ -77,9 +76,7 @@ def _address(draft: PortForwardingDraft, port: Port) -> IpAddress:
 def _check(work: Work, one: FloatingIp, forwarding: PortForwarding, port: Port) -> RouterId:
     """Return the router of a forwarding; raise a DomainError when it cannot be."""
     address = private_address(port, forwarding.internal_address, "internal_ip_address")
-    nats = work.tx.find(NatGateway, {"floating_ip_id": [one.id]})
-    if nats:
-        raise FloatingIpInUseError(one.id, [blocker_of(nat) for nat in nats])
+    floating_ips.check_no_nat(work, one)
     if one.port_id is not None:
         raise PortHasBindingFloatingIpError(one.id, one.port_id, address)
     for other in work.tx.find(FloatingIp, {"stands_for": [f"{port.id} {address}"]}):

@@ -50,6 +50,9 @@ def fit(work: Work, router: Router, draft: GatewayDraft | None) -> ExternalGatew
     if draft is None:
         _drop(work, router)
         return None
+    if not isinstance(draft.fixed_ips, Unset):
+        network = load(work, Network, draft.network_id)
+        router_ports.check_not_hosts_own(work, network, draft.fixed_ips, "external_gateway_info")
     snat = given(draft.enable_snat, default=True)
     if present is not None and present.network_id == draft.network_id:
         if not isinstance(draft.fixed_ips, Unset):

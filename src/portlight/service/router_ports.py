@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
-from portlight.core.drafts import FixedIpRequest, PortDraft, Unset
+from portlight.core.drafts import UNSET, FixedIpRequest, PortDraft, Unset
+from portlight.core.errors_routing import ExternalGatewayAddressError
 from portlight.core.network import Network, Subnet
-from portlight.core.port import OWNER_ROUTER_INTERFACE, Port
+from portlight.core.port import OWNER_FLOATING_IP, OWNER_ROUTER_INTERFACE, Port
 from portlight.core.route_table import RouteTable
 from portlight.core.route_tables import own_space
 from portlight.core.router import Router
@@ -25,6 +26,7 @@ def insert(
 ) -> Port:
     """Make a port of the network's own; `owner` is its `device_owner` and `device_id`."""
     device_owner, device_id = owner
+    is_leg = device_owner != OWNER_FLOATING_IP
     draft = PortDraft(
         project_id=project_id,
         fixed_ips=fixed_ips,
@@ -32,9 +34,20 @@ def insert(
         port_security_enabled=False,
         device_owner=device_owner,
         device_id=device_id,
-        host=work.host,
+        host=work.host if is_leg else UNSET,
     )
     return ports.insert(work, draft, network)
+
+
+def check_not_hosts_own(
+    work: Work, network: Network, requests: Iterable[FixedIpRequest], field: str
+) -> None:
+    """Raise ExternalGatewayAddressError for an address that the host itself has on the network."""
+    subnets = work.tx.find(Subnet, {"network_id": [network.id]})
+    own = {subnet.gateway_ip for subnet in subnets}
+    for request in requests:
+        if request.address is not None and request.address in own:
+            raise ExternalGatewayAddressError(field, request.address)
 
 
 def interfaces_of(tx: Reading, router_id: RouterId) -> list[Port]:

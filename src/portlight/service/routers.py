@@ -7,7 +7,7 @@ from portlight.core.drafts import Unset
 from portlight.core.drafts_routing import Hop, InterfaceDraft, RouterDraft
 from portlight.core.errors import Blocker
 from portlight.core.errors_routing import RouterInUseError
-from portlight.core.gateways import NatGateway, Peering
+from portlight.core.gateways import NatGateway
 from portlight.core.port import FixedIp, Port
 from portlight.core.route_table import Route, RouteTable
 from portlight.core.router import Router
@@ -17,7 +17,13 @@ from portlight.core.routers import (
     change_router,
     check_in_address_space,
 )
-from portlight.service import extra_routes, router_gateways, router_interfaces, router_ports
+from portlight.service import (
+    extra_routes,
+    peerings,
+    router_gateways,
+    router_interfaces,
+    router_ports,
+)
 from portlight.service.policy import check_action
 from portlight.service.router_interfaces import Interface
 from portlight.service.work import Work, blocker_of, check_revision, load_own, owner_of
@@ -64,6 +70,7 @@ def delete(work: Work, router_id: RouterId) -> None:
     for table in tables:
         work.tx.delete(table)
     router_gateways.discard(work, router)
+    peerings.discard_of(work, router_id)
     work.tx.delete(router)
 
 
@@ -128,6 +135,4 @@ def _users(work: Work, router: Router) -> list[Blocker]:
     ]
     users += router_gateways.users_of(work, router)
     users += [blocker_of(one) for one in work.tx.find(NatGateway, {"router_id": [router.id]})]
-    for key in ("router_id", "peer_router_id"):
-        users += [blocker_of(one) for one in work.tx.find(Peering, {key: [router.id]})]
-    return users
+    return users + peerings.active_of(work, router.id)

@@ -177,7 +177,8 @@ class VpcSubnets(Collection[Subnet, SubnetId, VpcSubnetDraft, VpcSubnetDraft]):
             chosen = {"is_vpc": ["yes"]}
             if "router_id" in where:
                 chosen["id"] = list(where["router_id"])
-            ids = [one.id for one in view.tx.find(Router, chosen)]
+            # who only sees the network of a subnet learns nothing of the VPC that it is in
+            ids = [one.id for one in search(view, Router, chosen)]
             legs = router_ports.of_routers(view.tx, ids)
             inside = {
                 ip.subnet_id for leg in legs for ip in leg.fixed_ips if ip.address.version == _IPV4

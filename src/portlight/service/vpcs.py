@@ -13,7 +13,7 @@ from portlight.core.drafts_vpc import InternetGatewayDraft, VpcDraft
 from portlight.core.errors import Blocker, InvalidRequestError, NotFoundError
 from portlight.core.errors_vpc import CidrInUseError, VpcInUseError
 from portlight.core.floating_ip import FloatingIp
-from portlight.core.gateways import InternetGateway, NatGateway, Peering
+from portlight.core.gateways import InternetGateway, NatGateway
 from portlight.core.network import Network, Subnet
 from portlight.core.router import Router
 from portlight.core.routers import is_within
@@ -21,6 +21,7 @@ from portlight.core.vpcs import check_space
 from portlight.service import (
     extra_routes,
     internet_gateways,
+    peerings,
     router_ports,
     routers,
     vpc_subnets,
@@ -96,8 +97,7 @@ def _users(work: Work, router: Router, subnets: Sequence[Subnet]) -> list[Blocke
         blocker_of(one, str(one.address))
         for one in work.tx.find(FloatingIp, {"router_id": [router.id]})
     ]
-    for key in ("router_id", "peer_router_id"):
-        found += [blocker_of(one) for one in work.tx.find(Peering, {key: [router.id]})]
+    found += peerings.active_of(work, router.id)
     return list(dict.fromkeys(found))
 
 

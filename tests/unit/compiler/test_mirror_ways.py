@@ -45,7 +45,7 @@ def the_way(*entities: Entity) -> MirrorWayPlan | None:
     return compile_host(topology, HOST).mirror_ways.get((1, 1))
 
 
-@pytest.mark.covers("H46")
+@pytest.mark.covers("H36")
 def test_behind_the_source_s_gateway_a_copy_comes_from_the_router_and_fits_both_networks() -> None:
     way = the_way()
     assert way is not None

@@ -308,12 +308,13 @@ def test_an_address_that_stands_for_a_port_forwards_nothing_beside() -> None:
         street.forward(street.take(), 8080, 80)
 
 
-def test_a_floating_ip_that_is_given_back_takes_its_forwardings_along() -> None:
+@pytest.mark.covers("H145")
+def test_an_address_with_forwardings_is_not_given_back() -> None:
     street = Street()
     one = street.take()
-    street.forward(one, 8080, 80)
+    web = street.forward(one, 8080, 80)
 
-    street.cloud.floating_ips.delete(MEMBER, one.id)
+    with pytest.raises(FloatingIpInUseError) as refusal:
+        street.cloud.floating_ips.delete(MEMBER, one.id)
 
-    assert street.cloud.port_forwardings.find(MEMBER) == []
-    street.cloud.ports.delete(MEMBER, street.port.id)
+    assert [blocker.id for blocker in refusal.value.blockers] == [web.id]

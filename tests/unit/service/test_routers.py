@@ -16,8 +16,9 @@ from tests.support.clouds import (
     addresses_of,
     an_external_network,
 )
+from tests.support.routing import a_joined_subnet, a_router, gateway_to, join, leave, via
 
-from portlight.core.drafts import NetworkDraft, PortDraft, SubnetDraft
+from portlight.core.drafts import FixedIpRequest, NetworkDraft, PortDraft, SubnetDraft
 from portlight.core.drafts_routing import (
     FloatingIpDraft,
     GatewayDraft,
@@ -34,6 +35,7 @@ from portlight.core.errors_network import (
 )
 from portlight.core.errors_port import ServicePortError
 from portlight.core.errors_routing import (
+    ExternalGatewayAddressError,
     ExternalNetworkInUseError,
     InvalidRoutesError,
     NotExternalError,
@@ -48,37 +50,12 @@ from portlight.core.errors_routing import (
     SubnetMismatchForPortError,
     SubnetOutsideAddressSpaceError,
 )
-from portlight.core.network import Ipv6Mode, Network, Subnet
+from portlight.core.network import Ipv6Mode
 from portlight.core.port import OWNER_ROUTER_GATEWAY, OWNER_ROUTER_INTERFACE
 from portlight.core.route_table import RouteTable
 from portlight.core.router import PathStatus, Router
 from portlight.service.report import AgentReport, WayReport
-from portlight.service.router_interfaces import Interface
 from portlight.values.addresses import parse_ip, parse_prefix
-
-
-def a_router(world: World, **fields: object) -> Router:
-    return world.cloud.routers.create(MEMBER, RouterDraft(name="r", **fields))  # type: ignore[arg-type]
-
-
-def join(world: World, router: Router, subnet: Subnet) -> Interface:
-    return world.cloud.routers.add_interface(MEMBER, router.id, InterfaceDraft(subnet_id=subnet.id))
-
-
-def leave(world: World, router: Router, subnet: Subnet) -> Interface:
-    return world.cloud.routers.remove_interface(
-        MEMBER, router.id, InterfaceDraft(subnet_id=subnet.id)
-    )
-
-
-def a_joined_subnet(world: World, router: Router, cidr: str = "10.0.0.0/24") -> Subnet:
-    subnet = a_subnet(world, a_network(world), cidr)
-    join(world, router, subnet)
-    return subnet
-
-
-def via(destination: str, address: str) -> Hop:
-    return Hop(destination=parse_prefix(destination), address=parse_ip(address))
 
 
 def named(error: InUseError) -> set[str]:
@@ -88,10 +65,6 @@ def named(error: InUseError) -> set[str]:
 def hops_of(world: World, router: Router) -> Sequence[Hop]:
     present = world.cloud.routers.get(MEMBER, router.id)
     return world.cloud.routers.details([present])[router.id].hops
-
-
-def gateway_to(network: Network) -> GatewayDraft:
-    return GatewayDraft(network_id=network.id)
 
 
 def test_a_router_has_a_default_table_that_goes_with_it() -> None:
@@ -265,6 +238,19 @@ def test_only_administrators_switch_translation_off_or_choose_the_gateways_addre
 
     assert router.gateway is not None
     assert router.gateway.enable_snat is False
+
+
+def test_the_address_of_the_host_on_an_external_network_is_nobody_elses() -> None:
+    world = a_world()
+    public = an_external_network(world)
+    hosts_own = FixedIpRequest(address=parse_ip("203.0.113.1"))
+    gateway = GatewayDraft(network_id=public.id, fixed_ips=(hosts_own,))
+    floating = FloatingIpDraft(floating_network_id=public.id, address=hosts_own.address)
+
+    with pytest.raises(ExternalGatewayAddressError):
+        world.cloud.routers.create(ADMIN, RouterDraft(gateway=gateway))
+    with pytest.raises(ExternalGatewayAddressError):
+        world.cloud.floating_ips.create(MEMBER, floating)
 
 
 def test_routes_are_set_as_a_whole_and_changed_one_by_one() -> None:

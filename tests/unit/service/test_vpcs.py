@@ -20,6 +20,7 @@ from tests.support.vpcs import (
 
 from portlight.core.drafts import NetworkDraft
 from portlight.core.drafts_routing import InterfaceDraft, RouterDraft
+from portlight.core.drafts_sharing import RbacPolicyDraft
 from portlight.core.drafts_vpc import (
     PeeringDraft,
     RouteTableDraft,
@@ -38,6 +39,7 @@ from portlight.core.errors_vpc import (
     VpcInUseError,
     VpcSubnetInUseError,
 )
+from portlight.core.rbac import RbacAction
 from portlight.values.addresses import parse_prefix
 from portlight.values.ids import RouteTableId
 
@@ -243,3 +245,21 @@ def test_a_network_with_more_than_the_subnet_stays() -> None:
     world.cloud.vpc_subnets.delete(MEMBER, subnet.id)
 
     assert [one.id for one in world.cloud.networks.find(MEMBER)] == [network.id]
+
+
+@pytest.mark.covers("H52")
+def test_who_shares_a_network_learns_nothing_of_the_vpc_that_it_is_in() -> None:
+    world = a_world()
+    subnet = a_vpc_subnet(world, a_vpc(world))
+    policy = RbacPolicyDraft(
+        object_type="network",
+        object_id=subnet.network_id,
+        target=STRANGER.project_id,
+        action=RbacAction.ACCESS_AS_SHARED,
+    )
+    world.cloud.rbac_policies.create(MEMBER, policy)
+
+    assert world.cloud.subnets.find(STRANGER) == [subnet]
+    assert world.cloud.vpc_subnets.find(STRANGER) == []
+    with pytest.raises(NotFoundError):
+        world.cloud.vpc_subnets.get(STRANGER, subnet.id)

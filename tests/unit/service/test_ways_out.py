@@ -360,3 +360,17 @@ def test_a_route_says_that_the_check_of_its_hop_is_on() -> None:
     assert (warned.is_there, fine.is_there) == (True, True)
     assert port.id in warned.detail
     assert fine.detail == ""
+
+
+@pytest.mark.covers("H107", "H145")
+def test_nobody_keeps_the_vpc_of_another_by_asking_for_a_peering() -> None:
+    world = a_world()
+    one, other = a_vpc(world), a_vpc(world, "10.9.0.0/16", by=STRANGER)
+    draft = PeeringDraft(
+        router_id=other.id, peer_router_id=one.id, peer_project_id=MEMBER.project_id
+    )
+    world.cloud.peerings.create(STRANGER, draft)
+
+    world.cloud.vpcs.delete(MEMBER, one.id)
+
+    assert world.cloud.peerings.find(STRANGER) == []

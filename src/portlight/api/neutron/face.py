@@ -16,10 +16,13 @@ from portlight.api.neutron.availability import (
 )
 from portlight.api.neutron.default_rules import DEFAULT_RULES
 from portlight.api.neutron.extensions import list_extensions, show_extension
+from portlight.api.neutron.floating_ips import FLOATING_IPS
 from portlight.api.neutron.networks import NETWORKS
+from portlight.api.neutron.port_forwardings import PORT_FORWARDINGS
 from portlight.api.neutron.ports import PORTS
 from portlight.api.neutron.quotas import quota_routes
 from portlight.api.neutron.rbac_policies import RBAC_POLICIES
+from portlight.api.neutron.routers import ROUTERS, router_verb_routes
 from portlight.api.neutron.security_group_rules import SECURITY_GROUP_RULES
 from portlight.api.neutron.security_groups import SECURITY_GROUPS
 from portlight.api.neutron.subnet_pools import SUBNET_POOLS, pool_actions
@@ -68,6 +71,12 @@ def neutron_routes(cloud: Cloud, workers: Executor) -> list[Route]:
         *routes_of(face, DEFAULT_RULES, BASE),
         *routes_of(face, ADDRESS_GROUPS, BASE),
         *address_group_verb_routes(face, BASE),
+        *routes_of(face, ROUTERS, BASE),
+        *router_verb_routes(face, BASE),
+        *tag_routes(face, ROUTERS, BASE),
+        *routes_of(face, FLOATING_IPS, BASE),
+        *tag_routes(face, FLOATING_IPS, BASE),
+        *routes_of(face, PORT_FORWARDINGS, f"{BASE}/floatingips/{{floating_ip_id}}"),
         *routes_of(face, RBAC_POLICIES, BASE),
         *quota_routes(face, BASE),
     ]
@@ -95,6 +104,8 @@ def _version(call: Call) -> Reply:
         SECURITY_GROUP_RULES,
         DEFAULT_RULES,
         ADDRESS_GROUPS,
+        ROUTERS,
+        FLOATING_IPS,
         RBAC_POLICIES,
     )
     resources: list[Json] = [

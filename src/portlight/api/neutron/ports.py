@@ -40,6 +40,7 @@ from portlight.core.dns import AddressName, names_of
 from portlight.core.drafts import DroppedDhcpOption, FixedIpRequest, PortDraft
 from portlight.core.errors import InvalidRequestError
 from portlight.core.port import (
+    OWNER_FLOATING_IP,
     AddressPair,
     ExtraDhcpOption,
     FixedIp,
@@ -74,7 +75,7 @@ def _dhcp_option(
     return ExtraDhcpOption(name=opt_name, value=opt_value, ip_version=ip_version)
 
 
-_FIXED_IPS = list_of(
+FIXED_IPS = list_of(
     narrowed(record(_fixed_ip, {}, subnet_id=identifier, ip_address=address), {"minProperties": 1})
 )
 _PAIRS = list_or_null(
@@ -89,6 +90,8 @@ _OPTIONS = list_or_null(
     )
 )
 
+_NO_STATUS = "N/A"
+"""Neutron's word for ports that only keep an address."""
 PROFILE_LENGTH = 4095
 """Characters of JSON, as in Neutron."""
 _RETIRED = shape({"subnet_id": TEXT, "ip_address": TEXT, "until": MOMENT})
@@ -99,7 +102,7 @@ _ATTRIBUTES: Attributes = {
     "network_id": at_creation("network_id", identifier, required=True),
     "vpc_id": Attribute(parse=identifier, draft="network_id", on_update=False, is_rendered=False),
     "mac_address": settable("mac", given_or_not(mac)),
-    "fixed_ips": settable("fixed_ips", _FIXED_IPS),
+    "fixed_ips": settable("fixed_ips", FIXED_IPS),
     "allowed_address_pairs": settable("allowed_address_pairs", _PAIRS),
     "security_groups": settable("security_groups", list_or_null(identifier)),
     "port_security_enabled": settable("port_security_enabled", boolean),
@@ -125,7 +128,7 @@ _ATTRIBUTES: Attributes = {
     "ip_allocation": read_only(one_word("immediate", "none")),
     "binding:vif_type": read_only(TEXT),
     "binding:vif_details": read_only({"type": "object"}),
-    "status": read_only(one_word(*PortStatus)),
+    "status": read_only(one_word(*PortStatus, _NO_STATUS)),
     "device_index": read_only(or_null(WHOLE)),
     "retired_ips": read_only(array(_RETIRED)),
 }
@@ -141,7 +144,7 @@ def render_port(port: Port, *, is_admin: bool) -> Json:
         **render_standard(port.id, port.meta),
         "network_id": port.network_id,
         "mac_address": str(port.mac),
-        "fixed_ips": [_render_fixed_ip(fixed_ip) for fixed_ip in port.fixed_ips],
+        "fixed_ips": [render_fixed_ip(fixed_ip) for fixed_ip in port.fixed_ips],
         "allowed_address_pairs": [
             _render_pair(pair, port.mac) for pair in port.allowed_address_pairs
         ],
@@ -150,7 +153,7 @@ def render_port(port: Port, *, is_admin: bool) -> Json:
         **_render_opening(port.opening),
         "source_destination_check": port.source_destination_check,
         "admin_state_up": port.admin_state_up,
-        "status": port.status,
+        "status": _NO_STATUS if port.device_owner == OWNER_FLOATING_IP else port.status,
         "device_id": port.device_id,
         "device_owner": port.device_owner,
         "device_index": port.device_index,
@@ -159,7 +162,7 @@ def render_port(port: Port, *, is_admin: bool) -> Json:
         "delete_on_termination": port.delete_on_termination,
         "extra_dhcp_opts": [_render_option(option) for option in port.extra_dhcp_options],
         "retired_ips": [
-            {**_render_fixed_ip(retired.fixed_ip), "until": timestamp(retired.until)}
+            {**render_fixed_ip(retired.fixed_ip), "until": timestamp(retired.until)}
             for retired in port.retired_ips
         ],
         "dns_name": port.dns_name,
@@ -177,7 +180,8 @@ def _render_opening(opening: PortOpening | None) -> Json:
     }
 
 
-def _render_fixed_ip(fixed_ip: FixedIp) -> Json:
+def render_fixed_ip(fixed_ip: FixedIp) -> Json:
+    """Render one address of a port."""
     return {"subnet_id": fixed_ip.subnet_id, "ip_address": str(fixed_ip.address)}
 
 

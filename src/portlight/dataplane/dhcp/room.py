@@ -38,7 +38,7 @@ class ServerRoom(Room):
 
     def addresses(self) -> frozenset[str] | None:
         """Return the addresses of the interface; None when it is missing or down."""
-        edition = self.edition(Topic.LINKS)
+        edition = self.edition(Topic.LINKS, Topic.ADDRESSES)
         if edition != self._seen:
             self._addresses = self._read()
             self._seen = edition

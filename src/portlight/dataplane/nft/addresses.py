@@ -129,7 +129,8 @@ class PublicAddressDriver:
 
     def _edition(self, number: int) -> object:
         room = self._rooms.find(number)
-        return room.edition(Topic.LINKS, Topic.TRANSLATION) if room is not None else None
+        topics = Topic.LINKS, Topic.ADDRESSES, Topic.TRANSLATION
+        return room.edition(*topics) if room is not None else None
 
     def _announce(self, fresh: list[tuple[int, str, IPv4Address]]) -> None:
         for number in {number for number, _, _ in fresh}:

@@ -1,5 +1,6 @@
 """Gratuitous ARP: telling a network that an address is behind this MAC now."""
 
+import contextlib
 import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address
@@ -16,7 +17,9 @@ def announce(addresses: Iterable[tuple[str, MacAddress, IPv4Address]]) -> None:
     """Send an announcement (RFC 5227, section 3) of each address by its interface."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
         for ifname, mac, address in addresses:
-            sender.sendto(_announcement(mac, address), (ifname, _ARP))
+            # An interface that is down by now has nobody to tell.
+            with contextlib.suppress(OSError):
+                sender.sendto(_announcement(mac, address), (ifname, _ARP))
 
 
 def _announcement(mac: MacAddress, address: IPv4Address) -> bytes:

@@ -57,15 +57,24 @@ class RouterRooms:
         named = (self.names.router_of(name) for name in list_namespaces())
         return sorted({number for number in named if number is not None} | self._rooms.keys())
 
+    def ensure(self) -> list[str]:
+        """Give names back that somebody took; return them."""
+        lost = [room for room in self._rooms.values() if not namespace_exists(room.name)]
+        for room in lost:
+            room.take_name()
+        return [room.name for room in lost]
+
     def find(self, number: int) -> Room | None:
         """Return the door into a router, opened at the first call; None when it is not there."""
         name = self.names.router(number)
         known = self._rooms.get(number)
-        if known is not None and not known.named and namespace_exists(name):
+        if not namespace_exists(name):
+            return None
+        if known is not None and not known.named:
             # Somebody (or we) made it anew: that is the router now.
             self.forget(number)
             known = None
-        if known is None and namespace_exists(name):
+        if known is None:
             known = self._rooms[number] = Room(name)
         return known
 
@@ -87,7 +96,7 @@ class RouterRooms:
     def links(self, number: int) -> Mapping[str, RouterLink]:
         """Return the links of a router by name, as of now."""
         room = self.enter(number)
-        edition = room.edition(Topic.LINKS)
+        edition = room.edition(Topic.LINKS, Topic.ADDRESSES)
         known = self._links.get(number)
         if known is None or known[0] != edition:
             known = (edition, {link.ifname: link for link in _read_links(room.name)})

@@ -15,7 +15,6 @@ from portlight.dataplane.namespaces import (
     create_namespace,
     delete_namespace,
     do_inside,
-    namespace_exists,
     write_sysctls,
 )
 from portlight.dataplane.nft.ruleset import read_digest
@@ -23,7 +22,7 @@ from portlight.dataplane.room import Topic
 from portlight.dataplane.routes.rooms import PROTOCOL, RouterRooms, ask_ip
 from portlight.dataplane.routes.values import Router
 from portlight.plan.delta import Delta
-from portlight.plan.routers import BLACKHOLE, UNREACHABLE
+from portlight.plan.routers import BLACKHOLE, UNREACHABLE, leg_number
 
 _SETTINGS = {
     # First: the kernel resets others when it changes.
@@ -56,7 +55,7 @@ _LEG_SETTINGS = {
 }
 _KERNEL_RULES = {0, 32766, 32767}
 """Priorities of those that every namespace begins with."""
-_TOPICS = (Topic.LINKS, Topic.RULES, Topic.SETTINGS, Topic.TRANSLATION)
+_TOPICS = (Topic.LINKS, Topic.ADDRESSES, Topic.RULES, Topic.SETTINGS, Topic.TRANSLATION)
 
 
 class RouterDriver:
@@ -79,7 +78,7 @@ class RouterDriver:
         room = self._rooms.find(number)
         if room is None:
             return _NOTHING
-        edition = room.edition(*_TOPICS), room.named
+        edition = room.edition(*_TOPICS)
         known = self._seen.get(number)
         if known is None or known[0] != edition:
             known = (edition, self._look(number))
@@ -89,8 +88,7 @@ class RouterDriver:
     def _look(self, number: int) -> Router:
         room = self._rooms.enter(number)
         links = self._rooms.links(number)
-        legs = {name: link for name, link in links.items() if name.startswith("p")}
-        legs = {name: link for name, link in legs.items() if not name.startswith("peer")}
+        legs = {name: link for name, link in links.items() if leg_number(name) is not None}
         nowhere = all(name in links and links[name].up for name in (UNREACHABLE, BLACKHOLE))
         # Of what somebody else did to nftables nothing is believed.
         trusted = self._rooms.trusts_translation(number)
@@ -99,8 +97,7 @@ class RouterDriver:
             rules=frozenset(_read_rules(room.name)),
             frame=read_digest(room.name) if trusted else 0,
             intact=(
-                room.named
-                and nowhere
+                nowhere
                 and all(link.up for link in legs.values())
                 and do_inside(room.name, lambda: _are_set(_settings(legs)))
             ),
@@ -108,9 +105,7 @@ class RouterDriver:
 
     def _put(self, number: int, wanted: Router) -> None:
         name = self._rooms.names.router(number)
-        room = self._rooms.find(number)
-        if room is not None and not room.named and not namespace_exists(name):
-            room.take_name()
+        self._rooms.ensure()
         create_namespace(name)
         before = self._read_one(number)
         missing = wanted.legs.keys() - before.legs.keys()

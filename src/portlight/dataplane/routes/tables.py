@@ -24,25 +24,23 @@ class RouteDriver:
 
     def __init__(self, rooms: RouterRooms) -> None:
         self._rooms = rooms
-        self._seen: dict[int, object] = {}
-        """The edition of a router's routes that was read or written."""
+        self._held: dict[int, tuple[object, dict[RouteKey, RoutePlan]]] = {}
+        """The routes of each router, and the edition of them that was read or written."""
 
     def read(self) -> Mapping[RouteKey, RoutePlan]:
         """Return every route of ours in every router."""
-        found: dict[RouteKey, RoutePlan] = {}
-        self._seen = {number: self._edition(number) for number in self._rooms.numbers()}
-        for number in self._seen:
-            room = self._rooms.find(number)
-            if room is not None:
-                found |= {
-                    (number, table, prefix): route
-                    for table, prefix, route in _read_routes(room.name)
-                }
-        return found
+        numbers = self._rooms.numbers()
+        for number in numbers:
+            edition = self._edition(number)
+            if number not in self._held or self._held[number][0] != edition:
+                self._held[number] = (edition, self._look(number))
+        self._held = {number: self._held[number] for number in numbers}
+        return {key: route for _, routes in self._held.values() for key, route in routes.items()}
 
     def is_intact(self) -> bool:
         """Whether nobody else changed a route since we last read or wrote."""
-        return self._seen == {number: self._edition(number) for number in self._rooms.numbers()}
+        seen = {number: edition for number, (edition, _) in self._held.items()}
+        return seen == {number: self._edition(number) for number in self._rooms.numbers()}
 
     def apply(self, delta: Delta[RouteKey, RoutePlan]) -> Mapping[RouteKey, Exception]:
         """Replace and delete routes, all of one router at once; return the failures by key."""
@@ -54,6 +52,11 @@ class RouteDriver:
         failures: dict[RouteKey, Exception] = {}
         for number, some in lines.items():
             failures |= self._change(number, some)
+            _, held = self._held.get(number, (None, {}))
+            for key, _ in some:
+                held.pop(key, None)
+                if key in delta.put and key not in failures:
+                    held[key] = delta.put[key]
         return failures
 
     def _change(
@@ -63,7 +66,7 @@ class RouteDriver:
             # What is to be deleted went with the router.
             missing = LookupError(f"router {number} has no namespace yet")
             return {key: missing for key, line in lines if line.startswith("route replace")}
-        was_ours = self._seen.get(number) == self._edition(number)
+        was_ours = number in self._held and self._held[number][0] == self._edition(number)
         failures: dict[RouteKey, Exception] = {}
         try:
             self._rooms.change(number, (line for _, line in lines), "-force")
@@ -72,9 +75,15 @@ class RouteDriver:
                 key, line = lines[place]
                 if not (line.startswith("route del") and _GONE in said):
                     failures[key] = RuntimeError(f"{line}: {said}")
-        if was_ours:
-            self._seen[number] = self._edition(number)
+        if was_ours and not failures:
+            self._held[number] = (self._edition(number), self._held[number][1])
         return failures
+
+    def _look(self, number: int) -> dict[RouteKey, RoutePlan]:
+        room = self._rooms.find(number)
+        if room is None:
+            return {}
+        return {(number, table, prefix): one for table, prefix, one in _read_routes(room.name)}
 
     def _edition(self, number: int) -> object:
         room = self._rooms.find(number)

@@ -25,7 +25,7 @@ class Router:
     frame_text: str = field(default="", compare=False)
     """What makes the frame, for `nft -f`; not read back."""
     intact: bool = True
-    """False when its name, settings or a link is not as we make it. Never wanted."""
+    """False when it is missing, or its settings or a link are not as we make them. Never wanted."""
 
 
 def render_router(plan: RouterPlan) -> Router:

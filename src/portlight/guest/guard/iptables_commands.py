@@ -17,9 +17,11 @@ from portlight.guest.guard.firewall import Firewall, FirewallError
 from portlight.guest.guard.texts import rules_only
 from portlight.guest.iptables.apply import apply
 from portlight.guest.iptables.command import parse_command
+from portlight.guest.iptables.commands import QUESTIONS, run_question
 from portlight.guest.iptables.problems import CommandError, Dialect
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
+from portlight.guest.iptables.tool import system_names
 
 _PROGRAMS: Final = {"iptables": 4, "ip6tables": 6}
 _LONGEST_SECONDS: Final = 86_400
@@ -89,6 +91,9 @@ def _runner(program: str, family: int) -> Callable[[argparse.Namespace], int]:
         )
         add_wishes(ours)
         split = _first_of_the_tool(arguments.words)
+        question = arguments.words[split : split + 1]
+        if question and question[0] in QUESTIONS:
+            return run_question(question[0], arguments.words[split + 1 :], family)
         options = ours.parse_args(arguments.words[:split])
         return _run(options, family, arguments.words[split:])
 
@@ -114,7 +119,7 @@ def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
     if shutil.which(tool) is None:
         raise FileNotFoundError(f"{tool} is not installed; on Debian: apt-get install iptables")
     try:
-        command = parse_command(words, family)
+        command = parse_command(words, family, system_names())
         if not command.changes:
             os.execvp(tool, (tool, *words))  # noqa: S606 -- what reads is the tool's own
         now = read_rules(firewall)

@@ -82,6 +82,22 @@ def meets(packet: Packet, conditions: tuple[Condition, ...]) -> bool | None:
     return answer
 
 
+def rule_meets(packet: Packet, rule: Rule, family: int) -> bool | None:
+    """Return whether a packet meets a rule; stops at the first condition that it does not."""
+    answer: bool | None = True
+    for option in rule.options:
+        met = meets(packet, _asked_by_option(option, family))
+        if met is False:
+            return False
+        answer = met if met is None else answer
+    for match in rule.matches:
+        met = meets(packet, _asked_by_match(match, family))
+        if met is False:
+            return False
+        answer = met if met is None else answer
+    return answer
+
+
 def unknown_to(packet: Packet, conditions: tuple[Condition, ...]) -> tuple[str, ...]:
     """Return in words what the answer depends on."""
     return tuple(

@@ -30,8 +30,8 @@ class Packet:
     """One packet and how it travels."""
 
     hook: Hook
-    source: IPv4Address | IPv6Address
-    destination: IPv4Address | IPv6Address
+    source: IPv4Address | IPv6Address | None
+    destination: IPv4Address | IPv6Address | None
     protocol: int
     in_interface: str | None = None
     out_interface: str | None = None
@@ -52,8 +52,9 @@ class Packet:
 
     @property
     def family(self) -> int:
-        """Return 4 or 6."""
-        return self.source.version
+        """Return 4 or 6; without any address 4."""
+        known = self.source or self.destination
+        return known.version if known else 4
 
 
 def field_value(packet: Packet, field: Field) -> int | None:
@@ -83,27 +84,31 @@ def _place(word: str | None, known: tuple[str, ...]) -> int | None:
 
 
 def _source_type(packet: Packet) -> int | None:
-    is_own = packet.hook is Hook.OUTPUT or packet.source.is_loopback
+    is_own = packet.hook is Hook.OUTPUT or (packet.source is not None and packet.source.is_loopback)
     return _place("LOCAL" if is_own else None, ADDRESS_TYPES)
 
 
 def _destination_type(packet: Packet) -> int | None:
     """Return the kind of address; what reaches INPUT and is no group is this server's own."""
-    if packet.destination.is_multicast:
+    destination = packet.destination
+    if destination is None:
+        return None
+    if destination.is_multicast:
         return ADDRESS_TYPES.index("MULTICAST")
-    if packet.destination == _BROADCAST:
+    if destination == _BROADCAST:
         return ADDRESS_TYPES.index("BROADCAST")
-    if packet.destination.is_loopback:
-        return ADDRESS_TYPES.index("LOCAL")
-    # The last address of a subnet may be its broadcast address.
-    if packet.hook is Hook.INPUT and (packet.family != 4 or int(packet.destination) & 1 == 0):  # noqa: PLR2004
+    # The last address of a subnet may be its broadcast address, and it is odd.
+    is_one_host = packet.family != 4 or int(destination) & 1 == 0  # noqa: PLR2004 -- the family's name
+    if destination.is_loopback or (packet.hook is Hook.INPUT and is_one_host):
         return ADDRESS_TYPES.index("LOCAL")
     return None
 
 
 _VALUES: Final[Mapping[Field, Callable[[Packet], int | None]]] = {
-    Field.SOURCE: lambda packet: int(packet.source),
-    Field.DESTINATION: lambda packet: int(packet.destination),
+    Field.SOURCE: lambda packet: None if packet.source is None else int(packet.source),
+    Field.DESTINATION: lambda packet: (
+        None if packet.destination is None else int(packet.destination)
+    ),
     Field.PROTOCOL: lambda packet: packet.protocol,
     Field.SOURCE_PORT: lambda packet: packet.source_port,
     Field.DESTINATION_PORT: lambda packet: packet.destination_port,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from portlight.guest.iptables.canonical import parse_canonical
 from portlight.guest.iptables.extension import Context
 from portlight.guest.iptables.names import PLAIN, Names
 from portlight.guest.iptables.problems import CommandError, Dialect
@@ -106,7 +107,8 @@ def _read_line(words: Sequence[str], table: _Open | None, context: Context) -> N
         raise ValueError(f"`{' '.join(words)}' is no line of a save file")
     if rest[1] not in table.chains:
         raise ValueError(f"chain {rest[1]} was not announced")
-    rules = parse_rule(rest[2:], context, is_lenient=True)
+    plain = parse_canonical(rest[2:], context)
+    rules = (plain,) if plain else parse_rule(rest[2:], context, is_lenient=True)
     if counters:
         rules = tuple(_counted(rule, counters) for rule in rules)
     table.rules.setdefault(rest[1], []).extend(rules)

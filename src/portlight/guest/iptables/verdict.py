@@ -4,14 +4,13 @@ Pure. The tables are asked in the kernel's order. What a rule set does not settl
 the verdict is DEPENDS, with the texts it depends on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
 
-from portlight.guest.iptables.conditions import conditions_of, meets, unknown_to
-from portlight.guest.iptables.meaning import Condition
+from portlight.guest.iptables.conditions import conditions_of, rule_meets, unknown_to
 from portlight.guest.iptables.packet import Hook, Packet
 from portlight.guest.iptables.readers import mark_and_mask
 from portlight.guest.iptables.render import rule_text
@@ -103,15 +102,11 @@ class _Walk:
     ruleset: RuleSet
     table: Table
     packet: Packet
-    conditions: "Conditions"
     trail: list[Step] = field(default_factory=list)
     possible: list[_End] = field(default_factory=list)
     depends_on: list[str] = field(default_factory=list)
     is_certain: bool = True
     """Whether the packet is here for sure."""
-
-
-Conditions = Callable[[Rule, int], tuple[Condition, ...]]
 
 
 def decide(ruleset: RuleSet, packet: Packet, *, only: str | None = None) -> Decision:
@@ -126,7 +121,7 @@ def decide(ruleset: RuleSet, packet: Packet, *, only: str | None = None) -> Deci
             continue
         if table_name == "nat" and packet.state not in {"NEW", None}:
             continue  # Only the first packet of a connection meets this table.
-        walk = _Walk(ruleset, table, _seen_at(packet, chain_name), conditions_of)
+        walk = _Walk(ruleset, table, _seen_at(packet, chain_name))
         last = _walk_base(walk, table.chains[chain_name])
         trail.extend(walk.trail)
         depends_on.extend(walk.depends_on)
@@ -191,11 +186,11 @@ def _walk_chain(walk: _Walk, chain: Chain) -> _Outcome:
     certain_before = walk.is_certain
     outcome: _Outcome = None
     for number, rule in enumerate(chain.rules, start=1):
-        asked = walk.conditions(rule, walk.ruleset.family)
-        met = meets(walk.packet, asked)
+        met = rule_meets(walk.packet, rule, walk.ruleset.family)
         if met is False:
             continue
         if met is None:
+            asked = conditions_of(rule, walk.ruleset.family)
             walk.depends_on.extend(unknown_to(walk.packet, asked))
         outcome = _meet(walk, chain, number, rule, is_certain=met is True)
         if outcome is not None:

@@ -60,7 +60,7 @@ class Request:
     planned: Mapping[int, RuleSet]
     """The families that change, as they will be."""
     apply: Callable[[], None]
-    """Does it in the kernel; FirewallError when that fails."""
+    """Does it in the kernel; ToolError when that fails."""
 
 
 def read_rules(firewall: Firewall) -> dict[int, str]:

@@ -13,7 +13,7 @@ from typing import Final
 from portlight.guest.arguments import Commands
 from portlight.guest.guard.change import Request, Wishes, change_firewall, models, read_rules
 from portlight.guest.guard.confirm import DEFAULT_SECONDS
-from portlight.guest.guard.firewall import Firewall, FirewallError
+from portlight.guest.guard.firewall import Firewall
 from portlight.guest.guard.texts import rules_only
 from portlight.guest.iptables.apply import apply
 from portlight.guest.iptables.command import parse_command
@@ -21,7 +21,7 @@ from portlight.guest.iptables.commands import QUESTIONS, run_question
 from portlight.guest.iptables.problems import CommandError, Dialect
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
-from portlight.guest.iptables.tool import system_names
+from portlight.guest.iptables.tool import ToolError, system_names
 
 _PROGRAMS: Final = {"iptables": 4, "ip6tables": 6}
 _LONGEST_SECONDS: Final = 86_400
@@ -115,7 +115,7 @@ def _first_of_the_tool(words: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
     firewall = Firewall(backend=options.backend)
-    tool = firewall.tool(family)
+    tool = firewall.tool(family).program()
     if shutil.which(tool) is None:
         raise FileNotFoundError(f"{tool} is not installed; on Debian: apt-get install iptables")
     try:
@@ -131,7 +131,7 @@ def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
         return status
 
     def carry_out() -> None:
-        sys.stdout.write(firewall.must(family, *words))
+        sys.stdout.write(firewall.run(family, *words))
 
     try:
         if _is_same(before, planned):
@@ -140,8 +140,8 @@ def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
         summary = " ".join((tool, *words))
         request = Request(summary=summary, planned={family: planned}, apply=carry_out)
         return change_firewall(firewall, request, now, wishes_of(options))
-    except FirewallError as error:
-        print(error, file=sys.stderr)
+    except ToolError as error:
+        sys.stderr.write(error.said)
         return error.status
 
 

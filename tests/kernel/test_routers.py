@@ -252,6 +252,27 @@ def test_flows_drain_when_an_address_moves_without_a_cut(host: PlanHost) -> None
         process.communicate()
 
 
+@pytest.mark.covers("K4")
+def test_an_address_that_drains_serves_what_was_there_and_nothing_new(host: PlanHost) -> None:
+    taken = a_floating_ip(3, PUBLIC, EXTERNAL, GUEST[WEB])
+    host.show(a_lan(taken))
+    asking = host.start(STRANGER, "ping", "-n", "-i0.05", "-W1", PUBLIC)
+    wait_until(lambda: PUBLIC in host.in_router(1, "conntrack", "-L", check=False))
+
+    off = a_floating_ip(3, PUBLIC, EXTERNAL)
+    host.show(a_lan(replace(off, draining_router_id=a_router().id)))
+
+    answered = _answers_to(host, STRANGER)
+    wait_until(lambda: _answers_to(host, STRANGER) > answered + 4)
+    assert not reaches(host, STRANGER, PUBLIC)
+
+    host.show(a_lan(off))
+
+    assert PUBLIC not in host.in_router(1, "conntrack", "-L", check=False)
+    asking.terminate()
+    asking.communicate()
+
+
 @pytest.mark.covers("H108")
 def test_a_nat_gateway_takes_a_private_subnet_out_with_its_own_address(host: PlanHost) -> None:
     nat_port = a_nat_port(120, 5, 1, (1, "10.0.1.200"))
@@ -397,3 +418,13 @@ def test_the_host_keeps_what_it_reaches_by_another_link(host: PlanHost) -> None:
     finally:
         run("ip", "route", "del", "127.1.0.0/16", "dev", "lo")
     assert "127.1.0.1" not in run("ip", "address", "show", "dev", host.names.uplink(EXTERNAL))
+
+
+def _answers_to(host: PlanHost, number: int) -> int:
+    """Return how many echo replies a guest has received."""
+    names, values = [
+        line.split()
+        for line in host.inside(number, "cat", "/proc/net/snmp").splitlines()
+        if line.startswith("Icmp:")
+    ]
+    return int(values[names.index("InEchoReps")])

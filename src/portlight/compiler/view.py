@@ -214,4 +214,6 @@ def _port_groups(port: Port) -> tuple[Hashable, ...]:
 
 
 def _translating_router(one: FloatingIp) -> tuple[Hashable, ...]:
-    return (one.router_id,) if one.router_id is not None else ()
+    """Return the router that translates an address, or lets its last flows drain."""
+    router = one.router_id or one.draining_router_id
+    return (router,) if router is not None else ()

@@ -22,8 +22,17 @@ from portlight.core.topology import Topology
 from portlight.core.verdict import Frame
 from portlight.values.addresses import IpAddress, MacAddress, virtual_router_mac
 from portlight.values.ids import PortId
+from portlight.values.verdict import DropReason
 
 EGRESS, INGRESS = Direction.EGRESS, Direction.INGRESS
+NOT_JUDGED_HERE = {
+    DropReason.MTU_EXCEEDED,
+    DropReason.INTERNAL_ERROR,
+    DropReason.NO_ROUTE,
+    DropReason.ROUTE_BLACKHOLE,
+    DropReason.NOT_TRANSLATED,
+}
+"""What no frame from here dies of: the last three are the routers'."""
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 OUTSIDE = ("192.0.2.9", "198.51.100.1", "2001:db8::9", "2001:db9::1")
 VXLAN_PORT = 4789

@@ -225,7 +225,9 @@ def _port_groups(port: Port) -> tuple[Hashable, ...]:
 
 
 def _floating_ip_groups(one: FloatingIp) -> tuple[Hashable, ...]:
-    return (one.address, one.router_id) if one.router_id is not None else (one.address,)
+    """Return its address, and the router that translates it or lets its last flows drain."""
+    router = one.router_id or one.draining_router_id
+    return (one.address, router) if router is not None else (one.address,)
 
 
 def _mirror_groups(session: MirrorSession) -> tuple[Hashable, ...]:

@@ -25,9 +25,16 @@ from tests.support.mirror_scene import (
     send,
 )
 from tests.support.plan_host import PlanHost
-from tests.support.routing_builders import a_route, a_route_table, a_router, an_interface
+from tests.support.routing_builders import (
+    a_peering,
+    a_route,
+    a_route_table,
+    a_router,
+    an_interface,
+)
 
 from portlight.core.port import FixedIp
+from portlight.core.route_table import HopKind
 from portlight.core.topology import Entity
 from portlight.dataplane.bpf.abi import MirrorOutcome
 
@@ -62,11 +69,16 @@ def far_target() -> tuple[Entity, ...]:
     )
 
 
+def settle_far_target(host: PlanHost) -> None:
+    host.inside(TARGET, "ip", "address", "flush", "dev", "eth0")
+    host.address(TARGET, f"{FAR_ADDRESS}/24")
+
+
 @pytest.mark.covers("H1", "H47")
 def test_a_copy_crosses_the_source_s_router_to_a_target_in_another_network(host: PlanHost) -> None:
     far = (*far_target(), *mirrors(UDP, packet_length=0))
     host.show(a_cloud(*far))
-    host.address(TARGET, f"{FAR_ADDRESS}/24")
+    settle_far_target(host)
     with captured(host, TARGET, "udp port 4789") as copies:
         send(host, SOURCE, addresses(PEER)[0], 8000)
 
@@ -80,6 +92,30 @@ def test_a_copy_crosses_the_source_s_router_to_a_target_in_another_network(host:
     host.show(a_cloud(*far, a_route(1, 1, f"{FAR_ADDRESS}/32")))
     send(host, SOURCE, addresses(PEER)[0], 8000)
     assert outcomes(host)[MirrorOutcome.NO_TARGET] == before + 1
+
+
+@pytest.mark.covers("H125")
+def test_a_copy_crosses_a_peering_to_a_target_of_another_vpc(host: PlanHost) -> None:
+    peering = a_peering(7, 1, 2)
+    leg = an_interface(102, 2, FAR_NETWORK, (FAR_SUBNET, "10.0.2.1"))
+    apart = (*far_target(), leg, a_router(2), a_route_table(2, 2), peering)
+    whole = mirrors(UDP, packet_length=0)
+    to_peer = a_route(1, 1, "10.0.2.0/24", kind=HopKind.PEERING, target=peering.id)
+
+    host.show(a_cloud(*apart, *whole))
+    before = outcomes(host).get(MirrorOutcome.NO_TARGET, 0)
+    settle_far_target(host)
+    send(host, SOURCE, addresses(PEER)[0], 8000)
+    assert outcomes(host)[MirrorOutcome.NO_TARGET] == before + 1
+
+    host.show(a_cloud(*apart, *whole, to_peer))
+    with captured(host, TARGET, "udp port 4789") as copies:
+        send(host, SOURCE, addresses(PEER)[0], 8000)
+
+    (copy,) = copies
+    assert copy[6:12] == leg.mac.packed
+    assert (copy[26:30], copy[30:34]) == (ip(addresses(SOURCE)[0]).packed, ip(FAR_ADDRESS).packed)
+    assert inner(copy)[6:12] == a_port(SOURCE).mac.packed
 
 
 @pytest.mark.covers("H1")

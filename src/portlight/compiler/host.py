@@ -37,7 +37,7 @@ def compile_host(topology: Topology, host: HostName, memo: Memo | None = None) -
     classifiers = compile_port_classifiers(view)
     routing = compile_routers(view)
     shortcuts = compile_shortcuts(view, routing)
-    mirrors = compile_mirrors(view, WaysOut(view=view, shortcuts=shortcuts))
+    mirrors = compile_mirrors(view, WaysOut(view=view, shortcuts=shortcuts, routing=routing))
     plan = HostPlan(
         bridges=compile_bridges(view),
         links=compile_links(view),

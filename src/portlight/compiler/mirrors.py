@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 from portlight.compiler.view import HostView
-from portlight.compiler.ways_out import WaysOut
+from portlight.compiler.ways_out import WayOutside, WaysOut
 from portlight.core.mirror import MirrorAction, MirrorFilterRule, MirrorSession
 from portlight.core.mirrors import UDP
 from portlight.core.network import Network
@@ -195,7 +195,8 @@ def _way(
     sender, network = source
     start, end = _first_ipv4(sender), None
     if start is not None and session.target_ip is not None:
-        end = _end_outside(network, start, session.target_ip, ways_out)
+        router = ways_out.outside(network, start.subnet_id, session.target_ip)
+        end = _end_by(router, session.target_ip)
     elif start is not None and target is not None:
         end = _end_inside(network, start, target, ways_out)
     if start is None or end is None:
@@ -220,27 +221,30 @@ def _end_inside(
     place = _first_ipv4(receiver)
     if place is None:
         return None
-    out = None
-    if network.id != other.id:
-        out = ways_out.of(network, start.subnet_id, place.address)
-        if out is None or out.network != other.number:
-            return None
+    if network.id == other.id:
+        return _end_at(receiver, place.address, other, None)
+    out = ways_out.of(network, start.subnet_id, place.address)
+    if out is not None and out.network == other.number:
+        return _end_at(receiver, place.address, other, out.router_mac)
+    return _end_by(ways_out.across(network, start.subnet_id, place.address, other), place.address)
+
+
+def _end_at(receiver: Port, address: IPv4Address, network: Network, by: MacAddress | None) -> _End:
+    """Return the end at a port itself; `by`: the router that the copy seems to come from."""
     return _End(
         port_number=receiver.number,
         mac=receiver.mac,
-        address=place.address,
-        mtu=other.mtu,
-        source_mac=out.router_mac if out is not None else None,
+        address=address,
+        mtu=network.mtu,
+        source_mac=by,
     )
 
 
-def _end_outside(
-    network: Network, start: _Start, address: IPv4Address, ways_out: WaysOut
-) -> _End | None:
-    out = ways_out.outside(network, start.subnet_id, address)
-    if out is None:
+def _end_by(router: WayOutside | None, address: IPv4Address) -> _End | None:
+    """Return the end at a router that leads to an address."""
+    if router is None:
         return None
-    return _End(port_number=out.port_number, mac=out.mac, address=address, mtu=out.mtu)
+    return _End(port_number=router.port_number, mac=router.mac, address=address, mtu=router.mtu)
 
 
 def _first_ipv4(port: Port) -> _Start | None:

@@ -1,17 +1,20 @@
 """Where a packet of a port comes out when it is sent to its subnet's gateway.
 
-Read off what the sender's program may route by itself (compiler/shortcuts.py): what only the router
-can decide has no answer here.
+Read off what the sender's program may route by itself (compiler/shortcuts.py), and off the routes
+across peerings: whatever else only the router can decide has no answer here.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from portlight.compiler.legs import inside_leg
+from portlight.compiler.routers import HostRouters
 from portlight.compiler.shortcuts import HostShortcuts
 from portlight.compiler.view import HostView
 from portlight.core.network import Network
 from portlight.core.port import Port
+from portlight.plan.routers import peer_ifname
 from portlight.plan.shortcuts import ShortcutPlan
 from portlight.values.addresses import MacAddress
 from portlight.values.ids import RouterId, SubnetId
@@ -34,21 +37,37 @@ class WaysOut:
 
     view: HostView
     shortcuts: HostShortcuts
+    routing: HostRouters
 
     def of(
         self, network: Network, subnet: SubnetId, destination: IPv4Address
     ) -> ShortcutPlan | None:
         """Return the network where it comes out, and the router's MAC there; None: not known."""
-        port = self._gateway_of(network, subnet)
-        table = self.shortcuts.legs.get((network.number, port.mac)) if port is not None else None
+        table = self._table_of(network, self._gateway_of(network, subnet))
         if table is None:
             return None
-        for length in range(destination.max_prefixlen, -1, -1):
-            prefix = IPv4Network((destination, length), strict=False)
+        for prefix in _prefixes(destination):
             found = self.shortcuts.shortcuts.get((table, prefix))
             if found is not None:
                 return found if found.network else None
         return None
+
+    def across(
+        self, network: Network, subnet: SubnetId, to: IPv4Address, beyond: Network
+    ) -> WayOutside | None:
+        """Return the way to an address in a network of a peer of the subnet's router."""
+        port = self._gateway_of(network, subnet)
+        table = self._table_of(network, port)
+        if port is None or table is None:
+            return None
+        number = self.view.routers[RouterId(port.device_id)].number
+        routes = (self.routing.routes.get((number, table, prefix)) for prefix in _prefixes(to))
+        route = next((one for one in routes if one is not None), None)
+        hops = {hop.ifname for hop in route.hops} if route is not None else set()
+        if not hops or not hops <= self._peerings_to(number, beyond):
+            return None
+        leg = inside_leg(self.view, port)
+        return WayOutside(port_number=port.number, mac=leg.mac, mtu=min(leg.mtu, beyond.mtu))
 
     def outside(self, network: Network, subnet: SubnetId, to: IPv4Address) -> WayOutside | None:
         """Return the way to an address that the router leads to, if it is no floating IP.
@@ -64,9 +83,33 @@ class WaysOut:
         mtu = min(leg.mtu, beyond.mtu) if beyond is not None else leg.mtu
         return WayOutside(port_number=port.number, mac=leg.mac, mtu=mtu) if leg.up else None
 
+    def _table_of(self, network: Network, gateway: Port | None) -> int | None:
+        """Return the table that packets to a gateway follow, if it is the same for all of them."""
+        if gateway is None:
+            return None
+        return self.shortcuts.legs.get((network.number, gateway.mac))
+
+    def _peerings_to(self, router: int, network: Network) -> set[str]:
+        """Return the ends of a router's peerings with the routers that a network has."""
+        peers = {
+            self.view.routers[RouterId(port.device_id)].number
+            for port in self.view.routers_in(network.id)
+        }
+        return {
+            peer_ifname(number)
+            for number, peering in self.routing.peerings.items()
+            if router in peering.routers and peers & (set(peering.routers) - {router})
+        }
+
     def _gateway_of(self, network: Network, subnet: SubnetId) -> Port | None:
         gateway = self.view.topology.subnets[subnet].gateway_ip
         for interface in self.view.routers_in(network.id):
             if any(one.address == gateway for one in interface.fixed_ips):
                 return interface
         return None
+
+
+def _prefixes(address: IPv4Address) -> Iterator[IPv4Network]:
+    """Yield every prefix that holds an address, the longest first."""
+    for length in range(address.max_prefixlen, -1, -1):
+        yield IPv4Network((address, length), strict=False)

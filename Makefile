@@ -24,7 +24,7 @@ ROOT_PYTEST := $(AS_ROOT) $(PYTEST) -p no:cacheprovider
 # build/tools has what a distribution keeps out of PATH (scripts/install-packages fills it).
 export PATH := $(abspath $(VENV))/bin:$(CURDIR)/build/tools:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help setup packages bpf guest preflight check test kernel system keystone demo up down rows compatibility bench lock
+.PHONY: help setup packages packages-tests bpf guest preflight check test kernel system keystone demo up down rows compatibility bench lock
 
 help:
 	@echo "make demo    install what is missing, build a sample network, prove it with packets"
@@ -41,6 +41,10 @@ setup: packages $(INSTALLED) bpf
 
 packages:
 	@scripts/install-packages
+
+# What only tests and measurements need stays away from machines that only run Portlight.
+packages-tests:
+	@scripts/install-packages --tests
 
 $(INSTALLED): requirements.lock pyproject.toml | packages
 	test -x $(PYTHON) || python3 -m venv $(VENV)
@@ -60,24 +64,24 @@ guest:
 preflight:
 	@$(SUDO) scripts/preflight --before-setup
 
-check: setup
+check: packages-tests setup
 	$(VENV)/bin/ruff format --check $(CHECKED)
 	$(VENV)/bin/ruff check $(CHECKED)
 	$(VENV)/bin/mypy
 	$(PYTEST) $(ROOTLESS)
 
 # The last step is one pytest run, so that the last line counts every suite.
-test: preflight setup
+test: preflight packages-tests setup
 	@$(SUDO) scripts/preflight
 	$(VENV)/bin/ruff format --check $(CHECKED)
 	$(VENV)/bin/ruff check $(CHECKED)
 	$(VENV)/bin/mypy
 	$(ROOT_PYTEST) $(EVERYTHING)
 
-kernel: preflight setup
+kernel: preflight packages-tests setup
 	$(ROOT_PYTEST) tests/kernel
 
-system: preflight setup
+system: preflight packages-tests setup
 	$(ROOT_PYTEST) tests/system tests/compat
 
 keystone: setup
@@ -100,7 +104,7 @@ rows:
 compatibility: setup
 	$(PYTHON) -m scripts.compatibility
 
-bench: preflight setup
+bench: preflight packages-tests setup
 	$(AS_ROOT) $(PYTHON) -m bench
 
 lock:

@@ -11,6 +11,7 @@ MEASUREMENTS = (
     "programs",
     "mirror",
     "mirror_scale",
+    "routing",
     "control_plane",
     "guest_iptables",
 )

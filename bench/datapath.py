@@ -50,7 +50,7 @@ def a_bench_topology(rules: tuple[AllowRule, ...]) -> Topology:
         a_subnet(1, "192.168.77.0/24"),
         a_group(1),
         egress,
-        *(_domain_rule(number, rule) for number, rule in enumerate(rules, start=2)),
+        *(domain_rule(number, rule) for number, rule in enumerate(rules, start=2)),
         an_instance(CLIENT),
         an_instance(SERVER),
         a_port(CLIENT, CLIENT_ADDRESS, **fields),
@@ -58,7 +58,7 @@ def a_bench_topology(rules: tuple[AllowRule, ...]) -> Topology:
     )
 
 
-def _domain_rule(number: int, rule: AllowRule) -> SecurityGroupRule:
+def domain_rule(number: int, rule: AllowRule) -> SecurityGroupRule:
     return a_rule(
         number,
         1,

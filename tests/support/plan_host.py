@@ -18,6 +18,7 @@ from tests.support.builders import HOST, an_id
 
 from portlight.agent.host import FAMILIES, Host, HostPaths
 from portlight.compiler.host import compile_host
+from portlight.compiler.memo import Memo
 from portlight.core.topology import Topology
 from portlight.dataplane.bpf.programs import ensure_bpffs, remove_bpffs
 from portlight.dataplane.names import HostNames, base36
@@ -40,6 +41,7 @@ class PlanHost:
         self.tables = self._host.tables
         self.leg_drops = self._host.leg_counters
         self._plan = HostPlan()
+        self._memo = Memo()
 
     def apply(self, plan: HostPlan) -> None:
         """Put the plan in place; raise when something of it cannot be."""
@@ -75,7 +77,7 @@ class PlanHost:
 
     def show(self, topology: Topology) -> None:
         """Put in place what the topology compiles to."""
-        self.apply(compile_host(topology, HOST))
+        self.apply(compile_host(topology, HOST, self._memo))
 
     def guest(self, number: int) -> str:
         """Return the namespace of the instance of a port built by `a_port(number)`."""

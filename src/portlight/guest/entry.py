@@ -13,11 +13,13 @@ from typing import Final
 from portlight.guest.arguments import Area
 from portlight.guest.guard.commands import add_firewall
 from portlight.guest.guard.confirm import ChangeError, rearm
-from portlight.guest.guard.firewall import FirewallError
 from portlight.guest.guard.iptables_commands import add_iptables
 from portlight.guest.guard.journal import DEFAULT_FOLDER, FOLDER_VARIABLE
+from portlight.guest.guard.protected import ProtectedError
 from portlight.guest.guard.sshguard_commands import add_protect, add_sshguard
 from portlight.guest.guard.watch import WatchError
+from portlight.guest.iptables.parse import SaveFileError
+from portlight.guest.iptables.tool import ToolError
 from portlight.guest.remote import run_remotely
 from portlight.guest.routes.commands import add_commands as add_routes
 from portlight.guest.routes.values import RoutesError
@@ -33,8 +35,10 @@ AREAS: Final[tuple[Area, ...]] = (
 )
 _EXPECTED: Final = (
     ChangeError,
-    FirewallError,
+    ToolError,
+    ProtectedError,
     RoutesError,
+    SaveFileError,
     WatchError,
     OSError,
     subprocess.SubprocessError,
@@ -54,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rearm()
         status: int = arguments.run(arguments)
     except _EXPECTED as error:
-        print(f"portlight-guest: {error}", file=sys.stderr)
+        print(f"portlight-guest: {str(error).strip()}", file=sys.stderr)
         return _REFUSED
     return status
 

@@ -40,6 +40,20 @@ def test_a_listener_that_is_no_host_and_port_is_refused(tmp_path: Path, listen: 
         load_settings(tmp_path, {"listen": listen}, {})
 
 
+@pytest.mark.parametrize("pool", ["nonsense", "203.0.113.1/24", "fd00::/64", "203.0.113.0/31"])
+def test_a_public_pool_that_gives_no_address_is_refused(tmp_path: Path, pool: str) -> None:
+    with pytest.raises(SettingsError, match="--public-pool"):
+        load_settings(tmp_path, {"public_pool": pool}, {})
+
+
+def test_a_public_pool_is_chosen_or_none_and_remembered(tmp_path: Path) -> None:
+    chosen = load_settings(tmp_path, {"public_pool": "none"}, {})
+    save_settings(chosen)
+
+    assert load_settings(tmp_path, {}, {}).public_pool == "none"
+    assert load_settings(tmp_path / "new", {}, {}).public_pool == "203.0.113.0/24"
+
+
 def test_a_certificate_without_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="belong together"):
         load_settings(tmp_path, {"tls_cert": str(tmp_path / "cert.pem")}, {})

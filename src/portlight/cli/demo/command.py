@@ -18,6 +18,10 @@ from portlight.cli.demo.acts import (
 from portlight.cli.demo.guarding import guessing_is_banned, nobody_is_locked_out
 from portlight.cli.demo.interfaces import second_interface_answers
 from portlight.cli.demo.mirroring import web_traffic_is_mirrored
+from portlight.cli.demo.routing import (
+    nat_instance_carries_a_subnet,
+    public_address_comes_and_goes,
+)
 from portlight.cli.demo.scene import clear, make_network
 from portlight.cli.demo.stage import PREFIX, DemoError, Stage
 from portlight.client.client import Client
@@ -37,6 +41,8 @@ async def play(stage: Stage) -> None:
         await virtual_ip_fails_over(stage, network)
         await interface_outlives_instance(stage, network)
         await second_interface_answers(stage)
+        await public_address_comes_and_goes(stage)
+        await nat_instance_carries_a_subnet(stage)
     except DemoError as error:
         stage.note("the demonstration runs to its end", str(error), held=False)
     finally:

@@ -14,6 +14,7 @@ def clear(stage: Stage) -> None:
         if vip.name.startswith(PREFIX):
             for member in vip.members:
                 client.remove_member(vip.id, member.port_id)
+    _clear_routers(client)
     for kind in (
         client.mirror_sessions,
         client.mirror_filters,
@@ -26,6 +27,27 @@ def clear(stage: Stage) -> None:
             if one.name.startswith(PREFIX):
                 kind.delete(one.id)
     _clear_groups(client)
+
+
+def _clear_routers(client: Client) -> None:
+    """Delete the routers with what they lead to."""
+    for address in client.public_ips.list():
+        if address.name.startswith(PREFIX):
+            if address.related_resource is not None:
+                client.disassociate(
+                    address.id, address.related_resource.id, release=True, flows="cut"
+                )
+            else:
+                client.public_ips.delete(address.id)
+    subnets = [one.id for one in client.subnets.list() if one.name.startswith(PREFIX)]
+    for router in client.routers.list():
+        if not router.name.startswith(PREFIX):
+            continue
+        client.routers.update(router.id, {"routes": [], "external_gateway_info": None})
+        held = client.ports.list(device_id=router.id)
+        for subnet in {fixed.subnet_id for port in held for fixed in port.fixed_ips} & set(subnets):
+            client.remove_router_interface(router.id, subnet)
+        client.routers.delete(router.id)
 
 
 def _clear_groups(client: Client) -> None:

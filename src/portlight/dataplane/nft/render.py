@@ -39,7 +39,8 @@ _SETS = (
     *(f"map {reason.label} {{ type ifname : counter ; }}" for reason in COUNTED),
 )
 """`public` has every public address, its comment says how often its flows were cut."""
-_HOOKS = {
+_CHAINS = {
+    **dict.fromkeys((reason.label for reason in COUNTED), ""),
     "untracked": "filter hook prerouting priority raw",
     "ways": "filter hook prerouting priority mangle",
     "to_private": "nat hook prerouting priority dstnat",
@@ -63,9 +64,10 @@ def render_frame(plan: RouterPlan) -> str:
     rules = _rules(plan)
     lines = [f"add table {TABLE}"]
     lines += [f"add {kind} {TABLE} {rest}" for kind, rest in (one.split(" ", 1) for one in _SETS)]
-    for chain, hook in _HOOKS.items():
+    for chain, hook in _CHAINS.items():
         if chain in rules:
-            lines.append(f"add chain {TABLE} {chain} {{ type {hook} ; policy accept ; }}")
+            kind = f" {{ type {hook} ; policy accept ; }}" if hook else ""
+            lines.append(f"add chain {TABLE} {chain}{kind}")
             lines.append(f"flush chain {TABLE} {chain}")
             lines += [f"add rule {TABLE} {chain} {rule}" for rule in rules[chain]]
         else:
@@ -127,18 +129,29 @@ def parse_counter_name(name: str) -> tuple[DropReason, str] | None:
 
 def _rules(plan: RouterPlan) -> dict[str, list[str]]:
     outside = next((leg.ifname for leg in plan.legs if leg.is_outside), None)
-    nowhere = [
-        f"oifname {UNREACHABLE} {_counted(DropReason.NO_ROUTE)}",
-        f"oifname {UNREACHABLE} reject with icmpx type no-route",
-        f"oifname {BLACKHOLE} {_counted(DropReason.ROUTE_BLACKHOLE)}",
-        f"oifname {BLACKHOLE} drop",
-    ]
+    no_route, blackhole = DropReason.NO_ROUTE.label, DropReason.ROUTE_BLACKHOLE.label
+    nowhere = f'"{UNREACHABLE}" : goto {no_route}, "{BLACKHOLE}" : goto {blackhole}'
+    rules = {
+        no_route: [_counted(DropReason.NO_ROUTE), "reject with icmpx type no-route"],
+        **{one.label: [_counted(one), "drop"] for one in COUNTED if one.label != no_route},
+        # One look at the name: established flows meet nothing else.
+        "forward": [f"oifname vmap {{ {nowhere} }}"],
+    }
     if outside is None or plan.public is None:
-        return {"forward": nowhere}
+        return rules
+    rules["forward"] += _guarded(outside, is_translating=plan.snat is not None)
+    return rules | _translation(outside, plan.snat, plan.public)
+
+
+def _translation(
+    outside: str, snat: IPv4Address | None, public: IPv4Address
+) -> dict[str, list[str]]:
+    leaving = f'oifname "{outside}"'
     turned = f'ct status dnat iifname != "{outside}"'
+    general = [f"{leaving} meta nfproto ipv4 snat ip to {snat}"] if snat is not None else []
     return {
         # Between subnets nothing is translated: what is not tracked costs nothing.
-        "untracked": ["ip saddr @inside ip daddr @inside notrack"],
+        "untracked": [f'iifname != "{outside}" ip saddr @inside ip daddr @inside notrack'],
         "ways": [
             f'iifname != "{outside}" ip saddr @private meta mark set {MARK}',
             f"ct direction reply ct status dnat meta mark set {MARK}",
@@ -148,33 +161,30 @@ def _rules(plan: RouterPlan) -> dict[str, list[str]]:
             "dnat ip to ip daddr . meta l4proto . th dport map @forwardings",
         ],
         "to_public": [
-            f'oifname "{outside}" snat ip to ip saddr map @sources',
-            *(
-                [f'oifname "{outside}" meta nfproto ipv4 snat ip to {plan.snat}']
-                if plan.snat
-                else []
-            ),
+            f"{leaving} snat ip to ip saddr map @sources",
+            *general,
             f"{turned} snat ip to ip saddr map @sources",
-            f"{turned} meta nfproto ipv4 snat ip to {plan.public}",
+            f"{turned} meta nfproto ipv4 snat ip to {public}",
         ],
-        "forward": nowhere + _guarded(outside, is_translating=plan.snat is not None),
     }
 
 
 def _guarded(outside: str, *, is_translating: bool) -> list[str]:
     """Return what keeps the outside from passing through, or from seeing private addresses."""
-    through = f'iifname "{outside}" oifname "{outside}"'
+    came, leaves = f'iifname "{outside}"', f'oifname "{outside}"'
     rules = [
-        f"{through} {_counted(DropReason.NO_ROUTE)}",
-        f"{through} reject with icmpx type no-route",
+        "ct state established,related accept",
+        f"{came} {leaves} goto {DropReason.NO_ROUTE.label}",
     ]
     if is_translating:
         # Past the public address nobody gets in; what is no flow would leave as it is.
-        for match in (
-            f'iifname "{outside}" meta nfproto ipv4 ct state new ct status & dnat == 0',
-            f'oifname "{outside}" meta nfproto ipv4 ct state invalid,untracked',
-        ):
-            rules += [f"{match} {_counted(DropReason.NOT_TRANSLATED)}", f"{match} drop"]
+        rules += [
+            f"{match} goto {DropReason.NOT_TRANSLATED.label}"
+            for match in (
+                f"{came} meta nfproto ipv4 ct state new ct status & dnat == 0",
+                f"{leaves} meta nfproto ipv4 ct state invalid,untracked",
+            )
+        ]
     return rules
 
 

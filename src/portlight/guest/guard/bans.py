@@ -99,11 +99,11 @@ def protector(network: Network, protected: Iterable[tuple[Address | Network, str
 def install_chain(firewall: Firewall) -> None:
     """Make the chain, and let every packet to us pass through it first."""
     for family in FAMILIES:
-        if firewall.run(family, "-S", CHAIN).returncode:
-            firewall.must(family, "-N", CHAIN)
-        if firewall.run(family, "-C", "INPUT", "-j", CHAIN).returncode:
+        if not firewall.has(family, "-S", CHAIN):
+            firewall.run(family, "-N", CHAIN)
+        if not firewall.has(family, "-C", "INPUT", "-j", CHAIN):
             # Before the first rule that accepts: behind it, it would judge nobody.
-            firewall.must(family, "-I", "INPUT", "-j", CHAIN)
+            firewall.run(family, "-I", "INPUT", "-j", CHAIN)
 
 
 def sync_chain(firewall: Firewall, bans: Collection[Ban]) -> None:
@@ -113,15 +113,15 @@ def sync_chain(firewall: Firewall, bans: Collection[Ban]) -> None:
         wanted = {str(ip_network(one.network)) for one in bans if one.family == family}
         present = banned_by_chain(firewall, family)
         for network in sorted(wanted - present):
-            firewall.must(family, "-A", CHAIN, "-s", network, "-j", "DROP")
+            firewall.run(family, "-A", CHAIN, "-s", network, "-j", "DROP")
         for network in sorted(present - wanted):
-            firewall.must(family, "-D", CHAIN, "-s", network, "-j", "DROP")
+            firewall.run(family, "-D", CHAIN, "-s", network, "-j", "DROP")
 
 
 def banned_by_chain(firewall: Firewall, family: int) -> set[str]:
     """Return the networks that the chain drops."""
     found = set()
-    for line in firewall.run(family, "-S", CHAIN).stdout.splitlines():
+    for line in firewall.run(family, "-S", CHAIN).splitlines():
         words = line.split()
         if words[:3] == ["-A", CHAIN, "-s"] and words[4:] == ["-j", "DROP"]:
             found.add(str(ip_network(words[3])))

@@ -46,7 +46,7 @@ def kept_files(folder: Path, firewall: Firewall, saved: Saved) -> tuple[KeptFile
     """Return the files by which a rule set outlives a restart."""
     files = {family: str(folder / f"rules.v{family}") for family in FAMILIES}
     lines = "".join(
-        _LINE.format(tool=firewall.tool(family, "restore"), path=files[family])
+        _LINE.format(tool=firewall.tool(family).program("-restore"), path=files[family])
         for family in FAMILIES
         if saved.get(family)
     )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import ip_network
 
 from portlight.guest.guard.boot import kept_files, restores_at_boot
@@ -31,7 +32,7 @@ from portlight.guest.guard.protected import load_protected
 from portlight.guest.guard.report import document, report
 from portlight.guest.guard.sessions import current_door
 from portlight.guest.guard.surroundings import Surroundings, look_around
-from portlight.guest.guard.texts import Saved, for_people, whole
+from portlight.guest.guard.texts import Saved, for_people, rules_only, whole
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import Rule, RuleSet
@@ -59,7 +60,7 @@ class Request:
     planned: Mapping[int, RuleSet]
     """The families that change, as they will be."""
     apply: Callable[[], None]
-    """Does it in the kernel; FirewallError when that fails."""
+    """Does it in the kernel; ToolError when that fails."""
 
 
 def read_rules(firewall: Firewall) -> dict[int, str]:
@@ -78,7 +79,13 @@ def change_firewall(firewall: Firewall, request: Request, now: Saved, wishes: Wi
     )
     proof = prove(around.flows, judge_by(before), judge_by(planned))
     refused = bool(proof.refusals) and not wishes.force
-    work = _Work(firewall=firewall, request=request, now=now, wishes=wishes)
+    work = _Work(
+        firewall=firewall,
+        request=request,
+        now=now,
+        wishes=wishes,
+        planned={family: render_save(one) for family, one in request.planned.items()},
+    )
     if wishes.as_json:
         work.facts.update(document(proof, around))
     work.say(*report(proof, around))
@@ -91,7 +98,13 @@ def change_firewall(firewall: Firewall, request: Request, now: Saved, wishes: Wi
 
 def models(saved: Saved) -> dict[int, RuleSet]:
     """Return saved texts as rule sets."""
-    return {family: parse_save(text, family) for family, text in saved.items()}
+    return {family: _model(text, family) for family, text in saved.items()}
+
+
+@cache
+def _model(text: str, family: int) -> RuleSet:
+    """Parse a text once: one command asks for the rules as they are several times."""
+    return parse_save(text, family)
 
 
 def edges_of(rulesets: Iterable[RuleSet]) -> tuple[Network, ...]:
@@ -131,6 +144,8 @@ class _Work:
     request: Request
     now: Saved
     wishes: Wishes
+    planned: Saved
+    """The families that change, as text."""
     facts: dict[str, object] = field(default_factory=dict)
 
     def say(self, *lines: str) -> None:
@@ -156,13 +171,12 @@ class _Work:
 
     def record(self) -> Change:
         """Return what the journal has to know before anything is done."""
-        planned = {family: render_save(one) for family, one in self.request.planned.items()}
         return Change(
             kind="firewall",
             summary=self.request.summary,
             undo=tuple(
                 self.firewall.restore_step(family, whole(self.now[family], [text]))
-                for family, text in planned.items()
+                for family, text in self.planned.items()
             ),
             before=for_people(self.now),
             flows=save_connections(),
@@ -174,9 +188,7 @@ def _apply(work: _Work, around: Surroundings, foreseen: Proof) -> int:
     work.facts["change"] = change
     try:
         after = _carried_out(work, change)
-        real = prove(around.flows, judge_by(models(work.now)), judge_by(models(after)))
-        if real.refusals and not work.wishes.force:
-            # The kernel made something else of it than the model had said.
+        if not work.wishes.force and _surprises(work, around, after):
             rollback(change, "what was applied would cut off what must stay open")
             return work.refuse()
         folder = Journal().folder
@@ -188,6 +200,13 @@ def _apply(work: _Work, around: Surroundings, foreseen: Proof) -> int:
     except ChangeError as error:
         return work.end(REFUSED, "rolled back", str(error))
     return work.end(OK, "pending", describe_pending(Journal().load(change)))
+
+
+def _surprises(work: _Work, around: Surroundings, after: Saved) -> bool:
+    """Whether the kernel made something of it that cuts somebody off, against the model's word."""
+    if all(rules_only(after[family]) == rules_only(text) for family, text in work.planned.items()):
+        return False
+    return bool(prove(around.flows, judge_by(models(work.now)), judge_by(models(after))).refusals)
 
 
 def _carried_out(work: _Work, change: ChangeId) -> dict[int, str]:

@@ -121,7 +121,7 @@ def rearm(*, folder: Path | None = None) -> tuple[Record, ...]:
     one whose watchers were both killed at once gets new ones, or is taken back when it is due.
     """
     journal = Journal(folder)
-    if not journal.folder.exists():
+    if not journal.unended():
         return ()
     touched = []
     with journal.locked():

@@ -1,70 +1,56 @@
-"""The server's own iptables: run, read, and the commands that put a state back."""
+"""Both families of the server's own iptables with one back end: run, read, put back."""
 
-import shutil
-import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from portlight.guest.guard.journal import Step
+from portlight.guest.iptables.tool import Tool, ToolError
 
 FAMILIES: Final = (4, 6)
 Backend = Literal["", "nft", "legacy"]
 """Empty: whatever `iptables` is on this server."""
-_TOOL_SECONDS: Final = 60.0
-
-
-class FirewallError(Exception):
-    """A tool of iptables failed; the text is its own."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+_NOT_INSTALLED: Final = 127
+"""What a shell says of a command that is not there."""
+_RESTORE: Final = ("-w", "-c")
+"""Wait for others that use the tables; take the counters as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firewall:
-    """iptables and ip6tables with one back end."""
+    """iptables and ip6tables."""
 
     backend: Backend = ""
 
-    def tool(self, family: int, verb: Literal["", "save", "restore"] = "") -> str:
-        """Return the name of a tool, such as `ip6tables-legacy-save`."""
-        base = "iptables" if family == FAMILIES[0] else "ip6tables"
-        return "-".join(part for part in (base, self.backend, verb) if part)
+    def tool(self, family: int) -> Tool:
+        """Return the tools of one family."""
+        return Tool(family=family, backend=self.backend or None)
 
-    def run(self, family: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run iptables with a command; wait for others that use it."""
+    def run(self, family: int, *arguments: str) -> str:
+        """Run iptables; wait for others that use it; ToolError when it refuses."""
         wait = () if any(word.startswith(("-w", "--wait")) for word in arguments) else ("-w",)
-        return _run((self.tool(family), *wait, *arguments))
+        return self.tool(family).run("", *wait, *arguments)
 
-    def must(self, family: int, *arguments: str) -> str:
-        """Run iptables; FirewallError when it refuses."""
-        return _checked(self.run(family, *arguments))
+    def has(self, family: int, *arguments: str) -> bool:
+        """Whether iptables says yes to a question such as `-C INPUT -j DROP`."""
+        with suppress(ToolError):
+            self.run(family, *arguments)
+            return True
+        return False
 
     def save(self, family: int, *, counters: bool = False) -> str:
-        """Return all tables as iptables-save prints them; empty if the tool is not there."""
-        tool = self.tool(family, "save")
-        if shutil.which(tool) is None:
-            return ""
-        return _checked(_run((tool, "-c") if counters else (tool,)))
+        """Return all tables as iptables-save prints them; empty without the tool of a family."""
+        try:
+            return self.tool(family).run("-save", *(("-c",) if counters else ()))
+        except ToolError as error:
+            if error.status == _NOT_INSTALLED:
+                return ""
+            raise
 
     def restore_step(self, family: int, text: str) -> Step:
         """Return the command that puts all tables of a saved text in place, each in one step."""
-        return Step(argv=(self.tool(family, "restore"), "-w", "-c"), stdin=text)
+        return Step(argv=(self.tool(family).program("-restore"), *_RESTORE), stdin=text)
 
     def restore(self, family: int, text: str) -> None:
         """Put all tables of a saved text in place."""
-        step = self.restore_step(family, text)
-        _checked(_run(step.argv, step.stdin))
-
-
-def _run(argv: tuple[str, ...], stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        argv, input=stdin, capture_output=True, text=True, check=False, timeout=_TOOL_SECONDS
-    )
-
-
-def _checked(done: subprocess.CompletedProcess[str]) -> str:
-    if done.returncode:
-        raise FirewallError(done.returncode, done.stderr.strip())
-    return done.stdout
+        self.tool(family).run("-restore", *_RESTORE, stdin=text)

@@ -21,9 +21,10 @@ from portlight.guest.iptables.commands import QUESTIONS, run_question
 from portlight.guest.iptables.problems import CommandError, Dialect
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
-from portlight.guest.iptables.tool import system_names
+from portlight.guest.iptables.tool import ToolError, system_names
 
 _PROGRAMS: Final = {"iptables": 4, "ip6tables": 6}
+_LONGEST_SECONDS: Final = 86_400
 _NO_PREFIX: Final = "\0"
 """What starts an option of our own parser: nothing that a person types."""
 
@@ -48,13 +49,21 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", action="store_true", help="confirm at once if nobody is cut off")
     parser.add_argument(
         "--confirm-within",
-        type=float,
+        type=_seconds,
         default=DEFAULT_SECONDS,
         metavar="SECONDS",
         help="taken back unless confirmed in this time; default: %(default)g",
     )
     parser.add_argument("--json", action="store_true")
     add_backend(parser)
+
+
+def _seconds(text: str) -> float:
+    """Parse the time of a timer; one that never ends is none."""
+    seconds = float(text)
+    if not 0 < seconds <= _LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {_LONGEST_SECONDS} seconds")
+    return seconds
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +115,7 @@ def _first_of_the_tool(words: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
     firewall = Firewall(backend=options.backend)
-    tool = firewall.tool(family)
+    tool = firewall.tool(family).program()
     if shutil.which(tool) is None:
         raise FileNotFoundError(f"{tool} is not installed; on Debian: apt-get install iptables")
     try:
@@ -122,13 +131,18 @@ def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
         return status
 
     def carry_out() -> None:
-        sys.stdout.write(firewall.must(family, *words))
+        sys.stdout.write(firewall.run(family, *words))
 
-    if _is_same(before, planned):
-        carry_out()
-        return 0
-    request = Request(summary=" ".join((tool, *words)), planned={family: planned}, apply=carry_out)
-    return change_firewall(firewall, request, now, wishes_of(options))
+    try:
+        if _is_same(before, planned):
+            carry_out()
+            return 0
+        summary = " ".join((tool, *words))
+        request = Request(summary=summary, planned={family: planned}, apply=carry_out)
+        return change_firewall(firewall, request, now, wishes_of(options))
+    except ToolError as error:
+        sys.stderr.write(error.said)
+        return error.status
 
 
 def _is_same(before: RuleSet, planned: RuleSet) -> bool:

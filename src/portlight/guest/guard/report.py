@@ -22,6 +22,8 @@ def report(proof: Proof, around: Surroundings) -> Iterator[str]:
     for name in dict.fromkeys(one.name for one in declared):
         count = sum(one.name == name for one in declared)
         yield f"stays open: {name} (asked with {count} of its addresses)"
+    for text in around.unreachable:
+        yield f"no route to it, nothing can be said: protected: {text}"
     yield from _findings("WOULD BE LOST", proof.refusals)
     yield from _findings("was shut before", _weighty(proof.shut))
     yield from _findings("would die", _live(proof.dying))
@@ -42,6 +44,7 @@ def document(proof: Proof, around: Surroundings) -> dict[str, object]:
         "doubtful": [_as_document(one) for one in _live(proof.doubtful)],
         "shut_before": [_as_document(one) for one in _weighty(proof.shut)],
         "kept": len(proof.kept),
+        "unreachable": list(around.unreachable),
         "complete": around.is_complete,
     }
 

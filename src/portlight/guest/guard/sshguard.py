@@ -19,13 +19,14 @@ from typing import Final
 from portlight.guest.guard.bans import Ban, load_bans, protector, save_bans, sync_chain
 from portlight.guest.guard.clock import boottime, wall_clock
 from portlight.guest.guard.daemon import start_daemon
-from portlight.guest.guard.firewall import Firewall, FirewallError
+from portlight.guest.guard.firewall import Firewall
 from portlight.guest.guard.flows import Network
 from portlight.guest.guard.journal import Journal
 from portlight.guest.guard.pipeline import Pipeline, Policy, SshguardError, programs_folder
 from portlight.guest.guard.protected import load_protected
 from portlight.guest.guard.sessions import ssh_sessions
 from portlight.guest.guard.sockets import Address
+from portlight.guest.iptables.tool import ToolError
 
 _LOGS: Final = ("/var/log/auth.log", "/var/log/secure")
 _LOOK_SECONDS: Final = 1.0
@@ -180,7 +181,7 @@ class _Backend:
                 if bans != before:
                     save_bans(self.journal.folder, bans)
                 sync_chain(self.firewall, bans.banned)
-        except (FirewallError, OSError, subprocess.SubprocessError):
+        except (ToolError, OSError, subprocess.SubprocessError):
             return False
         return not self.believed <= {one.network for one in bans.banned}
 

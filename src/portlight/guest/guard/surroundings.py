@@ -4,7 +4,9 @@ import json
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
+from itertools import chain, islice
 from typing import Any, Final
 
 from portlight.guest.guard.connections import tracked_connections
@@ -32,6 +34,8 @@ class Surroundings:
 
     door: Door
     flows: tuple[Flow, ...]
+    unreachable: tuple[str, ...] = ()
+    """What was declared and has no route: nothing can be asked about it."""
     is_complete: bool = True
     """False: more flows are live than were looked at."""
 
@@ -50,14 +54,24 @@ def look_around(
     kept = {(one.local, one.local_port, one.remote, one.remote_port) for one in named}
     live = [
         one
-        for one in (*_live_flows(sockets, own), *_forwarded_flows(own))
+        for one in islice(
+            chain(_live_flows(sockets, own), _forwarded_flows(own)), MOST_LIVE_FLOWS + 1
+        )
         if (one.local, one.local_port, one.remote, one.remote_port) not in kept
     ]
     return Surroundings(
         door=door,
         flows=(*named, *live[:MOST_LIVE_FLOWS]),
+        unreachable=tuple(
+            str(one) for one in declared if name_of(one) not in {flow.name for flow in named}
+        ),
         is_complete=len(live) <= MOST_LIVE_FLOWS,
     )
+
+
+def name_of(declared: Protected) -> str:
+    """Return what a declaration is called in reports."""
+    return f"protected: {declared}"
 
 
 def own_addresses() -> Own:
@@ -107,7 +121,7 @@ def _declared_flows(declared: Iterable[Protected], edges: Sequence[Network]) -> 
             inbound = one.way == "in"
             yield Flow(
                 weight=Weight.DECLARED,
-                name=f"protected: {one}",
+                name=name_of(one),
                 protocol=one.protocol,
                 way=one.way,
                 local=ip_address(route["prefsrc"]),
@@ -122,11 +136,12 @@ def _declared_flows(declared: Iterable[Protected], edges: Sequence[Network]) -> 
 def _forwarded_flows(own: Own) -> Iterator[Flow]:
     """Yield what goes through this server, as far as the kernel tracks it."""
     addresses = {address for address, _ in own}
+    route_to = cache(_route_to)
     for one in tracked_connections():
         source, destination = ip_address(one.source), ip_address(one.destination)
         if {source, destination} & addresses or source.is_loopback:
             continue
-        back, forth = _route_to(source), _route_to(destination)
+        back, forth = route_to(source), route_to(destination)
         if back is None or forth is None:
             continue
         yield Flow(

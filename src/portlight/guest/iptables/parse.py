@@ -59,9 +59,10 @@ class _File:
 
     def take(self, line: str) -> None:
         """Read one more line; CommandError or ValueError if it cannot be read."""
-        found = self.reader.known(line)
-        if found is not None and self.current is not None:
-            self.current.rules_of(found["chain"]).append(found)
+        known = self.reader.known(line)
+        if known is not None and self.current is not None:
+            chain, found = known
+            self.current.rules_of(chain).append(found)
             return
         words = split_raw(line)
         if not words or words[0].startswith("#"):

@@ -6,9 +6,8 @@ for hosts and ports, in the tool's own spelling. So no error is put off to a lat
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from itertools import chain, product
 from typing import Final, overload
 
 from portlight.guest.iptables.canonical import parse_canonical
@@ -22,11 +21,9 @@ from portlight.guest.iptables.rules import Counters, Rule
 from portlight.guest.iptables.specification import parse_rule
 from portlight.guest.iptables.words import split_raw
 
-Line = re.Match[str]
-"""A line of a known form, with its chain, hosts and port."""
+Line = tuple[str, str | None, str | None, str | None]
+"""A line of a known form; the source, destination and destination port that it asks for."""
 _Form = tuple[str | None, ...]
-_Asked = tuple[str | None, ...]
-"""Source, destination and destination port; as a rule's, None is any; as a packet's, unknown."""
 
 COUNTERS: Final = re.compile(r"\[(\d+):(\d+)\]")
 """Of a chain or a rule: packets and bytes."""
@@ -51,13 +48,15 @@ class Reader:
         self._match = _pattern(context.family).fullmatch
         self._forms: set[_Form] = set()
 
-    def known(self, line: str) -> Line | None:
-        """Return a line that surely holds one rule, None if it has to be read."""
+    def known(self, line: str) -> tuple[str, Line] | None:
+        """Return the chain of a line that surely holds one rule, None if it has to be read."""
         found = self._match(line)
         if found is None or _form(found) not in self._forms:
             return None
-        hosts = found.group("source", "destination")
-        return found if all(host is None or self._is_host(host) for host in hosts) else None
+        chain, source, destination, port = found.group("chain", "source", "destination", "port")
+        if not (self._is_host(source) and self._is_host(destination)):
+            return None
+        return chain, (line, source, destination, port)
 
     def read(
         self, line: str, words: Sequence[str], counters: re.Match[str] | None
@@ -73,14 +72,16 @@ class Reader:
         """Return the rules of one chain."""
         return SavedRules(rules, self._context)
 
-    def _is_host(self, host: str) -> bool:
+    def _is_host(self, host: str | None) -> bool:
+        if host is None:
+            return True
         address, _, _ = host.partition("/")
         try:
             return canonical_address(address, self._context.family) == address
         except ValueError:
             return False
 
-    def _is_plain(self, line: Line, rule: Rule) -> bool:
+    def _is_plain(self, line: re.Match[str], rule: Rule) -> bool:
         """Whether the tool would print the line so, and its port is what the rule asks for."""
         if f" {rule_text(rule)}".rstrip() != line.string[line.end("chain") :]:
             return False
@@ -130,38 +131,15 @@ class SavedRules(Sequence[Rule]):
 
     def possible(self, packet: Packet) -> Iterator[tuple[int, Rule]]:
         """Yield the rules, with their numbers, that do not ask for another host or port."""
-        port = packet.destination_port
-        seen = (
-            _host(packet.source),
-            _host(packet.destination),
-            None if port is None else str(port),
-        )
-        for place in sorted(chain.from_iterable(self._places(seen))):
-            yield place + 1, self[place]
-
-    def _places(self, seen: _Asked) -> Iterator[Sequence[int]]:
-        if None not in seen:
-            return (self._index.get(key, ()) for key in product(*((None, each) for each in seen)))
-        return (
-            places
-            for asked, places in self._index.items()
-            if all(None in pair or pair[0] == pair[1] for pair in zip(asked, seen, strict=True))
-        )
-
-    @cached_property
-    def _index(self) -> dict[_Asked, list[int]]:
-        """Places by what the lines ask for; of a rule that has been read, it is not asked."""
-        found: dict[_Asked, list[int]] = {}
+        source, destination = _host(packet.source), _host(packet.destination)
+        port = None if packet.destination_port is None else str(packet.destination_port)
         for place, saved in enumerate(self._saved):
-            if isinstance(saved, Rule):
-                asked = _ANYTHING
-            else:
-                asked = saved.group("source", "destination", "port")
-            found.setdefault(asked, []).append(place)
-        return found
-
-
-_ANYTHING: Final[_Asked] = (None, None, None)
+            if isinstance(saved, Rule) or (
+                _may_be(saved[1], source)
+                and _may_be(saved[2], destination)
+                and _may_be(saved[3], port)
+            ):
+                yield place + 1, self[place]
 
 
 def possible_rules(rules: Sequence[Rule], packet: Packet) -> Iterable[tuple[int, Rule]]:
@@ -175,14 +153,15 @@ def _pattern(family: int) -> re.Pattern[str]:
     return re.compile(line, re.ASCII)
 
 
-def _form(line: Line) -> _Form:
+def _form(line: re.Match[str]) -> _Form:
     """Return what of a line is not a host, a port, a counter or its chain."""
     return line.group("before", "one", "list", "after")
 
 
 def _rule(line: Line, context: Context) -> Rule:
-    words = split_raw(line.string[line.end("chain") :])
-    (rule,) = _read(words, context, COUNTERS.match(line.string))
+    text, *_ = line
+    counters = COUNTERS.match(text)
+    (rule,) = _read(split_raw(text)[3 if counters else 2 :], context, counters)
     return rule
 
 
@@ -197,6 +176,11 @@ def _read(
     return tuple(
         Rule(rule.options, rule.matches, rule.target, rule.is_goto, counted) for rule in rules
     )
+
+
+def _may_be(asked: str | None, seen: str | None) -> bool:
+    """Return whether a packet may have what a rule asks for; None is anything, or unknown."""
+    return asked is None or seen is None or asked == seen
 
 
 def _host(address: IPv4Address | IPv6Address | None) -> str | None:

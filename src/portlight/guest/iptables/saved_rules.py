@@ -30,12 +30,12 @@ COUNTERS: Final = re.compile(r"\[(\d+):(\d+)\]")
 _HOST: Final = {4: r"[0-9.]+/32", 6: r"[0-9a-f:.]+/128"}
 _PORT: Final = r"(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3})"
 _LINE: Final = (
-    r"(?:\[\d+:\d+\] )?-A (?P<chain>\S+)"
-    r"(?: -s (?P<source>HOST))?(?: -d (?P<destination>HOST))?"
-    r"""(?P<before>[^"]*?)"""
+    r"(?:\[\d+:\d+\] )?-A (?P<chain>\S++)"
+    r"(?: -s (?P<source>HOST))?+(?: -d (?P<destination>HOST))?+"
+    r"""(?P<before>(?:(?! --[sd]?ports? [\d,]++(?: |$)) [^ "]++)*+)"""
     r"(?:(?: --dport (?P<port>PORT)| --(?P<one>sport) PORT"
     r"| --(?P<list>[sd]?ports) PORT(?:,PORT){0,14})"
-    r"""(?P<after>(?: [^"]*)?))?"""
+    r"""(?P<after>(?: [^"]*+)?+))?+"""
 )
 """A quoted text is none of it: what looks like a port there is no port."""
 
@@ -46,12 +46,13 @@ class Reader:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._match = _pattern(context.family).fullmatch
-        self._forms: set[_Form] = set()
+        self._forms: dict[_Form, bool | None] = {}
+        """Whether lines of a form may be left unread; None: met once, and not looked into."""
 
     def known(self, line: str) -> tuple[str, Line] | None:
         """Return the chain of a line that surely holds one rule, None if it has to be read."""
         found = self._match(line)
-        if found is None or _form(found) not in self._forms:
+        if found is None or not self._forms.get(_form(found)):
             return None
         chain, source, destination, port = found.group("chain", "source", "destination", "port")
         if not (self._is_host(source) and self._is_host(destination)):
@@ -64,9 +65,17 @@ class Reader:
         """Return the rules of a line, whose words after its chain these are; CommandError."""
         rules = _read(words, self._context, counters)
         found = self._match(line)
-        if found is not None and len(rules) == 1 and self._is_plain(found, rules[0]):
-            self._forms.add(_form(found))
+        if found is not None:
+            self._meet(found, rules)
         return rules
+
+    def _meet(self, line: re.Match[str], rules: tuple[Rule, ...]) -> None:
+        """Note a form; what stands in a file once only is not worth a look."""
+        form = _form(line)
+        if form not in self._forms:
+            self._forms[form] = None
+        elif self._forms[form] is None:
+            self._forms[form] = len(rules) == 1 and self._is_plain(line, rules[0])
 
     def chain(self, rules: Iterable[Rule | Line]) -> "SavedRules":
         """Return the rules of one chain."""

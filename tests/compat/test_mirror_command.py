@@ -118,6 +118,32 @@ def test_a_session_is_set_up_step_by_step(server: ApiServer, portlight: Portligh
     portlight("mirror", "filter", "delete", "step-filter")
 
 
+@pytest.mark.covers("H50")
+def test_copies_may_go_to_an_address_outside_the_cloud(
+    server: ApiServer, portlight: Portlight, run: Callable[..., Result]
+) -> None:
+    source, target = nics(server, 2)
+    create = ("mirror", "create", "out", "--priority", "205", "--rule", "accept ingress")
+    neither = run(*create, "--source", source)
+    assert (neither.exit_code, "--target-ip" in neither.output) == (2, True)
+
+    made = portlight(*create, "--source", source, "--target-ip", "192.0.2.9", "--json")
+
+    assert (made["target_ip"], made["target_port_id"]) == ("192.0.2.9", None)
+    assert "192.0.2.9" in portlight("mirror", "session", "list", "--source", source)["text"]
+    path = f"/portlight/v1/mirror-sessions/{made['id']}"
+    for wrong in ("2001:db8::9", "224.0.0.5", "nowhere", ["192.0.2.9"]):
+        answer = server.http().put(path, json={"mirror_session": {"target_ip": wrong}})
+        assert answer.status_code == 400, wrong
+        assert "target_ip" in answer.text
+    step = ("mirror", "session", "set", "out")
+    assert portlight(*step, "--target", target, "--json")["target_ip"] is None
+    portlight(*step, "--target-ip", "192.0.2.10")
+    assert server.must("GET", path)["mirror_session"]["target_port_id"] is None
+    portlight("mirror", "session", "delete", "out")
+    portlight("mirror", "filter", "delete", "out")
+
+
 @pytest.mark.parametrize(
     "rule", ["mirror ingress", "accept both", "accept ingress tpc", "accept ingress dport="]
 )

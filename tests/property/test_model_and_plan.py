@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.builders import HOST
 from tests.support.interpreter import Interpreter
 from tests.support.model_path import ModelPath, mirrored
-from tests.support.shots import FrameMaker
+from tests.support.shots import NOT_JUDGED_HERE, FrameMaker
 from tests.support.strategies import dice
 from tests.support.worlds import a_later_world, a_world
 
@@ -71,6 +71,5 @@ def test_model_and_plan_agree_on_many_frames_and_every_reason_occurs() -> None:
     for seed in range(QUICK_FRAMES // FRAMES_PER_WORLD):
         seen += compare(Random(seed), FRAMES_PER_WORLD)  # noqa: S311 -- wanted: repeatable
 
-    not_judged_here = {DropReason.MTU_EXCEEDED, DropReason.INTERNAL_ERROR}
-    reasons = {reason.label for reason in DropReason if reason not in not_judged_here}
+    reasons = {reason.label for reason in DropReason if reason not in NOT_JUDGED_HERE}
     assert seen.keys() == reasons | {"allowed", "copies"}, seen

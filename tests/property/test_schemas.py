@@ -21,6 +21,11 @@ BEYOND_A_SCHEMA = {
         ),
         "a range of ports does not end before it begins",
     ),
+    **dict.fromkeys(
+        ("neutron.port_forwardings._ports", "neutron.port_forwardings._RANGE"),
+        "a range of ports ends at 65535, and not before it begins",
+    ),
+    "neutron.routers._GATEWAY_INFO": "what is more than empty names a network",
     "neutron.subnets._POOLS": "the end of a pool is not before its start",
     "neutron.subnets._ROUTES": "destination and next hop are of one IP version",
 }

@@ -22,10 +22,20 @@ from portlight.core.topology import Topology
 from portlight.core.verdict import Frame
 from portlight.values.addresses import IpAddress, MacAddress, virtual_router_mac
 from portlight.values.ids import PortId
+from portlight.values.verdict import DropReason
 
 EGRESS, INGRESS = Direction.EGRESS, Direction.INGRESS
+NOT_JUDGED_HERE = {
+    DropReason.MTU_EXCEEDED,
+    DropReason.INTERNAL_ERROR,
+    DropReason.NO_ROUTE,
+    DropReason.ROUTE_BLACKHOLE,
+    DropReason.NOT_TRANSLATED,
+}
+"""What no frame from here dies of: the last three are the routers'."""
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 OUTSIDE = ("192.0.2.9", "198.51.100.1", "2001:db8::9", "2001:db9::1")
+VXLAN_PORT = 4789
 UNSPECIFIED = str(IPv4Address(0))
 ODD = (UNSPECIFIED, "255.255.255.255", "224.0.0.18", "::", "ff02::1", "ff02::12", "fe80::1")
 TCP_FLAGS = (0x02, 0x12, 0x10, 0x18, 0x11, 0x04, 0x14, 0x00, 0x01, 0x29)
@@ -230,6 +240,8 @@ class FrameMaker:
         if protocol == 17:
             if random.random() < 0.2:
                 ports = list(random.choice(((67, 68), (68, 67), (546, 547), (547, 546))))
+            elif random.random() < 0.2:
+                ports[1] = VXLAN_PORT
             return wire.udp(ports[0], ports[1], data)
         return wire.ported(protocol, ports[0], ports[1], data)
 

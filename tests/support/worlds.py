@@ -203,6 +203,7 @@ def some_mirrors(random: Random) -> list[Entity]:
                 enabled=random.random() < 0.9,
                 copies_all=number <= MOST_THAT_COPY_ALL and random.random() < 0.3,
                 copies_drops=random.random() < 0.3,
+                target_ip=random.choice((None, None, ip("10.0.0.5"), ip("192.0.2.9"))),
             )
         )
     return entities

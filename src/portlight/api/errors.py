@@ -168,6 +168,7 @@ ERROR_TABLE: Mapping[type[errors.DomainError], Row] = {
     # traffic mirroring
     errors_mirror.MirrorFamilyError: Row(_INVALID, "MirrorFamilyMismatch"),
     errors_mirror.MirrorPortUnfitError: Row(_INVALID, "MirrorPortUnfit"),
+    errors_mirror.MirrorTargetInsideError: Row(_INVALID, "MirrorTargetInside"),
     errors_mirror.MirrorPriorityTakenError: Row(_CONFLICT, "MirrorPriorityTaken"),
     errors_mirror.MirrorRoleError: Row(_CONFLICT, "MirrorRoleConflict"),
     errors_mirror.TooManyCopiesError: Row(_CONFLICT, "TooManyMirrorCopies"),

@@ -1,11 +1,12 @@
 """Parsers of the values of mirroring that every face spells alike. Pure."""
 
 import re
+from ipaddress import IPv4Address
 from typing import Final
 
 from portlight.api.parser import any_case, decimal_pattern, parser, refuse
 from portlight.api.schema import one_word
-from portlight.api.wire import integer, prefix
+from portlight.api.wire import address, integer, prefix
 from portlight.core.mirrors import (
     MAX_NAME,
     MAX_RULE_PRIORITY,
@@ -82,6 +83,15 @@ def port_range(field: str, raw: object) -> PortRange:
 def cidr_block(field: str, raw: object) -> IpPrefix:
     """Accept a network in CIDR form, with blanks around it."""
     return prefix(field, raw.strip() if isinstance(raw, str) else raw)
+
+
+@parser({"type": "string", "format": "ipv4"}, shown={"type": "string"})
+def target_address(field: str, raw: object) -> IPv4Address:
+    """Accept an IPv4 address: copies travel in IPv4."""
+    parsed = address(field, raw)
+    if not isinstance(parsed, IPv4Address):
+        refuse(field, f"'{raw}' is not an IPv4 address")
+    return parsed
 
 
 def spell_protocol(number: int | None) -> str:

@@ -22,7 +22,7 @@ SESSION: Kind[MirrorSession] = Kind(
         "Name": lambda one: one.name,
         "Priority": lambda one: str(one.priority),
         "Sources": lambda one: str(len(one.source_port_ids)),
-        "Target": lambda one: one.target_port_id or "none",
+        "Target": lambda one: one.target_port_id or one.target_ip or "none",
         "VNI": lambda one: str(one.vni),
         "Length": lambda one: str(one.packet_length or "whole"),
         "Enabled": lambda one: "yes" if one.enabled else "no",
@@ -49,6 +49,8 @@ _COUNTER_COLUMNS: Columns[MirrorWay] = {
 }
 
 _SETTINGS = (
+    click.option("--target", help="NIC that gets the copies."),
+    click.option("--target-ip", help="Who gets the copies outside the cloud, instead of a NIC."),
     click.option("--description"),
     click.option("--vni", type=int, help="VXLAN network identifier. Default: 1."),
     click.option("--length", "packet_length", type=int, help="Bytes to keep; 0: all. Default: 96."),
@@ -87,7 +89,6 @@ add_standard_commands(sessions, SESSION)
 @click.option("--priority", type=int, required=True, help="The smaller first; 1 to 32766.")
 @click.option("--filter", "filter_names", multiple=True, help="By name or id; several are fine.")
 @click.option("--source", "sources", multiple=True, help="NIC; several are fine.")
-@click.option("--target", help="NIC that gets the copies.")
 @click.option("--enable", "enabled", is_flag=True, default=None)
 @_settings
 @json_option
@@ -105,7 +106,6 @@ def create_session(session: Session, /, *, as_json: bool, **fields: object) -> N
 @click.option("--priority", type=int)
 @click.option("--filter", "filter_names", multiple=True, help="The filters from now on.")
 @click.option("--source", "sources", multiple=True, help="The sources from now on.")
-@click.option("--target", help="NIC that gets the copies.")
 @_settings
 @json_option
 @pass_session
@@ -178,7 +178,6 @@ def counters(session: Session, /, mirror: str, *, as_json: bool) -> None:
     help="As in 'accept ingress tcp src=10.0.0.0/8 dport=443'; in order of precedence.",
 )
 @click.option("--source", "sources", multiple=True, required=True, help="NIC; several are fine.")
-@click.option("--target", required=True, help="NIC that gets the copies.")
 @click.option("--enable/--disabled", "enabled", default=True, help="Default: enable.")
 @_settings
 @json_option
@@ -197,6 +196,8 @@ def create(  # noqa: PLR0913 -- the options of one command
     """Set up a session: basics, filter with rules, sources, target, and enable it."""
     if bool(filter_name) == bool(rule_texts):
         raise click.UsageError("Name a filter with --filter, or give its rules with --rule.")
+    if bool(fields["target"]) == bool(fields["target_ip"]):
+        raise click.UsageError("Say who gets the copies: --target or --target-ip.")
     client = session.client
     bodies = parse_rules(rule_texts)
     filter_names = () if filter_name is None else (filter_name,)

@@ -320,6 +320,7 @@ class MirrorSession(Described, frozen=True, kw_only=True):
     mirror_filter_ids: list[str]
     source_port_ids: list[str]
     target_port_id: str | None
+    target_ip: str | None
     vni: int
     packet_length: int
     enabled: bool

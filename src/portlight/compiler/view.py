@@ -6,6 +6,7 @@ when one of its networks is, and then all of its networks are.
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from portlight.compiler.memo import Index, Memo
 from portlight.core.floating_ip import FloatingIp, PortForwarding
@@ -19,7 +20,7 @@ from portlight.core.router import Router
 from portlight.core.security_group import SecurityGroupRule
 from portlight.core.topology import Topology
 from portlight.core.virtual_ip import VirtualIp
-from portlight.values.addresses import IpPrefix
+from portlight.values.addresses import IpAddress, IpPrefix
 from portlight.values.ids import (
     FloatingIpId,
     HostName,
@@ -32,6 +33,8 @@ from portlight.values.ids import (
     RouteTableId,
     SecurityGroupId,
 )
+
+_OUTWARD: Final = "outward"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,14 @@ class HostView:
         """Return the rules of a mirror filter."""
         return self.memo.indexes["mirror_rules"][mirror_filter]
 
+    def floating_ips_at(self, address: IpAddress) -> Mapping[object, FloatingIp]:
+        """Return the floating IPs of an address."""
+        return self.memo.indexes["floating_ips"][address]
+
+    def mirror_sessions_outward(self) -> Mapping[object, MirrorSession]:
+        """Return the enabled mirror sessions whose target is outside the cloud."""
+        return self.memo.indexes["mirror_sessions"][_OUTWARD]
+
     def mirror_sessions_of(self, port: PortId) -> Mapping[object, MirrorSession]:
         """Return the mirror sessions that a port is a source of."""
         return self.memo.indexes["mirror_sessions"][port]
@@ -185,11 +196,11 @@ def _update_indexes(topology: Topology, memo: Memo) -> None:
             "routes": Index(
                 lambda route: (route.route_table_id, (route.route_table_id, route.destination))
             ),
-            "floating_ips": Index(_translating_router),
+            "floating_ips": Index(_floating_ip_groups),
             "port_forwardings": Index(lambda one: (one.floating_ip_id,)),
             "rules": Index(lambda rule: (rule.security_group_id,)),
             "mirror_rules": Index(lambda rule: (rule.mirror_filter_id,)),
-            "mirror_sessions": Index(lambda session: session.source_port_ids),
+            "mirror_sessions": Index(_mirror_groups),
         }
     memo.indexes["ports"].update(topology.ports)
     memo.indexes["subnets"].update(topology.subnets)
@@ -213,5 +224,12 @@ def _port_groups(port: Port) -> tuple[Hashable, ...]:
     return held
 
 
-def _translating_router(one: FloatingIp) -> tuple[Hashable, ...]:
-    return (one.router_id,) if one.router_id is not None else ()
+def _floating_ip_groups(one: FloatingIp) -> tuple[Hashable, ...]:
+    """Return its address, and the router that translates it or lets its last flows drain."""
+    router = one.router_id or one.draining_router_id
+    return (one.address, router) if router is not None else (one.address,)
+
+
+def _mirror_groups(session: MirrorSession) -> tuple[Hashable, ...]:
+    is_outward = session.enabled and session.target_ip is not None
+    return (*session.source_port_ids, _OUTWARD) if is_outward else session.source_port_ids

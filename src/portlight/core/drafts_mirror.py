@@ -1,6 +1,7 @@
 """What a caller asks for: mirror filters, their rules, mirror sessions. See `core/drafts.py`."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from portlight.core.drafts import UNSET, Unset
 from portlight.core.mirror import MirrorAction
@@ -56,6 +57,8 @@ class MirrorSessionDraft:
     mirror_filter_ids: tuple[MirrorFilterId, ...] | Unset = UNSET
     source_port_ids: tuple[PortId, ...] | Unset = UNSET
     target_port_id: PortId | Unset | None = UNSET
+    target_ip: IPv4Address | Unset | None = UNSET
+    """It takes the place of a target port, and a target port that of it."""
     vni: int | Unset = UNSET
     packet_length: int | Unset = UNSET
     enabled: bool | Unset = UNSET

@@ -1,6 +1,7 @@
 """Refusals about traffic mirroring."""
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 
 from portlight.core.errors import Blocker, ConflictError, InUseError, InvalidRequestError, named
 from portlight.values.ids import MirrorFilterId, PortId
@@ -17,6 +18,18 @@ class MirrorPortUnfitError(InvalidRequestError):
         super().__init__(field, f"port {port_id} is a port of '{owner}', not one of a guest")
         self.port_id = port_id
         self.owner = owner
+
+
+class MirrorTargetInsideError(InvalidRequestError):
+    """The address of a target outside is one that the cloud itself serves."""
+
+    def __init__(self, address: IPv4Address) -> None:
+        super().__init__(
+            "target_ip",
+            f"{address} is inside the cloud, where copies would be copied again: name its port as "
+            "target_port_id",
+        )
+        self.address = address
 
 
 class MirrorPriorityTakenError(ConflictError):

@@ -37,6 +37,8 @@ class FloatingIp:
     """The router that translates; set when it is associated or has forwardings."""
     label: str = ""
     delete_protection: bool = False
+    draining_router_id: RouterId | None = None
+    """The router through which flows of before go on, after the address was taken off."""
     drains: bool = False
     """Whether flows that were there go on after it was taken off or moved (else they are cut)."""
     cuts: int = 0

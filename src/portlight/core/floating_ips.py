@@ -79,6 +79,7 @@ def led_to(one: FloatingIp, destination: Destination | None) -> FloatingIp:
         port_id=after[0],
         fixed_ip_address=after[1],
         router_id=after[2],
+        draining_router_id=one.router_id if destination is None and one.drains else None,
         cuts=one.cuts + 1 if had_flows and not one.drains else one.cuts,
         status=PathStatus.DOWN if destination is None else PathStatus.BUILD,
     )

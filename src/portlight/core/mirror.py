@@ -5,6 +5,7 @@ Meaning: docs/design/mirroring.md.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address
 
 from portlight.core.meta import Meta
 from portlight.core.security_group import Direction, EtherType
@@ -83,7 +84,9 @@ class MirrorSession:
     """Tried in this order as if they were one list of rules; usually one."""
     source_port_ids: tuple[PortId, ...] = ()
     target_port_id: PortId | None = None
-    """None when the target was deleted: nothing is copied then."""
+    """None when the target was deleted: nothing is copied then, unless there is a `target_ip`."""
+    target_ip: IPv4Address | None = None
+    """A target outside the cloud, instead of a port (an extension of ours)."""
     vni: int = DEFAULT_VNI
     packet_length: int = DEFAULT_PACKET_LENGTH
     """Bytes of the inner frame that a copy keeps: 1..1460, or WHOLE_PACKET."""

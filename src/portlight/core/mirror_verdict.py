@@ -39,6 +39,8 @@ def copies(
     content = None if isinstance(packet, DropReason) else packet.content
     if not isinstance(content, Ip) or not _may_be_mirrored(content):
         return ()
+    if _is_copy_outward(topology, content):
+        return ()
     chosen = [
         session
         for session in _by_priority(topology.mirror_sessions.values())
@@ -111,6 +113,14 @@ def _may_be_mirrored(packet: Ip) -> bool:
     if METADATA_ADDRESS in (packet.source, packet.destination):
         return False
     return not _is_about_copy(packet)
+
+
+def _is_copy_outward(topology: Topology, packet: Ip) -> bool:
+    """Whether it may be a copy on its way to a target outside, which a port may forward."""
+    if packet.protocol != UDP or packet.destination_port != VXLAN_PORT or not packet.has_ports:
+        return False
+    outside = {one.target_ip for one in topology.mirror_sessions.values() if one.enabled}
+    return packet.destination in outside
 
 
 def _is_about_copy(packet: Ip) -> bool:

@@ -5,6 +5,7 @@ What other things have a say in (roles of ports, limits, places) is the service'
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 from portlight.core.changes import Birth, check_text, first_meta, given, next_meta, required
@@ -45,6 +46,7 @@ UDP: Final = 17
 PROTOCOLS: Final = {"TCP": TCP, "UDP": UDP, "ICMP": ICMP, "ICMPV6": ICMPV6, "ALL": None}
 """What a rule can be about."""
 _ONLY_IN: Final = {ICMP: EtherType.IPV4, ICMPV6: EtherType.IPV6}
+_THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
 _IP_VERSION: Final = {EtherType.IPV4: 4, EtherType.IPV6: 6}
 
 
@@ -114,6 +116,7 @@ def change_mirror_rule(
 def build_mirror_session(draft: MirrorSessionDraft, birth: Birth) -> MirrorSession:
     """Return the new session; it copies nothing before it is enabled."""
     required(draft.name, "name")
+    target_port_id, target_ip = _targets(draft, None, None)
     return _checked_session(
         MirrorSession(
             id=MirrorSessionId(birth.id),
@@ -122,7 +125,8 @@ def build_mirror_session(draft: MirrorSessionDraft, birth: Birth) -> MirrorSessi
             priority=required(draft.priority, "priority"),
             mirror_filter_ids=tuple(dict.fromkeys(given(draft.mirror_filter_ids, ()))),
             source_port_ids=tuple(dict.fromkeys(given(draft.source_port_ids, ()))),
-            target_port_id=given(draft.target_port_id, None),
+            target_port_id=target_port_id,
+            target_ip=target_ip,
             vni=given(draft.vni, DEFAULT_VNI),
             packet_length=given(draft.packet_length, DEFAULT_PACKET_LENGTH),
             enabled=given(draft.enabled, default=False),
@@ -139,6 +143,7 @@ def change_mirror_session(
     """Return the session after the change."""
     filters = given(draft.mirror_filter_ids, session.mirror_filter_ids)
     sources = given(draft.source_port_ids, session.source_port_ids)
+    target_port_id, target_ip = _targets(draft, session.target_port_id, session.target_ip)
     return _checked_session(
         replace(
             session,
@@ -146,7 +151,8 @@ def change_mirror_session(
             priority=given(draft.priority, session.priority),
             mirror_filter_ids=tuple(dict.fromkeys(filters)),
             source_port_ids=tuple(dict.fromkeys(sources)),
-            target_port_id=given(draft.target_port_id, session.target_port_id),
+            target_port_id=target_port_id,
+            target_ip=target_ip,
             vni=given(draft.vni, session.vni),
             packet_length=given(draft.packet_length, session.packet_length),
             enabled=given(draft.enabled, session.enabled),
@@ -183,10 +189,34 @@ def _with_sources(session: MirrorSession, ports: Iterable[PortId], now: float) -
     return replace(session, meta=meta, source_port_ids=tuple(ports))
 
 
+def _targets(
+    draft: MirrorSessionDraft, port_id: PortId | None, address: IPv4Address | None
+) -> tuple[PortId | None, IPv4Address | None]:
+    """Return the target after a change, a port or an address: what is given replaces the other."""
+    new_port, new_address = given(draft.target_port_id, None), given(draft.target_ip, None)
+    if new_port is not None and new_address is not None:
+        raise InvalidRequestError("target_ip", "a session has one target: this or 'target_port_id'")
+    if new_port is not None or new_address is not None:
+        return new_port, new_address
+    return given(draft.target_port_id, port_id), given(draft.target_ip, address)
+
+
 def _checked_session(session: MirrorSession) -> MirrorSession:
     if len(session.mirror_filter_ids) > MAX_FILTERS:
         raise InvalidRequestError("mirror_filter_ids", f"more than {MAX_FILTERS} of them")
+    if session.target_ip is not None and _is_no_host(session.target_ip):
+        raise InvalidRequestError("target_ip", f"{session.target_ip} is no address of one host")
     return session
+
+
+def _is_no_host(address: IPv4Address) -> bool:
+    return (
+        address in _THIS_NETWORK
+        or address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_reserved
+    )
 
 
 def _checked_rule(rule: MirrorFilterRule) -> MirrorFilterRule:

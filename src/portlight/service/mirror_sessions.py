@@ -20,6 +20,7 @@ from portlight.core.mirrors import (
     without_port,
 )
 from portlight.core.port import SERVICE_OWNERS, Port
+from portlight.service.mirror_targets import check_outside
 from portlight.service.policy import check_action, check_owner
 from portlight.service.quotas import check_room
 from portlight.service.sharing import sees
@@ -103,15 +104,23 @@ def _check(work: Work, before: MirrorSession | None, after: MirrorSession) -> No
         check_room(work, after.meta.project_id, "mirror_session_sources", count)
     for port_id in sources:
         _check_source(work, after, port_id)
-    if after.target_port_id is not None and (
-        before is None or after.target_port_id != before.target_port_id
-    ):
-        _check_target(work, after, after.target_port_id)
-    if after.target_port_id in after.source_port_ids:
-        raise MirrorRoleError(after.target_port_id, "source", [blocker_of(after)])
+    _check_targets(work, before, after, sources)
     if after.copies_all:
         begins = before is None or not before.copies_all
         _check_copies(work, after, after.source_port_ids if begins else sources)
+
+
+def _check_targets(
+    work: Work, before: MirrorSession | None, after: MirrorSession, sources: Sequence[PortId]
+) -> None:
+    """Raise a domain error when a new target cannot be, or the present one with new sources."""
+    target, outside = after.target_port_id, after.target_ip
+    if target is not None and (before is None or target != before.target_port_id):
+        _check_target(work, after, target)
+    if target is not None and target in after.source_port_ids:
+        raise MirrorRoleError(target, "source", [blocker_of(after)])
+    if outside is not None and (sources or before is None or outside != before.target_ip):
+        check_outside(work, after.source_port_ids, outside)
 
 
 def _check_source(work: Work, session: MirrorSession, port_id: PortId) -> None:

@@ -14,6 +14,7 @@ from portlight.core.errors_sharing import (
     RbacObjectTypeError,
     RbacPolicyInUseError,
 )
+from portlight.core.gateways import InternetGateway
 from portlight.core.host import NOBODY
 from portlight.core.network import Network
 from portlight.core.port import OWNER_FLOATING_IP, OWNER_ROUTER_GATEWAY, Port
@@ -180,6 +181,8 @@ def _check_no_ways(work: Work, network: Network) -> None:
         "device_owner": [OWNER_ROUTER_GATEWAY, OWNER_FLOATING_IP],
     }
     blockers = [user_of(port) for port in work.tx.find(Port, where)]
+    ways = work.tx.find(InternetGateway, {"external_network_id": [network.id]})
+    blockers += [blocker_of(gateway) for gateway in ways]
     if blockers:
         raise ExternalNetworkInUseError(network.id, blockers)
 

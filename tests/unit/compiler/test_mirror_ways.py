@@ -14,7 +14,14 @@ from tests.support.builders import (
     an_instance,
     ip,
 )
-from tests.support.routing_builders import a_route, a_route_table, a_router, an_interface
+from tests.support.routing_builders import (
+    a_floating_ip,
+    a_gateway_port,
+    a_route,
+    a_route_table,
+    a_router,
+    an_interface,
+)
 
 from portlight.compiler.host import compile_host
 from portlight.core.port import FixedIp
@@ -66,3 +73,37 @@ def test_behind_the_source_s_gateway_a_copy_comes_from_the_router_and_fits_both_
 )
 def test_what_the_router_does_not_lead_straight_to_has_no_way(entity: Entity) -> None:
     assert the_way(entity) is None
+
+
+OUTSIDE = "192.0.2.9"
+TO_OUTSIDE = a_mirror_session(1, (1,), 2, target_port_id=None, target_ip=ip(OUTSIDE))
+
+
+def test_a_target_outside_the_cloud_is_reached_by_the_leg_that_is_the_source_s_gateway() -> None:
+    way = the_way(TO_OUTSIDE)
+    assert way is not None
+    assert (way.source_mac, way.target_mac) == (a_port(1).mac, NEAR.mac)
+    assert (way.source_address, way.target_address) == (ip("10.0.1.5"), ip(OUTSIDE))
+    assert (way.target_port, way.mtu) == (NEAR.number, 1499)
+
+
+def test_a_copy_outward_fits_the_external_network_of_the_router() -> None:
+    gateway = a_gateway_port(109, 1, 9, (9, "203.0.113.5"))
+    external = a_subnet(9, "203.0.113.0/24", network_id=a_network(9).id)
+    way = the_way(TO_OUTSIDE, a_network(9, mtu=1400), external, gateway, a_router(1, gateway))
+    assert way is not None
+    assert way.mtu == 1400
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [
+        replace(NEAR, admin_state_up=False),
+        a_router(admin_state_up=False),
+        replace(NEAR, fixed_ips=(FixedIp(subnet_id=a_subnet(1).id, address=ip("10.0.1.2")),)),
+        a_floating_ip(3, OUTSIDE, 9),
+    ],
+    ids=["leg down", "router down", "not the gateway", "a floating IP of the cloud"],
+)
+def test_there_is_no_way_out_without_the_router_or_to_a_floating_ip(entity: Entity) -> None:
+    assert the_way(TO_OUTSIDE, entity) is None

@@ -125,7 +125,10 @@ def test_established_flows_end_or_drain_as_was_asked(flows: Flows, cuts: int) ->
 
     world.cloud.public_ips.disassociate(MANAGER, made.id, port.id, flows)
 
-    assert world.cloud.public_ips.get(MANAGER, made.id).cuts == cuts
+    after = world.cloud.public_ips.get(MANAGER, made.id)
+    assert after.cuts == cuts
+    assert (after.draining_router_id is not None) == (flows is Flows.DRAIN)
+    assert after.router_id is None
 
 
 def test_an_address_in_use_is_not_given_back_and_one_elsewhere_is_not_taken_off() -> None:

@@ -26,6 +26,7 @@ from portlight.api.mirror_values import (
     spell_ports,
     spell_prefix,
     spell_protocol,
+    target_address,
 )
 from portlight.api.operation import Operation, operation
 from portlight.api.query import Matcher
@@ -99,6 +100,7 @@ _SESSION_ATTRIBUTES: Attributes = {
     "mirror_filter_ids": settable("mirror_filter_ids", list_of(identifier, MAX_FILTERS)),
     "source_port_ids": settable("source_port_ids", _SOURCES),
     "target_port_id": settable("target_port_id", nullable(identifier)),
+    "target_ip": settable("target_ip", nullable(target_address)),
     "vni": settable("vni", VNI),
     "packet_length": settable("packet_length", integer(WHOLE_PACKET, MAX_PACKET_LENGTH)),
     "enabled": settable("enabled", boolean),
@@ -140,6 +142,7 @@ def _render_sessions(_cloud: Cloud, _caller: Caller, found: Sequence[MirrorSessi
             "mirror_filter_ids": list(one.mirror_filter_ids),
             "source_port_ids": list(one.source_port_ids),
             "target_port_id": one.target_port_id,
+            "target_ip": None if one.target_ip is None else str(one.target_ip),
             "vni": one.vni,
             "packet_length": one.packet_length,
             "enabled": one.enabled,

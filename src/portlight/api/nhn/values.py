@@ -11,7 +11,8 @@ from portlight.core.meta import Meta
 AVAILABLE: Final = "available"
 """The state of what is in place."""
 
-NAME: Final = Attribute(parse=text(least=1), draft="name", required=True)
+NAME: Final = Attribute(parse=text(least=1), draft="name", required=True, answer=TEXT)
+"""What another face made may have none."""
 COMMON: Attributes = {
     "id": read_only(TEXT),
     "name": NAME,

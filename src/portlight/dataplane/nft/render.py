@@ -46,6 +46,7 @@ _CHAINS = {
     "to_private": "nat hook prerouting priority dstnat",
     "to_public": "nat hook postrouting priority srcnat",
     "forward": "filter hook forward priority filter",
+    "local": "filter hook input priority filter",
 }
 
 
@@ -140,6 +141,8 @@ def _rules(plan: RouterPlan) -> dict[str, list[str]]:
     if outside is None or plan.public is None:
         return rules
     rules["forward"] += _guarded(outside, is_translating=plan.snat is not None)
+    # A public address that stands for nothing (any more) is no address of the router's own.
+    rules["local"] = [f"ip daddr @public ct state new goto {DropReason.NOT_TRANSLATED.label}"]
     return rules | _translation(outside, plan.snat, plan.public)
 
 

@@ -1,6 +1,6 @@
 """The rules of a saved chain, each read only when somebody looks at it.
 
-Pure. A line is kept as it stands when another line of its form was read before: the same words but
+Pure. A line is kept as it stands when lines of its form were read before: the same words but
 for hosts and ports, in the tool's own spelling. So no error is put off to a later look.
 """
 
@@ -41,7 +41,7 @@ _LINE: Final = (
 
 
 class Reader:
-    """Reads the rules of one save file: each form of line in full, but once."""
+    """Reads the rules of one save file; leaves lines unread whose form it met twice."""
 
     def __init__(self, context: Context) -> None:
         self._context = context

@@ -11,7 +11,7 @@ from tests.support.builders import (
     net,
 )
 from tests.support.captures import captured, decoded, inner
-from tests.support.mirror_scene import outcomes, send
+from tests.support.mirror_scene import finish, outcomes, send
 from tests.support.plan_host import PlanHost, plan_host
 from tests.support.programs import build_programs
 from tests.support.routed_lan import (
@@ -126,3 +126,36 @@ def test_a_floating_ip_is_no_target_outside(host: PlanHost) -> None:
     send(host, WEB, ADDRESS[DATABASE], 8000)
 
     assert outcomes(host)[MirrorOutcome.NO_TARGET] == before + 1
+
+
+STREAM = 400_000
+SERVER = """
+import socket
+listener = socket.create_server(("", 8003))
+print("bound", flush=True)
+stream, _ = listener.accept()
+while stream.recv(65536):
+    pass
+"""
+CLIENT = f"""
+import socket
+with socket.create_connection(({ADDRESS[DATABASE]!r}, 8003)) as stream:
+    stream.sendall(bytes({STREAM}))
+"""
+
+
+def test_super_packets_are_routed_outside_whole(host: PlanHost) -> None:
+    tcp = (a_mirror_filter(), a_mirror_rule(1, protocol=6))
+    host.show(a_lan(TO_COLLECTOR, *tcp, outward(1, WEB)))
+    before = outcomes(host)
+    server = host.start(DATABASE, "python3", "-c", SERVER)
+    assert server.stdout is not None
+    server.stdout.readline()
+
+    with captured(host, STRANGER, COPIES) as copies:
+        host.inside(WEB, "python3", "-c", CLIENT)
+    finish(server)
+
+    payload = sum(len(inner(copy)) - 66 for copy in copies)
+    assert payload >= STREAM
+    assert outcomes(host).keys() == before.keys() | {MirrorOutcome.COPIED}

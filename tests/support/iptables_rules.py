@@ -5,7 +5,18 @@ Every line is one that the real tools take. Chance comes in as an argument.
 
 from random import Random
 
+from portlight.guest.iptables.names import Names
+
 FAMILIES = (4, 6)
+NAMES = Names(
+    services={
+        ("ssh", "tcp"): 22,
+        ("http", "tcp"): 80,
+        ("https", "tcp"): 443,
+        ("domain", "udp"): 53,
+        ("ntp", "udp"): 123,
+    }
+)
 USER_CHAINS = ("allowed", "sshguard", "Zone1", "a")
 _STATES = ("NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED")
 _FLAGS = ("SYN", "ACK", "FIN", "RST", "PSH", "URG")

@@ -34,6 +34,8 @@ def _from_builtin(kind: Any, value: Any) -> Any:  # noqa: ANN401 -- msgspec's ho
         return ip_address(value)
     if kind is IpPrefix:
         return _prefix(value)
+    if kind in _TEXT_TYPES:
+        return kind(value)
     raise NotImplementedError(f"no value of {kind} from JSON")
 
 

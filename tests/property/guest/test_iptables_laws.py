@@ -5,26 +5,16 @@ from random import Random
 
 import pytest
 from tests.support.iptables_import import allow_list, core_allows
-from tests.support.iptables_rules import save_file
+from tests.support.iptables_rules import NAMES, save_file
 
 from portlight.guest.iptables.comparison import compare, is_allowed, make_packets
 from portlight.guest.iptables.groups import Place, security_group
 from portlight.guest.iptables.lint import Fault, lint
-from portlight.guest.iptables.names import Names
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
 from portlight.guest.iptables.verdict import Verdict, decide
 
-NAMES = Names(
-    services={
-        ("ssh", "tcp"): 22,
-        ("http", "tcp"): 80,
-        ("https", "tcp"): 443,
-        ("domain", "udp"): 53,
-        ("ntp", "udp"): 123,
-    }
-)
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 RULE_SETS = 12
 

@@ -1,7 +1,10 @@
 """Mirror targets outside the cloud: which addresses they may be, and how they change."""
 
+from pathlib import Path
+
 import pytest
 from tests.support.clouds import (
+    HOST,
     MEMBER,
     World,
     a_network,
@@ -17,6 +20,7 @@ from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_mirror import MirrorTargetInsideError
 from portlight.core.mirror import MirrorSession
 from portlight.core.network import Network
+from portlight.store.sql import open_store, sqlite_url
 from portlight.values.addresses import parse_ip
 from portlight.values.ids import MirrorSessionId
 
@@ -88,6 +92,16 @@ def test_what_a_router_joins_to_a_source_s_network_is_not_outside() -> None:
     with pytest.raises(MirrorTargetInsideError):
         world.cloud.mirror_sessions.add_sources(MEMBER, made.id, [source.id])
     assert world.cloud.mirror_sessions.get(MEMBER, made.id) == made
+
+
+def test_a_target_outside_is_kept_and_told_to_hosts(tmp_path: Path) -> None:
+    world = a_world(open_store(sqlite_url(tmp_path / "cloud.db")))
+    made = a_session(world)
+    again = a_world(open_store(sqlite_url(tmp_path / "cloud.db")))
+
+    assert again.cloud.mirror_sessions.get(MEMBER, made.id) == made
+    told = again.cloud.changes_after(HOST, 0)
+    assert made in [change.entity for change in told.changes]
 
 
 def test_an_address_that_only_somebody_else_uses_inside_is_outside() -> None:

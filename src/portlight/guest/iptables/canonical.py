@@ -14,7 +14,7 @@ from portlight.guest.iptables.readers import canonical_address
 from portlight.guest.iptables.rules import ZERO, Extension, Option, Rule
 from portlight.guest.iptables.specification import HEAD, SHORT_OF, parse_rule
 
-_PORTS: Final = re.compile(r"[1-9]\d{0,4}(,[1-9]\d{0,4}){0,14}")
+_PORTS: Final = re.compile(r"[1-9]\d{0,4}(,[1-9]\d{0,4}){0,14}", re.ASCII)
 _PORT_OPTIONS: Final = {"tcp": ("--sport", "--dport"), "udp": ("--sport", "--dport")}
 _LISTS: Final = ("--sports", "--dports", "--ports")
 _ORDER: Final = {"-s": 0, "-d": 1, "-i": 2, "-o": 3, "-p": 4}

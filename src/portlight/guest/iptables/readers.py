@@ -32,6 +32,12 @@ def address_number(text: str) -> int:
     return int.from_bytes(socket.inet_pton(kind, text), "big")
 
 
+def address_text(address: IPv4Address | IPv6Address) -> str:
+    """Return an address as inet_ntop writes it."""
+    kind = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
+    return socket.inet_ntop(kind, address.packed)
+
+
 def mask_bits(mask: str, family: int) -> int:
     """Return the bits of a mask, given as a length or as an address."""
     width = _V4_BITS if family == 4 else _V6_BITS  # noqa: PLR2004 -- the family's name
@@ -70,14 +76,11 @@ def _read_network(text: str, family: int, names: Names) -> tuple[str, ...]:
 
 def _masked(address: str, bits: int, width: int) -> str:
     number = address_number(address) & bits
-    text = str(IPv4Address(number)) if width == _V4_BITS else _v6_text(number)
+    kind = IPv4Address if width == _V4_BITS else IPv6Address
+    text = address_text(kind(number))
     if is_prefix_mask(bits, width):
         return f"{text}/{bits.bit_count()}"
-    return f"{text}/{IPv4Address(bits) if width == _V4_BITS else _v6_text(bits)}"
-
-
-def _v6_text(number: int) -> str:
-    return socket.inet_ntop(socket.AF_INET6, IPv6Address(number).packed)
+    return f"{text}/{address_text(kind(bits))}"
 
 
 def _addresses(text: str, family: int, names: Names, *, bits: int | None) -> tuple[str, ...]:
@@ -115,6 +118,8 @@ def read_protocol(name: str, names: Names) -> str:
 
 def number_of(text: str) -> int | None:
     """Return a number as C reads it (decimal, 0x, leading 0), None if it is none."""
+    if not text.isascii() or "_" in text:
+        return None  # Python would read them.
     try:
         if text.startswith("0") and text.isdecimal() and text != "0":
             return int(text, 8)

@@ -4,7 +4,7 @@ Values only. Everything is kept in the spelling in which iptables-save prints it
 the same rule when they are equal; what an option means is told by `meaning`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,7 +70,7 @@ class Chain:
     policy: str | None = None
     counters: Counters = ZERO
     """Of the policy; a user chain has none."""
-    rules: tuple[Rule, ...] = ()
+    rules: Sequence[Rule] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from portlight.guest.iptables.packet import Hook, Packet
 from portlight.guest.iptables.readers import mark_and_mask
 from portlight.guest.iptables.render import rule_text
 from portlight.guest.iptables.rules import Chain, Rule, RuleSet, Table
+from portlight.guest.iptables.saved_rules import possible_rules
 
 _PREROUTING: Final = (("raw", "PREROUTING"), ("mangle", "PREROUTING"), ("nat", "PREROUTING"))
 _POSTROUTING: Final = (("mangle", "POSTROUTING"), ("nat", "POSTROUTING"))
@@ -185,7 +186,8 @@ def _walk_chain(walk: _Walk, chain: Chain) -> _Outcome:
     """Walk a chain; what only might happen is noted and walked past."""
     certain_before = walk.is_certain
     outcome: _Outcome = None
-    for number, rule in enumerate(chain.rules, start=1):
+    # Where a packet goes is changed only by what ends its walk, so it is the same for all of them.
+    for number, rule in possible_rules(chain.rules, walk.packet):
         met = rule_meets(walk.packet, rule, walk.ruleset.family)
         if met is False:
             continue

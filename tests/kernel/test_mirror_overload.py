@@ -7,6 +7,7 @@ import pytest
 from tests.support.builders import a_mirror_filter, a_mirror_rule, a_mirror_session
 from tests.support.mirror_scene import (
     EVERYTHING,
+    GUESTS,
     PEER,
     SOURCE,
     TARGET,
@@ -81,6 +82,9 @@ def test_copies_beyond_what_the_machine_carries_are_counted_and_take_no_place_of
     host: PlanHost,
 ) -> None:
     host.show(a_cloud(*many_sessions()))
+    for number in GUESTS:
+        # IPv6 would send multicasts of its own, at times of its own.
+        host.inside(number, "sysctl", "-q", "net.ipv6.conf.all.disable_ipv6=1")
     for number in (SOURCE, PEER):
         host.inside(number, "ip", "link", "set", "eth0", "mtu", str(SMALL_MTU))
     before = outcomes(host)

@@ -1,5 +1,6 @@
 """A server and its clients: two namespaces, one link, a real SSH server, and our tools in it."""
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -161,7 +162,8 @@ class GuestPair:
             process.communicate()
         for name in (self.server, self.client):
             for pid in run("ip", "netns", "pids", name, check=False).split():
-                os.kill(int(pid), signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
+                    os.kill(int(pid), signal.SIGKILL)
             run("ip", "netns", "delete", name, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -8,7 +8,7 @@ from tests.support.programs import build_programs
 from tests.support.routed_lan import a_lan, settle_guests
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanHost]:
     with plan_host(build_programs(tmp_path_factory.mktemp("objects"))) as host:
         host.show(a_lan())

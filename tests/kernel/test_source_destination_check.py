@@ -7,10 +7,10 @@ import pytest
 from tests.support import frames
 from tests.support.frames import End
 from tests.support.programs import ProgramLab, assert_allowed, assert_dropped
-from tests.support.scene import ANYTHING, Guest, guest
+from tests.support.scene import ANYTHING, NETWORK, Guest, binding, guest
 
 from portlight.dataplane.bpf.abi import Direction
-from portlight.plan.host import SourceBinding
+from portlight.plan.host import SourceBinding, VirtualIpMemberPlan, VirtualIpPlan
 from portlight.values.addresses import MacAddress
 from portlight.values.verdict import DropReason
 
@@ -105,6 +105,20 @@ def test_an_address_pair_is_received_for_as_well(lab: ProgramLab, checked: Guest
     lab.unbind(pair)
     lab.tables.bump_epoch()
     run = lab.receives(checked.port, frames.tcp(FAR, near))
+    assert_dropped(run, DropReason.DESTINATION_NOT_OWN, checked.port, Direction.INGRESS)
+
+
+@pytest.mark.covers("H63")
+def test_a_member_of_a_virtual_ip_keeps_its_check_and_receives_for_that_address_only(
+    lab: ProgramLab, checked: Guest
+) -> None:
+    address = ip_address("10.0.0.100")
+    lab.bind(binding(1, checked.end.mac, address))
+    plan = VirtualIpPlan(members=(VirtualIpMemberPlan(port=1),), claim_policy="latest")
+    lab.virtual_ip(NETWORK, address, plan)
+    assert_allowed(lab.receives(checked.port, frames.tcp(FAR, checked.end.at(address))))
+    other = checked.end.at(ip_address("10.0.0.101"))
+    run = lab.receives(checked.port, frames.tcp(FAR, other))
     assert_dropped(run, DropReason.DESTINATION_NOT_OWN, checked.port, Direction.INGRESS)
 
 

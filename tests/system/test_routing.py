@@ -115,6 +115,24 @@ def test_the_host_reaches_a_public_address_that_moves_between_instances(
     wait_for("nobody's page", lambda: not page())
 
 
+@pytest.mark.covers("H69", "H80")
+def test_a_public_address_of_a_second_interface_works_without_a_change_in_the_guest(
+    routed: Deployment,
+) -> None:
+    world = an_external_network(routed)
+    subnets = [a_subnet_of(routed, f"lan{n}", f"10.80.{n}.0/24") for n in (1, 2)]
+    a_router(routed, *subnets, gateway=world)
+    group = routed.group("open", {"protocol": None})
+    interfaces = (
+        {"network_id": one["network_id"], "security_groups": [group["id"]]} for one in subnets
+    )
+    guest = routed.guest("two", *interfaces)
+
+    for port in routed.ports_of(guest):
+        floating = a_floating_ip(routed, world, port["id"])
+        wait_for("the way in", partial(host_reaches, floating["floating_ip_address"]))
+
+
 @pytest.mark.covers("X14")
 def test_the_agent_dies_and_comes_back_without_a_routed_packet_lost(routed: Deployment) -> None:
     world = an_external_network(routed)
@@ -235,7 +253,7 @@ def replies(ping: Ping) -> list[float]:
     return [float(line[1 : line.index("]")]) for line in lines if line.startswith("[")]
 
 
-@pytest.mark.covers("N7", "X2", "H109")
+@pytest.mark.covers("N7", "X2", "H60", "H109")
 def test_a_pair_that_is_next_hop_and_holds_a_public_address_fails_over_within_50_ms(
     routed: Deployment, tmp_path: Path
 ) -> None:

@@ -110,7 +110,8 @@ def test_bans_are_a_layer_of_their_own_that_outlives_the_owners_rules(pair: Gues
     inside(pair.server, "ip6tables", "-w", "-F")
 
     wait_until(lambda: ban in pair.rules("ip6tables"))
-    assert not pair.reaches(ATTACKER6)
+    # The chain comes first, then the jump to it.
+    wait_until(lambda: not pair.reaches(ATTACKER6))
     assert pair.reaches(OPERATOR6)
     assert ":sshguard - [0:0]\n" in pair.guest("firewall", "save").stdout
 

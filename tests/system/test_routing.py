@@ -174,8 +174,10 @@ def test_a_nat_instance_works_only_without_its_source_and_destination_check(
     off = {"port": {"source_destination_check": False}}
     routed.neutron("PUT", f"/ports/{far_port}", off)
 
-    assert not inner.pings("192.0.2.1")
+    # Until the route is there, nothing reaches the NAT instance that it could refuse.
+    inner.start("ping", "-n", "-q", "-i", "0.2", "192.0.2.1")
     routed.wait_drop(port, "ingress/destination_not_own")
+    assert not inner.pings("192.0.2.1")
     routed.neutron("PUT", f"/ports/{port['id']}", off)
     wait_for("the way through the NAT instance", lambda: inner.pings("192.0.2.1"))
 

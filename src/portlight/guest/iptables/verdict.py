@@ -14,7 +14,7 @@ from portlight.guest.iptables.conditions import conditions_of, rule_meets, unkno
 from portlight.guest.iptables.packet import Hook, Packet
 from portlight.guest.iptables.readers import mark_and_mask
 from portlight.guest.iptables.render import rule_text
-from portlight.guest.iptables.rules import Chain, Rule, RuleSet, Table
+from portlight.guest.iptables.rules import Chain, Extension, Rule, RuleSet, Table
 from portlight.guest.iptables.saved_rules import possible_rules
 
 _PREROUTING: Final = (("raw", "PREROUTING"), ("mangle", "PREROUTING"), ("nat", "PREROUTING"))
@@ -81,6 +81,8 @@ class Decision:
     """Of the rule that decided; None is the policy."""
     text: str
     trail: tuple[Step, ...]
+    last: Packet
+    """The packet as it leaves the last table: with its mark, and with where it goes by then."""
     depends_on: tuple[str, ...] = ()
     """What would have to be known, if the verdict is DEPENDS."""
 
@@ -103,6 +105,11 @@ class _Walk:
     ruleset: RuleSet
     table: Table
     packet: Packet
+    """As this table sees it."""
+    state: str | None
+    """Of the connection, as the tables behind this one see it."""
+    is_tracked: bool
+    """Whether its connection, or what it is to be, is chosen: then no rule chooses again."""
     trail: list[Step] = field(default_factory=list)
     possible: list[_End] = field(default_factory=list)
     depends_on: list[str] = field(default_factory=list)
@@ -117,12 +124,14 @@ def decide(ruleset: RuleSet, packet: Packet, *, only: str | None = None) -> Deci
     depends_on: list[str] = []
     last: _End | None = None
     for table_name, chain_name in WAYS[packet.hook]:
+        if table_name == "nat":
+            packet = _carried(packet)
         table = ruleset.tables.get(table_name)
         if table is None or chain_name not in table.chains or only not in {None, table_name}:
             continue
-        if table_name == "nat" and packet.state not in {"NEW", None}:
-            continue  # Only the first packet of a connection meets this table.
-        walk = _Walk(ruleset, table, _seen_at(packet, chain_name))
+        if table_name == "nat" and not _meets_nat(packet, chain_name):
+            continue
+        walk = _walk_of(ruleset, table, packet, chain_name)
         last = _walk_base(walk, table.chains[chain_name])
         trail.extend(walk.trail)
         depends_on.extend(walk.depends_on)
@@ -130,7 +139,7 @@ def decide(ruleset: RuleSet, packet: Packet, *, only: str | None = None) -> Deci
         packet = replace(
             packet,
             mark=walk.packet.mark,
-            state=walk.packet.state,
+            state=walk.state,
             destination=walk.packet.destination,
             destination_port=walk.packet.destination_port,
         )
@@ -138,7 +147,42 @@ def decide(ruleset: RuleSet, packet: Packet, *, only: str | None = None) -> Deci
             break
     if last is None:
         last = _End(Verdict.ACCEPT, _nothing_there(packet, only))
-    return _decision(last, trail, possible, depends_on)
+    return _decision(last, trail, possible, depends_on, packet)
+
+
+def _carried(packet: Packet) -> Packet:
+    """Return a packet of a known connection with the destination that its first packet was given.
+
+    Conntrack gives it in front of the first chain of nat, whose rules it never meets.
+    """
+    if packet.carried_to is None or packet.state in {"NEW", "UNTRACKED", "INVALID"}:
+        return packet
+    address, port = packet.carried_to
+    return replace(packet, destination=address, destination_port=port)
+
+
+def _meets_nat(packet: Packet, chain: str) -> bool:
+    """Whether nat is asked: only by the first packet of a connection, and on one side only."""
+    is_done = _is_looped(packet, chain)  # by OUTPUT and POSTROUTING, before it came back
+    return packet.state in {"NEW", None} and not is_done
+
+
+def _is_looped(packet: Packet, chain: str) -> bool:
+    return chain in {"PREROUTING", "INPUT"} and packet.in_interface == "lo"
+
+
+def _walk_of(ruleset: RuleSet, table: Table, packet: Packet, chain: str) -> _Walk:
+    """Return a packet at the beginning of a table.
+
+    Conntrack comes behind raw: there nothing has a connection yet, which rules see as INVALID. Only
+    what this server sends to itself keeps the one that it got on its way out.
+    """
+    seen, is_tracked = _seen_at(packet, chain), True
+    if table.name == "raw" and not _is_looped(packet, chain):
+        is_unsure = chain == "PREROUTING" and packet.in_interface is None
+        unsure = packet.state if packet.state == "INVALID" else None
+        seen, is_tracked = replace(seen, state=unsure if is_unsure else "INVALID"), False
+    return _Walk(ruleset, table, seen, packet.state, is_tracked)
 
 
 def _nothing_there(packet: Packet, only: str | None) -> Step:
@@ -155,7 +199,7 @@ def _seen_at(packet: Packet, chain: str) -> Packet:
 
 
 def _decision(
-    last: _End, trail: list[Step], possible: list[_End], depends_on: list[str]
+    last: _End, trail: list[Step], possible: list[_End], depends_on: list[str], packet: Packet
 ) -> Decision:
     open_ends = [end for end in possible if end.verdict is not last.verdict]
     verdict = Verdict.DEPENDS if open_ends or last.verdict is Verdict.DEPENDS else last.verdict
@@ -167,6 +211,7 @@ def _decision(
         number=step.number,
         text=step.text,
         trail=tuple(trail),
+        last=packet,
         depends_on=tuple(dict.fromkeys(depends_on)) if verdict is Verdict.DEPENDS else (),
     )
 
@@ -260,14 +305,10 @@ def _act(walk: _Walk, rule: Rule, step: Step, *, is_certain: bool) -> _Outcome:
     if target is None or target.name in _HARMLESS:
         return None
     if target.name == "MARK":
-        walk.packet = replace(walk.packet, mark=_marked(walk.packet, rule, is_certain=is_certain))
+        walk.packet = replace(walk.packet, mark=_marked(walk, rule, is_certain=is_certain))
         return None
     if target.name in {"NOTRACK", "CT"}:
-        untracked = target.name == "NOTRACK" or any(
-            each.name == "--notrack" for each in target.options
-        )
-        state = "UNTRACKED" if untracked else walk.packet.state
-        walk.packet = replace(walk.packet, state=state if is_certain else None)
+        _choose_connection(walk, target, is_certain=is_certain)
         return None
     if target.name in _TRANSLATIONS:
         return _translate(walk, rule, step, is_certain=is_certain)
@@ -276,6 +317,24 @@ def _act(walk: _Walk, rule: Rule, step: Step, *, is_certain: bool) -> _Outcome:
     return None
 
 
+def _choose_connection(walk: _Walk, target: Extension, *, is_certain: bool) -> None:
+    """Let raw keep a packet from conntrack, or choose among what connections it is looked up."""
+    if walk.is_tracked:
+        return
+    names = {option.name for option in target.options}
+    if target.name == "NOTRACK" or "--notrack" in names:
+        seen = later = "UNTRACKED"
+    else:
+        # What it will be looked up by counts as a new connection to the rest of raw.
+        is_known = walk.state not in {"ESTABLISHED", "RELATED"} or not names & _ZONES
+        seen, later = "NEW", walk.state if is_known else None
+    sure = is_certain and walk.is_certain
+    walk.is_tracked = sure
+    walk.packet = replace(walk.packet, state=seen if sure else None)
+    walk.state = later if sure or later == walk.state else None
+
+
+_ZONES: Final = frozenset({"--zone", "--zone-orig", "--zone-reply"})
 _HARMLESS: Final = frozenset(
     {"LOG", "NFLOG", "TRACE", "TCPMSS", "CONNMARK", "TOS", "DSCP", "AUDIT", "CHECKSUM", "ULOG"}
 )
@@ -283,12 +342,12 @@ _HARMLESS: Final = frozenset(
 _TRANSLATIONS: Final = frozenset({"DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP"})
 
 
-def _marked(packet: Packet, rule: Rule, *, is_certain: bool) -> int | None:
-    setting = rule.target.value("--set-xmark") if rule.target else None
-    if setting is None or packet.mark is None or not is_certain:
+def _marked(walk: _Walk, rule: Rule, *, is_certain: bool) -> int | None:
+    setting, before = rule.target.value("--set-xmark") if rule.target else None, walk.packet.mark
+    if setting is None or before is None or not (is_certain and walk.is_certain):
         return None
     mark, mask = mark_and_mask(setting)
-    return (packet.mark & ~mask) ^ mark
+    return (before & ~mask) ^ mark
 
 
 def _translate(walk: _Walk, rule: Rule, step: Step, *, is_certain: bool) -> _Outcome:

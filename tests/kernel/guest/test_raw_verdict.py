@@ -58,11 +58,14 @@ def rules(choosing: list[str]) -> str:
     )
 
 
+def datagrams() -> socket.socket:
+    return socket.socket(type=socket.SOCK_DGRAM)
+
+
 def exchange(pair: Pair, client_address: str) -> None:
     """Send, be answered, send again: the last packet is one of a known connection."""
-    make = lambda: socket.socket(type=socket.SOCK_DGRAM)  # noqa: E731 -- one expression
-    with closing(make()) as server, ExitStack() as opened:
-        client = make() if client_address == LOOP else do_inside(pair.peer, make)
+    with closing(datagrams()) as server, ExitStack() as opened:
+        client = datagrams() if client_address == LOOP else do_inside(pair.peer, datagrams)
         opened.enter_context(closing(client))
         for each, address, port in ((server, SERVER[0], PORT), (client, client_address, PEER_PORT)):
             each.settimeout(5)

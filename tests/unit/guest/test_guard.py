@@ -50,8 +50,8 @@ def rules(*lines: str, policy: str = "ACCEPT") -> str:
 
 def judged(before: str, after: str, flow: Flow) -> tuple[int, int, int]:
     """Return how many flows are lost, in doubt, and shut before as well."""
-    judges = [judge_by({4: parse_save(text, 4)}) for text in (before, after)]
-    proof = prove([flow], *judges)
+    judges = (judge_by({4: parse_save(text, 4)}) for text in (before, after))
+    proof = prove([flow], next(judges), next(judges))
     return len(proof.lost), len(proof.doubtful), len(proof.shut)
 
 

@@ -14,6 +14,7 @@ from portlight.guest.guard.guarded import Made, Outlook, Request, change_guarded
 from portlight.guest.guard.journal import Change, Journal
 from portlight.guest.guard.packets import judge_by
 from portlight.guest.guard.texts import Saved, for_people, rules_only, whole
+from portlight.guest.guard.ways import has_mark_rules
 from portlight.guest.guard.wishes import Wishes
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.render import render_save
@@ -63,9 +64,10 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
             files=kept_files(Journal().folder, firewall, made),
         )
 
+    marked = has_mark_rules()
     outlook = Outlook(
-        before=judge_by(before),
-        after=judge_by(after),
+        before=judge_by(before, marks_route=marked),
+        after=judge_by(after, marks_route=marked),
         edges=lambda: edges_of((*before.values(), *after.values())),
     )
     request = Request(outlook=outlook, record=record, apply=new.apply, look=look)

@@ -93,8 +93,8 @@ class _Talk:
 def change_guarded(request: Request, wishes: Wishes) -> int:
     """Make a change under guard; return the exit status."""
     around = _look_around(request.outlook)
-    proof = prove(around.flows, request.outlook.before, request.outlook.after)
-    refused = bool(proof.refusals) and not wishes.force
+    proof = _foreseen(request.outlook, around)
+    refused = not proof.is_safe and not wishes.force
     talk = _Talk(wishes=wishes)
     talk.foresee(proof, around)
     if wishes.dry_run:
@@ -107,11 +107,15 @@ def change_guarded(request: Request, wishes: Wishes) -> int:
 def foresee(outlook: Outlook, wishes: Wishes) -> bool:
     """Say what a change would do that has no timer; return whether it may be made."""
     around = _look_around(outlook)
-    proof = prove(around.flows, outlook.before, outlook.after)
-    if proof.refusals and not wishes.force:
+    proof = _foreseen(outlook, around)
+    if not proof.is_safe and not wishes.force:
         _Talk(wishes=wishes).foresee(proof, around)
         return False
     return True
+
+
+def _foreseen(outlook: Outlook, around: Surroundings) -> Proof:
+    return prove(around.flows, outlook.before, outlook.after, around.untold)
 
 
 def _look_around(outlook: Outlook) -> Surroundings:
@@ -127,7 +131,7 @@ def _apply(request: Request, talk: _Talk, around: Surroundings, foreseen: Proof)
             rollback(change, "what was applied would cut off what must stay open")
             return talk.refuse()
         amend(change, after=made.text, files=made.files)
-        if talk.wishes.keep and not foreseen.refusals:
+        if talk.wishes.keep and foreseen.is_safe:
             keep(change)
             return talk.end(OK, "confirmed", f"change {change} is applied and confirmed")
     except ChangeError as error:

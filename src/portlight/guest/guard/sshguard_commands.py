@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,7 +19,8 @@ from portlight.guest.guard.protected import (
     parse_protected,
     save_protected,
 )
-from portlight.guest.guard.sshguard import origin_networks, running, start, stop, unban
+from portlight.guest.guard.sessions import current_door
+from portlight.guest.guard.sshguard import running, start, stop, unban
 
 OK, REFUSED, USAGE = 0, 1, 2
 
@@ -112,7 +112,7 @@ def _start(arguments: argparse.Namespace) -> int:
         detection_seconds=arguments.detection_seconds,
     )
     firewall = Firewall(backend=arguments.backend)
-    spare = origin_networks(os.environ.get("SSH_CONNECTION", ""))
+    spare = tuple(ip_network(one.socket.remote) for one in current_door().sessions)
     start(Journal(), firewall, log=arguments.log, policy=policy, spare=spare)
     print("attackers are banned from now on")
     return OK

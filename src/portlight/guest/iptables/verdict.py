@@ -322,6 +322,7 @@ def _choose_connection(walk: _Walk, target: Extension, *, is_certain: bool) -> N
     if walk.is_tracked:
         return
     names = {option.name for option in target.options}
+    later: str | None
     if target.name == "NOTRACK" or "--notrack" in names:
         seen = later = "UNTRACKED"
     else:
@@ -339,6 +340,7 @@ _HARMLESS: Final = frozenset(
     {"LOG", "NFLOG", "TRACE", "TCPMSS", "CONNMARK", "TOS", "DSCP", "AUDIT", "CHECKSUM", "ULOG"}
 )
 """Targets after which the packet goes on unchanged, as far as rules that we model can see."""
+_LOOPBACK: Final = {4: ip_address("127.0.0.1"), 6: ip_address("::1")}
 _TRANSLATIONS: Final = frozenset({"DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP"})
 
 
@@ -359,10 +361,7 @@ def _translate(walk: _Walk, rule: Rule, step: Step, *, is_certain: bool) -> _Out
     if target.name == "REDIRECT" and is_certain and walk.is_certain:
         port = target.value("--to-ports") if target.options else None
         if port is None or port.isdecimal():
-            walk.packet = replace(
-                walk.packet,
-                destination_port=int(port) if port else walk.packet.destination_port,
-            )
+            walk.packet = _to_this_server(walk.packet, port)
             return end
     to = target.value("--to-destination") if target.name == "DNAT" else None
     if to and is_certain and walk.is_certain and walk.packet.hook is not Hook.INPUT:
@@ -370,6 +369,14 @@ def _translate(walk: _Walk, rule: Rule, step: Step, *, is_certain: bool) -> _Out
     walk.depends_on.append(f"where -j {target.name} sends it")
     walk.possible.append(_End(Verdict.DEPENDS, step))
     return end if is_certain and walk.is_certain else None
+
+
+def _to_this_server(packet: Packet, port: str | None) -> Packet:
+    """Give a packet another port of this server; what it sends itself goes to the loopback."""
+    number = int(port) if port else packet.destination_port
+    loopback = _LOOPBACK[packet.family]
+    address = loopback if packet.hook is Hook.OUTPUT else packet.destination
+    return replace(packet, destination=address, destination_port=number)
 
 
 def _redirected(walk: _Walk, to: str, end: _End) -> _Outcome:

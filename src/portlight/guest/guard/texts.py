@@ -21,11 +21,13 @@ Saved = Mapping[int, str]
 
 def rules_only(saved: str) -> list[str]:
     """Return the lines of a saved text without comments, and as if nothing had been counted."""
-    return [
-        _POLICY_COUNTERS.sub(r"\1 [0:0]", _RULE_COUNTERS.sub("", line))
-        for line in saved.splitlines()
-        if line and not line.startswith("#")
-    ]
+    return [_uncounted(line) for line in saved.splitlines() if line and line[0] != "#"]
+
+
+def _uncounted(line: str) -> str:
+    if line[0] == "[":
+        return _RULE_COUNTERS.sub("", line)
+    return _POLICY_COUNTERS.sub(r"\1 [0:0]", line) if line[0] == ":" else line
 
 
 def for_people(saved: Saved) -> str:

@@ -110,11 +110,13 @@ static __always_inline bool is_within_budget(const struct mirror_case *one,
 		.port = one->port,
 		.direction = one->direction,
 	};
-	__u64 now = bpf_ktime_get_ns(), cost;
-	struct mirror_budget fresh = { .spent_until = now }, *budget;
+	struct mirror_budget fresh, *budget;
+	__u64 now, cost;
 
 	if (!way->bytes_per_second)
 		return true;
+	now = bpf_ktime_get_ns();
+	fresh.spent_until = now;
 	cost = bytes * NANOSECONDS / way->bytes_per_second;
 	budget = bpf_map_lookup_elem(&mirror_budgets, &key);
 	if (!budget) {

@@ -8,13 +8,14 @@ from portlight.guest.bundle import bundle
 from portlight.guest.guard.author import author
 from portlight.guest.guard.bans import Ban, Bans, protector
 from portlight.guest.guard.boot import unit_text
-from portlight.guest.guard.change import edges_of
+from portlight.guest.guard.edges import edges_of
 from portlight.guest.guard.flows import Flow, Weight, representatives
 from portlight.guest.guard.journal import DEFAULT_FOLDER
 from portlight.guest.guard.packets import judge_by
 from portlight.guest.guard.proof import prove
 from portlight.guest.guard.protected import ProtectedError, parse_protected
-from portlight.guest.guard.sockets import parse_sockets
+from portlight.guest.guard.sessions import Door, Session
+from portlight.guest.guard.sockets import Socket, parse_sockets
 from portlight.guest.guard.texts import by_family, for_people, to_keep, whole
 from portlight.guest.iptables.parse import parse_save
 
@@ -40,6 +41,19 @@ def a_flow(weight: Weight = Weight.SESSION, *, interface: str = "eth0") -> Flow:
         remote=ip_address("10.0.0.2"),
         remote_port=40000,
         interface=interface,
+        out_interface=interface,
+    )
+
+
+def a_socket(remote: str) -> Socket:
+    return Socket(
+        protocol="tcp",
+        local=ip_address("10.0.0.1"),
+        local_port=22,
+        remote=ip_address(remote),
+        remote_port=40000,
+        is_listening=False,
+        inode=1,
     )
 
 
@@ -100,9 +114,10 @@ def test_a_flow_inside_the_server_meets_both_hooks() -> None:
 def test_both_sides_of_each_edge_stand_for_a_network() -> None:
     edges = (ip_network("10.0.0.8/30"), ip_network("0.0.0.0/0"), ip_network("fd00::/64"))
 
-    chosen = [int(one) & 0xFF for one in representatives(ip_network("10.0.0.0/24"), edges)]
+    chosen, is_complete = representatives(ip_network("10.0.0.0/24"), edges)
 
-    assert chosen == [0, 7, 8, 11, 12, 255]
+    assert is_complete
+    assert [int(one) & 0xFF for one in chosen] == [0, 7, 8, 11, 12, 255]
 
 
 def test_the_edges_are_what_rules_say_about_addresses() -> None:
@@ -114,7 +129,22 @@ def test_the_edges_are_what_rules_say_about_addresses() -> None:
         4,
     )
 
-    assert {str(one) for one in edges_of([told])} == {"10.0.0.0/8", "192.0.2.7/32", "192.0.2.9/32"}
+    assert [str(one) for one in edges_of({}, {4: told})] == [
+        "10.0.0.0/8",
+        "192.0.2.7/32",
+        "192.0.2.9/32",
+    ]
+
+
+def test_the_edges_of_what_changes_come_first() -> None:
+    lines = [f"-A INPUT -s 10.0.{n >> 8}.{n & 255}/32 -j DROP" for n in range(1000)]
+    before = {4: parse_save(rules(*lines), 4)}
+    after = {4: parse_save(rules(*lines, "-A INPUT -s 10.99.0.0/16 -j DROP"), 4)}
+
+    edges = [str(one) for one in edges_of(before, after)]
+
+    assert edges[0] == "10.99.0.0/16"
+    assert len(edges) == 1001
 
 
 @pytest.mark.parametrize(
@@ -153,11 +183,12 @@ def test_a_ban_ends_when_its_time_is_over() -> None:
 
 @pytest.mark.covers("K12")
 def test_the_person_behind_sudo_and_ssh_is_named() -> None:
-    over_ssh = {"SUDO_USER": "alice", "SSH_CONNECTION": "192.0.2.7 40000 10.0.0.1 22"}
+    session = Session(user="alice", socket=a_socket("192.0.2.7"))
+    behind_sudo = {"SUDO_USER": "alice"}  # which drops SSH_CONNECTION
 
-    assert author(over_ssh, 0) == "alice from 192.0.2.7"
-    assert author({}, 0) == "root"
-    assert author({"PORTLIGHT_GUEST_VIA": "Portlight"}, 4242) == "uid 4242 through Portlight"
+    assert author(behind_sudo, 0, Door(sessions=(session,))) == "alice from 192.0.2.7"
+    assert author({}, 0, Door()) == "root"
+    assert author({}, 4242, Door(via="Portlight")) == "uid 4242 through Portlight"
 
 
 def test_what_people_read_is_what_comes_back() -> None:

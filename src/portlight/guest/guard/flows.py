@@ -19,7 +19,7 @@ ConnectionState = Literal["NEW", "ESTABLISHED", "UNTRACKED"]
 LOOPBACK: Final = "lo"
 ANY_HIGH_PORT: Final = 50022
 """Stands for the port that a client is given by its kernel (RFC 6335, section 6)."""
-_MOST_REPRESENTATIVES: Final = 128
+_MOST_REPRESENTATIVES: Final = 512
 
 
 class Weight(IntEnum):

@@ -12,7 +12,8 @@ from portlight.guest.guard.flows import LOOPBACK, Probe, end
 from portlight.guest.guard.proof import Judge, Outcome
 from portlight.guest.iptables.packet import ACK, Hook, Packet
 from portlight.guest.iptables.rules import RuleSet
-from portlight.guest.iptables.verdict import Decision, Step, Verdict, decide
+from portlight.guest.iptables.verdict import Decision, decide
+from portlight.guest.iptables.walk import Step, Verdict
 
 _PROTOCOLS: Final = {"tcp": 6, "udp": 17}
 _ICMPV6: Final = 58
@@ -53,29 +54,30 @@ def judge_by(rulesets: Mapping[int, RuleSet], *, marks_route: bool = False) -> J
 
 def _decisions(decider: Callable[[Packet], Decision], probe: Probe) -> Iterator[Decision]:
     """Yield what becomes of a packet at each hook; what stays on this server meets two."""
-    flow, packet = probe.flow, _packet(probe)
+    flow = probe.flow
+    ways = (flow.interface, flow.out_interface)
     if flow.way == "through":
-        came, goes = flow.interface, flow.out_interface
-        if not probe.from_opener:
-            came, goes = goes, came
-        yield decider(replace(packet, hook=Hook.FORWARD, in_interface=came, out_interface=goes))
+        yield decider(_packet(probe, Hook.FORWARD, ways if probe.from_opener else ways[::-1]))
     elif flow.interface == LOOPBACK:
-        sent = decider(replace(packet, hook=Hook.OUTPUT, out_interface=LOOPBACK))
+        sent = decider(_packet(probe, Hook.OUTPUT, ("", LOOPBACK)))
         yield sent
         # It comes back as it left, with its connection.
-        came_back = replace(sent.last, hook=Hook.INPUT, in_interface=LOOPBACK, out_interface=None)
+        came_back = replace(sent.last, hook=Hook.INPUT, in_interface=LOOPBACK, out_interface="")
         yield decider(replace(came_back, carried_to=None))
     elif probe.comes_in:
-        yield decider(replace(packet, hook=Hook.INPUT, in_interface=flow.interface))
+        yield decider(_packet(probe, Hook.INPUT, (flow.interface, "")))
     else:
-        yield decider(replace(packet, hook=Hook.OUTPUT, out_interface=flow.out_interface))
+        yield decider(_packet(probe, Hook.OUTPUT, ("", flow.out_interface)))
 
 
-def _packet(probe: Probe) -> Packet:
-    """Return the packet; its hook and interfaces are still to be said."""
+def _packet(probe: Probe, hook: Hook, ways: tuple[str | None, str | None]) -> Packet:
+    """Return the packet; `ways` are its interfaces, empty where a hook has none."""
+    in_interface, out_interface = ways
     if probe.message is not None:
         return Packet(
-            hook=Hook.INPUT,
+            hook=hook,
+            in_interface=in_interface,
+            out_interface=out_interface,
             source=probe.message.source,
             destination=probe.message.destination,
             protocol=_ICMPV6,
@@ -89,7 +91,9 @@ def _packet(probe: Probe) -> Packet:
     is_translated = is_known and probe.addressed_to != probe.ends[1]
     has_begun = probe.flow.protocol == "tcp" and (is_known or probe.is_midway)
     return Packet(
-        hook=Hook.INPUT,
+        hook=hook,
+        in_interface=in_interface,
+        out_interface=out_interface,
         source=source,
         destination=destination,
         protocol=_PROTOCOLS[probe.flow.protocol],

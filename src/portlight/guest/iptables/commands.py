@@ -29,7 +29,8 @@ from portlight.guest.iptables.problems import CommandError, Dialect
 from portlight.guest.iptables.readers import read_port
 from portlight.guest.iptables.rules import BUILTIN_CHAINS, RuleSet
 from portlight.guest.iptables.tool import Tool, ToolError, system_names
-from portlight.guest.iptables.verdict import Decision, Step, Verdict, decide
+from portlight.guest.iptables.verdict import Decision, decide
+from portlight.guest.iptables.walk import Step, Verdict
 
 OK, FAULT, USAGE = 0, 1, 2
 

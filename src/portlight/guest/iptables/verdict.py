@@ -5,17 +5,16 @@ the verdict is DEPENDS, with the texts it depends on.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from ipaddress import ip_address
+from dataclasses import dataclass, replace
 from typing import Final
 
 from portlight.guest.iptables.conditions import conditions_of, rule_meets, unknown_to
+from portlight.guest.iptables.effects import act
 from portlight.guest.iptables.packet import Hook, Packet
-from portlight.guest.iptables.readers import mark_and_mask
-from portlight.guest.iptables.rules import Chain, Extension, Rule, RuleSet, Table
+from portlight.guest.iptables.rules import Chain, Rule, RuleSet, Table
 from portlight.guest.iptables.saved_rules import possible_rules
 from portlight.guest.iptables.spelling import rule_text
+from portlight.guest.iptables.walk import RETURNED, End, Outcome, Step, Verdict, Walk, settled
 
 _PREROUTING: Final = (("raw", "PREROUTING"), ("mangle", "PREROUTING"), ("nat", "PREROUTING"))
 _POSTROUTING: Final = (("mangle", "POSTROUTING"), ("nat", "POSTROUTING"))
@@ -46,30 +45,6 @@ WAYS: Final[Mapping[Hook, tuple[tuple[str, str], ...]]] = {
 """By direction: tables and chains in the order of netfilter's priorities."""
 
 
-class Verdict(StrEnum):
-    """What becomes of a packet."""
-
-    ACCEPT = "ACCEPT"
-    DROP = "DROP"
-    REJECT = "REJECT"
-    QUEUE = "QUEUE"
-    DEPENDS = "DEPENDS"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One rule or policy that a packet met."""
-
-    table: str
-    chain: str
-    number: int | None
-    """Of the rule, from 1; None is the policy."""
-    text: str
-    """The rule without -A and its chain, or the policy."""
-    is_certain: bool = True
-    """Whether the packet matches it for sure."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The end of a packet's way."""
@@ -87,42 +62,12 @@ class Decision:
     """What would have to be known, if the verdict is DEPENDS."""
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    verdict: Verdict
-    step: Step
-
-
-_RETURNED: Final = "returned"
-_Outcome = _End | str | None
-"""A verdict, a return out of the chain, or None: the packet goes on."""
-
-
-@dataclass(slots=True)
-class _Walk:
-    """A packet on its way through one table."""
-
-    ruleset: RuleSet
-    table: Table
-    packet: Packet
-    """As this table sees it."""
-    state: str | None
-    """Of the connection, as the tables behind this one see it."""
-    is_tracked: bool
-    """Whether its connection, or what it is to be, is chosen: then no rule chooses again."""
-    trail: list[Step] = field(default_factory=list)
-    possible: list[_End] = field(default_factory=list)
-    depends_on: list[str] = field(default_factory=list)
-    is_certain: bool = True
-    """Whether the packet is here for sure."""
-
-
 def decide(ruleset: RuleSet, packet: Packet, *, only: str | None = None) -> Decision:
     """Return what a rule set does to a packet; `only` asks one table."""
     trail: list[Step] = []
-    possible: list[_End] = []
+    possible: list[End] = []
     depends_on: list[str] = []
-    last: _End | None = None
+    last: End | None = None
     for table_name, chain_name in WAYS[packet.hook]:
         if table_name == "nat":
             packet = _carried(packet)
@@ -136,18 +81,22 @@ def decide(ruleset: RuleSet, packet: Packet, *, only: str | None = None) -> Deci
         trail.extend(walk.trail)
         depends_on.extend(walk.depends_on)
         possible.extend(walk.possible)
-        packet = replace(
-            packet,
-            mark=walk.packet.mark,
-            state=walk.state,
-            destination=walk.packet.destination,
-            destination_port=walk.packet.destination_port,
-        )
+        packet = _left_behind(packet, walk)
         if last.verdict is not Verdict.ACCEPT:
             break
     if last is None:
-        last = _End(Verdict.ACCEPT, _nothing_there(packet, only))
+        last = End(Verdict.ACCEPT, _nothing_there(packet, only))
     return _decision(last, trail, possible, depends_on, packet)
+
+
+def _left_behind(packet: Packet, walk: Walk) -> Packet:
+    """Return the packet as the next table gets it."""
+    left = walk.packet
+    now = (left.mark, walk.state, left.destination, left.destination_port)
+    if now == (packet.mark, packet.state, packet.destination, packet.destination_port):
+        return packet
+    mark, state, destination, port = now
+    return replace(packet, mark=mark, state=state, destination=destination, destination_port=port)
 
 
 def _carried(packet: Packet) -> Packet:
@@ -171,7 +120,7 @@ def _is_looped(packet: Packet, chain: str) -> bool:
     return chain in {"PREROUTING", "INPUT"} and packet.in_interface == "lo"
 
 
-def _walk_of(ruleset: RuleSet, table: Table, packet: Packet, chain: str) -> _Walk:
+def _walk_of(ruleset: RuleSet, table: Table, packet: Packet, chain: str) -> Walk:
     """Return a packet at the beginning of a table.
 
     Conntrack comes behind raw: there nothing has a connection yet, which rules see as INVALID. Only
@@ -182,7 +131,7 @@ def _walk_of(ruleset: RuleSet, table: Table, packet: Packet, chain: str) -> _Wal
         is_unsure = chain == "PREROUTING" and packet.in_interface is None
         unsure = packet.state if packet.state == "INVALID" else None
         seen, is_tracked = replace(seen, state=unsure if is_unsure else "INVALID"), False
-    return _Walk(ruleset, table, seen, packet.state, is_tracked)
+    return Walk(ruleset, table, seen, packet.state, is_tracked)
 
 
 def _nothing_there(packet: Packet, only: str | None) -> Step:
@@ -191,15 +140,15 @@ def _nothing_there(packet: Packet, only: str | None) -> Step:
 
 def _seen_at(packet: Packet, chain: str) -> Packet:
     """Return the packet as a chain sees it: not every hook knows both interfaces."""
-    if chain in {"PREROUTING", "INPUT"}:
+    if chain in {"PREROUTING", "INPUT"} and packet.out_interface != "":
         return replace(packet, out_interface="")
-    if chain in {"OUTPUT", "POSTROUTING"}:
+    if chain in {"OUTPUT", "POSTROUTING"} and packet.in_interface != "":
         return replace(packet, in_interface="")
     return packet
 
 
 def _decision(
-    last: _End, trail: list[Step], possible: list[_End], depends_on: list[str], packet: Packet
+    last: End, trail: list[Step], possible: list[End], depends_on: list[str], packet: Packet
 ) -> Decision:
     open_ends = [end for end in possible if end.verdict is not last.verdict]
     verdict = Verdict.DEPENDS if open_ends or last.verdict is Verdict.DEPENDS else last.verdict
@@ -216,21 +165,21 @@ def _decision(
     )
 
 
-def _walk_base(walk: _Walk, chain: Chain) -> _End:
+def _walk_base(walk: Walk, chain: Chain) -> End:
     """Walk a built-in chain to its end, which is a verdict in any case."""
     outcome = _walk_chain(walk, chain)
-    if isinstance(outcome, _End):
+    if isinstance(outcome, End):
         return outcome
     policy = chain.policy or "ACCEPT"
     step = Step(table=walk.table.name, chain=chain.name, number=None, text=policy)
     walk.trail.append(step)
-    return _End(Verdict(policy), step)
+    return End(Verdict(policy), step)
 
 
-def _walk_chain(walk: _Walk, chain: Chain) -> _Outcome:
+def _walk_chain(walk: Walk, chain: Chain) -> Outcome:
     """Walk a chain; what only might happen is noted and walked past."""
     certain_before = walk.is_certain
-    outcome: _Outcome = None
+    outcome: Outcome = None
     # Where a packet goes is changed only by what ends its walk, so it is the same for all of them.
     for number, rule in possible_rules(chain.rules, walk.packet):
         met = rule_meets(walk.packet, rule, walk.ruleset.family)
@@ -246,7 +195,7 @@ def _walk_chain(walk: _Walk, chain: Chain) -> _Outcome:
     return outcome
 
 
-def _meet(walk: _Walk, chain: Chain, number: int, rule: Rule, *, is_certain: bool) -> _Outcome:
+def _meet(walk: Walk, chain: Chain, number: int, rule: Rule, *, is_certain: bool) -> Outcome:
     """Let a rule have its effect; return an outcome only if it is sure to come."""
     sure = walk.is_certain and is_certain
     step = Step(
@@ -263,135 +212,29 @@ def _meet(walk: _Walk, chain: Chain, number: int, rule: Rule, *, is_certain: boo
     if name == "RETURN":
         return _return(walk, is_certain=is_certain)
     if name in Verdict.__members__:
-        end = _End(Verdict(name), step)
+        end = End(Verdict(name), step)
         if is_certain:
-            return _settled(walk, end)
+            return settled(walk, end)
         walk.possible.append(end)
         return None
-    return _act(walk, rule, step, is_certain=is_certain)
+    return act(walk, rule, step, is_certain=is_certain)
 
 
-def _settled(walk: _Walk, end: _End) -> _Outcome:
-    """End the walk here if the packet is here for sure; else this chain's walk only."""
-    if walk.is_certain:
-        return end
-    walk.possible.append(end)
-    return _RETURNED
-
-
-def _return(walk: _Walk, *, is_certain: bool) -> _Outcome:
+def _return(walk: Walk, *, is_certain: bool) -> Outcome:
     if is_certain:
-        return _RETURNED
+        return RETURNED
     # Perhaps it is gone: what follows in this chain may happen or not.
     walk.is_certain = False
     return None
 
 
-def _jump(walk: _Walk, rule: Rule, name: str, *, is_certain: bool) -> _Outcome:
+def _jump(walk: Walk, rule: Rule, name: str, *, is_certain: bool) -> Outcome:
     before = walk.is_certain
     walk.is_certain = before and is_certain
     outcome = _walk_chain(walk, walk.table.chains[name])
     walk.is_certain = before
-    if isinstance(outcome, _End):
+    if isinstance(outcome, End):
         return outcome
     if rule.is_goto:
         return _return(walk, is_certain=is_certain)
     return None
-
-
-def _act(walk: _Walk, rule: Rule, step: Step, *, is_certain: bool) -> _Outcome:
-    """Let a target that is no verdict change what later rules see."""
-    target = rule.target
-    if target is None or target.name in _HARMLESS:
-        return None
-    if target.name == "MARK":
-        walk.packet = replace(walk.packet, mark=_marked(walk, rule, is_certain=is_certain))
-        return None
-    if target.name in {"NOTRACK", "CT"}:
-        _choose_connection(walk, target, is_certain=is_certain)
-        return None
-    if target.name in _TRANSLATIONS:
-        return _translate(walk, rule, step, is_certain=is_certain)
-    walk.depends_on.append(f"-j {target.name}")
-    walk.possible.append(_End(Verdict.DEPENDS, step))
-    return None
-
-
-def _choose_connection(walk: _Walk, target: Extension, *, is_certain: bool) -> None:
-    """Let raw keep a packet from conntrack, or choose among what connections it is looked up."""
-    if walk.is_tracked:
-        return
-    names = {option.name for option in target.options}
-    later: str | None
-    if target.name == "NOTRACK" or "--notrack" in names:
-        seen = later = "UNTRACKED"
-    else:
-        # What it will be looked up by counts as a new connection to the rest of raw.
-        is_known = walk.state not in {"ESTABLISHED", "RELATED"} or not names & _ZONES
-        seen, later = "NEW", walk.state if is_known else None
-    sure = is_certain and walk.is_certain
-    walk.is_tracked = sure
-    walk.packet = replace(walk.packet, state=seen if sure else None)
-    walk.state = later if sure or later == walk.state else None
-
-
-_ZONES: Final = frozenset({"--zone", "--zone-orig", "--zone-reply"})
-_HARMLESS: Final = frozenset(
-    {"LOG", "NFLOG", "TRACE", "TCPMSS", "CONNMARK", "TOS", "DSCP", "AUDIT", "CHECKSUM", "ULOG"}
-)
-"""Targets after which the packet goes on unchanged, as far as rules that we model can see."""
-_LOOPBACK: Final = {4: ip_address("127.0.0.1"), 6: ip_address("::1")}
-_TRANSLATIONS: Final = frozenset({"DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP"})
-
-
-def _marked(walk: _Walk, rule: Rule, *, is_certain: bool) -> int | None:
-    setting, before = rule.target.value("--set-xmark") if rule.target else None, walk.packet.mark
-    if setting is None or before is None or not (is_certain and walk.is_certain):
-        return None
-    mark, mask = mark_and_mask(setting)
-    return (before & ~mask) ^ mark
-
-
-def _translate(walk: _Walk, rule: Rule, step: Step, *, is_certain: bool) -> _Outcome:
-    """Accept in this table; a new destination is what the later tables see."""
-    end = _End(Verdict.ACCEPT, step)
-    target = rule.target
-    if target is None or target.name in {"SNAT", "MASQUERADE"}:
-        return _settled(walk, end) if is_certain else None
-    if target.name == "REDIRECT" and is_certain and walk.is_certain:
-        port = target.value("--to-ports") if target.options else None
-        if port is None or port.isdecimal():
-            walk.packet = _to_this_server(walk.packet, port)
-            return end
-    to = target.value("--to-destination") if target.name == "DNAT" else None
-    if to and is_certain and walk.is_certain and walk.packet.hook is not Hook.INPUT:
-        return _redirected(walk, to, end)
-    walk.depends_on.append(f"where -j {target.name} sends it")
-    walk.possible.append(_End(Verdict.DEPENDS, step))
-    return end if is_certain and walk.is_certain else None
-
-
-def _to_this_server(packet: Packet, port: str | None) -> Packet:
-    """Give a packet another port of this server; what it sends itself goes to the loopback."""
-    number = int(port) if port else packet.destination_port
-    loopback = _LOOPBACK[packet.family]
-    address = loopback if packet.hook is Hook.OUTPUT else packet.destination
-    return replace(packet, destination=address, destination_port=number)
-
-
-def _redirected(walk: _Walk, to: str, end: _End) -> _Outcome:
-    """Give the packet its new destination, if it is one address and at most one port."""
-    address, port = to, ""
-    if walk.ruleset.family == 4 and ":" in to:  # noqa: PLR2004 -- the family's name
-        address, _, port = to.partition(":")
-    elif to.startswith("["):
-        address, _, port = to[1:].partition("]:")
-    try:
-        destination = ip_address(address) if address else walk.packet.destination
-        number = int(port) if port else walk.packet.destination_port
-    except ValueError:
-        walk.depends_on.append(f"which address or port of {to} is taken")
-        walk.possible.append(_End(Verdict.DEPENDS, end.step))
-        return end
-    walk.packet = replace(walk.packet, destination=destination, destination_port=number)
-    return end

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -26,29 +25,14 @@ KEEP = ("--keep", "--json")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestPair]:
     with guest_pair(tmp_path_factory.mktemp("locked")) as pair:
-        (pair.folder / "empty").write_text(NO_RULES)
         yield pair
 
 
 @pytest.fixture
 def pair(made: GuestPair) -> GuestPair:
     """The server without rules, declarations and history."""
-    if list(made.state.glob("changes/*.watch")):
-        made.guest("firewall", "rollback")
-    for program in ("iptables", "ip6tables"):
-        empty = (f"{program}-restore", str(made.folder / "empty"))
-        inside(made.server, *empty)
-    shutil.rmtree(made.state, ignore_errors=True)
+    made.start_again()
     return made
-
-
-NO_RULES = "".join(
-    f"*{table}\n" + "".join(f":{chain} ACCEPT [0:0]\n" for chain in chains) + "COMMIT\n"
-    for table, chains in (
-        ("filter", ("INPUT", "FORWARD", "OUTPUT")),
-        ("nat", ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
-    )
-)
 
 
 def over_ssh(pair: GuestPair, *words: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_network
 
-from portlight.guest.guard.boot import kept_files, restores_at_boot
+from portlight.guest.guard.boot import kept_files
 from portlight.guest.guard.confirm import (
     DEFAULT_SECONDS,
     ChangeError,
@@ -195,7 +195,6 @@ def _apply(work: _Work, around: Surroundings, foreseen: Proof) -> int:
         amend(change, after=for_people(after), files=kept_files(folder, work.firewall, after))
         if work.wishes.keep and not foreseen.refusals:
             confirm(change)
-            restores_at_boot(folder)
             return work.end(OK, "confirmed", f"change {change} is applied and confirmed")
     except ChangeError as error:
         return work.end(REFUSED, "rolled back", str(error))

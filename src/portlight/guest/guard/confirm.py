@@ -24,7 +24,6 @@ from portlight.guest.guard.journal import (
     Record,
     State,
     Step,
-    write_durably,
 )
 from portlight.guest.guard.watch import start_watchers
 
@@ -220,7 +219,7 @@ def _end(journal: Journal, record: Record, state: State, note: str) -> Record:
 def _finish(journal: Journal, record: Record) -> Record:
     """Write the files of a confirmed change; only then is it confirmed for good."""
     for file in record.change.files:
-        write_durably(Path(file.path), file.text)
+        file.write()
     return _end(journal, record, State.CONFIRMED, "confirmed")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.boot import restores_at_boot
 from portlight.guest.guard.confirm import (
     ChangeError,
     confirm,
@@ -115,8 +114,6 @@ def _show(record: Record, arguments: argparse.Namespace) -> int:
 def _confirm(change: ChangeId) -> int:
     for one in confirm(change):
         print(f"change {one.id} is confirmed: {one.change.summary}")
-        if one.change.kind == "firewall":
-            restores_at_boot(Journal().folder)
     return OK
 
 

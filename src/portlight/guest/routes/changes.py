@@ -1,7 +1,6 @@
 """Applies remedies: written down first, under a timer, and again after a restart."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ from portlight.guest.guard.journal import (
     Step,
     state_folder,
 )
-from portlight.guest.routes.boot import boot_files, tool_words
+from portlight.guest.guard.units import SYSTEMD, own_command
+from portlight.guest.routes.boot import boot_files
 from portlight.guest.routes.remedies import Commands, plan_remedies
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
 from portlight.guest.routes.snapshot import ToolError, read_snapshot, run_tool
@@ -30,8 +30,6 @@ _SETTLED: Final = (
 )
 """Runs a command that may have been run before: what is there is not made, what is gone stays."""
 _PROC: Final = Path("/proc/net")
-_SYSTEMD: Final = Path("/run/systemd/system")
-_ENTRY: Final = "portlight.guest.entry"
 _AT_ONCE: Final = 60.0
 """Seconds that a change without confirmation may take until it is applied."""
 
@@ -121,7 +119,7 @@ def _begin(summary: str, commands: Commands, intent: Intent, seconds: float) -> 
         before=listing(),
         files=(
             KeptFile(path=str(intent_path()), text=json.dumps(asdict(intent))),
-            *boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY)),
+            *boot_files(state_folder(), SYSTEMD, own_command(state_folder())),
         ),
     )
     started = begin(change, seconds or _AT_ONCE)

@@ -107,11 +107,14 @@ class Machine:
             env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def wait(self) -> None:
-        """Wait until it has started all that it should; nothing may have failed."""
+        """Wait until it has started all that it should; systemd may have nothing to say to that."""
         wait_until(self._is_up, self._state, seconds=30)
+        said = ("journalctl", "--boot", "--quiet", "--no-pager", "--priority", "warning", "_PID=1")
+        assert self.run(*said, check=False) == ""
         assert self.run("systemctl", "--failed", "--plain", "--no-legend") == ""
 
     def _is_up(self) -> bool:

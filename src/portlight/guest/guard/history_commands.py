@@ -29,11 +29,11 @@ def add_history_commands(verbs: Commands, kind: Kind, *, show_word: str = "show"
     show = verbs.add_parser(show_word, help="one change and its difference")
     show.add_argument("id", type=int)
     show.set_defaults(run=lambda arguments: _show(_of_kind(kind, arguments.id), arguments))
-    keep = verbs.add_parser("confirm", help="keep what waits for a confirmation")
-    keep.set_defaults(run=lambda arguments: _confirm(_chosen(kind, arguments.id, last=True)))
+    stay = verbs.add_parser("confirm", help="keep what waits for a confirmation")
+    stay.set_defaults(run=lambda arguments: _confirm(_chosen(kind, arguments.id, last=True)))
     back = verbs.add_parser("rollback", help="take back what waits for a confirmation")
     back.set_defaults(run=lambda arguments: _roll_back(_chosen(kind, arguments.id, last=False)))
-    for verb in (keep, back):
+    for verb in (stay, back):
         verb.add_argument("id", type=int, nargs="?", help="default: all of them")
     for verb in (status, history, show):
         verb.add_argument("--json", action="store_true")

@@ -12,17 +12,20 @@ from portlight.guest.guard.journal import ChangeId, Journal
 _BEGIN = """
 import sys
 from pathlib import Path
-from portlight.guest.guard.confirm import begin
+from portlight.guest.guard.confirm import applying
 from portlight.guest.guard.journal import Change, KeptFile, Step
 target, kept, kind, seconds = Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])
 before = target.read_text()
-print(begin(Change(
+change = Change(
     kind=kind,
     summary="write a file",
     undo=(Step(argv=("tee", str(target)), stdin=before),),
     files=(KeptFile(path=kept, text=before + "x"),),
-), seconds), flush=True)
-target.write_text(before + "x")
+)
+with applying(lambda: change, seconds) as begun:
+    target.write_text(before + "x")
+    print(begun.id, flush=True)
+    begun.settle(after=target.read_text())
 """
 
 

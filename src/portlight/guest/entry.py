@@ -12,10 +12,11 @@ from typing import Final
 
 from portlight.guest.arguments import Area
 from portlight.guest.guard.commands import add_firewall
-from portlight.guest.guard.confirm import ChangeError, rearm
+from portlight.guest.guard.confirm import rearm
 from portlight.guest.guard.iptables_commands import add_iptables
 from portlight.guest.guard.journal import DEFAULT_FOLDER, FOLDER_VARIABLE
 from portlight.guest.guard.protected import ProtectedError
+from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.sshguard_commands import add_protect, add_sshguard
 from portlight.guest.guard.watch import WatchError
 from portlight.guest.iptables.parse import SaveFileError

@@ -9,8 +9,9 @@ from tests.kernel.lab import run, wait_until
 from tests.support.changes import Bench
 
 from portlight.guest.guard.clock import boottime
-from portlight.guest.guard.confirm import ChangeError, begin, confirm, pending, rearm, rollback
+from portlight.guest.guard.confirm import applying, confirm, pending, rearm, rollback
 from portlight.guest.guard.journal import Change, ChangeId, State
+from portlight.guest.guard.rollback import ChangeError
 
 SHORT = 1.0
 LONG = 60.0
@@ -154,5 +155,10 @@ def test_a_change_from_before_a_restart_is_over_and_runs_nothing(bench: Bench) -
 def test_nothing_begins_when_it_cannot_be_written_down(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
 
-    with pytest.raises(OSError, match="state"):
-        begin(Change(kind="firewall", summary="none", undo=()), folder=tmp_path / "state")
+    change = Change(kind="firewall", summary="none", undo=())
+
+    with (
+        pytest.raises(OSError, match="state"),
+        applying(lambda: change, folder=tmp_path / "state"),
+    ):
+        pytest.fail("it was applied")

@@ -14,10 +14,8 @@ from ipaddress import ip_network
 from portlight.guest.guard.boot import kept_files, restores_at_boot
 from portlight.guest.guard.confirm import (
     DEFAULT_SECONDS,
-    ChangeError,
-    amend,
+    StandsOnError,
     applying,
-    begin,
     confirm,
     rollback,
 )
@@ -25,17 +23,19 @@ from portlight.guest.guard.connections import save_connections
 from portlight.guest.guard.firewall import FAMILIES, Firewall
 from portlight.guest.guard.flows import Network
 from portlight.guest.guard.history_commands import describe_pending
-from portlight.guest.guard.journal import Change, ChangeId, Journal
+from portlight.guest.guard.journal import Change, ChangeId, Journal, State
 from portlight.guest.guard.packets import judge_by
 from portlight.guest.guard.proof import Proof, prove
 from portlight.guest.guard.protected import load_protected
 from portlight.guest.guard.report import document, report
+from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.sessions import current_door
 from portlight.guest.guard.surroundings import Surroundings, look_around
-from portlight.guest.guard.texts import Saved, for_people, rules_only, whole
+from portlight.guest.guard.texts import Saved, for_people, rules_only, to_keep, whole
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import Rule, RuleSet
+from portlight.guest.iptables.tool import ToolError
 
 OK, REFUSED = 0, 1
 
@@ -66,6 +66,17 @@ class Request:
 def read_rules(firewall: Firewall) -> dict[int, str]:
     """Return what both families have now, with counters."""
     return {family: firewall.save(family, counters=True) for family in FAMILIES}
+
+
+def read_again(firewall: Firewall, seen: Saved) -> dict[int, str]:
+    """Return what is there now, under the journal's lock; ChangeError when it is something else.
+
+    What was proven is about the rules that were seen, and so is a rule's number. Bans come and go.
+    """
+    now = read_rules(firewall)
+    if any(to_keep(now[family]) != to_keep(seen[family]) for family in FAMILIES):
+        raise ChangeError("the rules were changed meanwhile; nothing was done: run it again")
+    return now
 
 
 def change_firewall(firewall: Firewall, request: Request, now: Saved, wishes: Wishes) -> int:
@@ -169,37 +180,68 @@ class _Work:
         )
         return self.end(REFUSED, "refused", "") if self.wishes.as_json else REFUSED
 
+    def way_back(self, now: Saved) -> dict[int, str]:
+        """Return what undoes the change, by family."""
+        return {family: whole(now[family], [text]) for family, text in self.planned.items()}
+
     def record(self) -> Change:
         """Return what the journal has to know before anything is done."""
+        now = read_again(self.firewall, self.now)
         return Change(
             kind="firewall",
             summary=self.request.summary,
             undo=tuple(
-                self.firewall.restore_step(family, whole(self.now[family], [text]))
-                for family, text in self.planned.items()
+                self.firewall.restore_step(family, text)
+                for family, text in self.way_back(now).items()
             ),
-            before=for_people(self.now),
+            before=for_people(now),
             flows=save_connections(),
         )
 
 
 def _apply(work: _Work, around: Surroundings, foreseen: Proof) -> int:
-    change = begin(work.record(), work.wishes.seconds)
-    work.facts["change"] = change
+    _check_way_back(work)
+    with applying(work.record, work.wishes.seconds) as begun:
+        work.facts["change"] = begun.id
+        work.request.apply()
+        after = read_rules(work.firewall)
+        files = kept_files(Journal().folder, work.firewall, after)
+        begun.settle(after=for_people(after), files=files)
+    wishes = work.wishes
+    is_certain = not wishes.force or wishes.keep
+    is_safe = not (is_certain and _surprises(work, around, after))
     try:
-        after = _carried_out(work, change)
-        if not work.wishes.force and _surprises(work, around, after):
-            rollback(change, "what was applied would cut off what must stay open")
+        if not is_safe and not wishes.force:
+            rollback(begun.id, "what was applied would cut off what must stay open")
             return work.refuse()
-        folder = Journal().folder
-        amend(change, after=for_people(after), files=kept_files(folder, work.firewall, after))
-        if work.wishes.keep and not foreseen.refusals:
-            confirm(change)
-            restores_at_boot(folder)
-            return work.end(OK, "confirmed", f"change {change} is applied and confirmed")
-    except ChangeError as error:
-        return work.end(REFUSED, "rolled back", str(error))
-    return work.end(OK, "pending", describe_pending(Journal().load(change)))
+        if wishes.keep and is_safe and not foreseen.refusals:
+            confirm(begun.id, alone=True)
+            restores_at_boot(Journal().folder)
+            return work.end(OK, "confirmed", f"change {begun.id} is applied and confirmed")
+    except StandsOnError as error:
+        print(error, file=sys.stderr)
+        return _end_pending(work, begun.id, REFUSED)
+    return _end_pending(work, begun.id, OK)
+
+
+def _end_pending(work: _Work, change: ChangeId, status: int) -> int:
+    """Say that a change waits; on a slow server its time may be over by now."""
+    record = Journal().load(change)
+    if record.state is State.PENDING:
+        return work.end(status, "pending", describe_pending(record))
+    return work.end(REFUSED, str(record.state), f"change {change} is {record.state}: {record.note}")
+
+
+def _check_way_back(work: _Work) -> None:
+    """Let the tool read the way back before it is needed."""
+    try:
+        for family, text in work.way_back(work.now).items():
+            work.firewall.check(family, text)
+    except ToolError as error:
+        raise ChangeError(
+            "nothing was changed: there would be no way back, iptables-restore refuses the rules"
+            f" of now: {error}"
+        ) from error
 
 
 def _surprises(work: _Work, around: Surroundings, after: Saved) -> bool:
@@ -207,15 +249,3 @@ def _surprises(work: _Work, around: Surroundings, after: Saved) -> bool:
     if all(rules_only(after[family]) == rules_only(text) for family, text in work.planned.items()):
         return False
     return bool(prove(around.flows, judge_by(models(work.now)), judge_by(models(after))).refusals)
-
-
-def _carried_out(work: _Work, change: ChangeId) -> dict[int, str]:
-    """Apply the change; return the rules that are there now. Whatever fails is taken back."""
-    try:
-        with applying(change):
-            work.request.apply()
-        return read_rules(work.firewall)
-    except BaseException:
-        with suppress(ChangeError):  # its timer may have run out by now
-            rollback(change, "it could not be applied")
-        raise

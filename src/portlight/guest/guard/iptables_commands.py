@@ -11,9 +11,17 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.change import Request, Wishes, change_firewall, models, read_rules
+from portlight.guest.guard.change import (
+    Request,
+    Wishes,
+    change_firewall,
+    models,
+    read_again,
+    read_rules,
+)
 from portlight.guest.guard.confirm import DEFAULT_SECONDS
 from portlight.guest.guard.firewall import Firewall
+from portlight.guest.guard.journal import Journal
 from portlight.guest.guard.texts import rules_only
 from portlight.guest.iptables.apply import apply
 from portlight.guest.iptables.command import parse_command
@@ -135,7 +143,9 @@ def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
 
     try:
         if _is_same(before, planned):
-            carry_out()
+            with Journal().locked():
+                read_again(firewall, now)
+                carry_out()
             return 0
         summary = " ".join((tool, *words))
         request = Request(summary=summary, planned={family: planned}, apply=carry_out)

@@ -52,14 +52,18 @@ class Tool:
         middle = f"-{self.backend}" if self.backend else ""
         return f"{_PROGRAMS[self.family]}{middle}{suffix}"
 
-    def run(self, suffix: str, *arguments: str, stdin: str = "") -> str:
-        """Run one of the tools and return its output; raises ToolError."""
-        path = os.environ.get("PATH", "") + ":" + _SYSTEM_FOLDERS
-        found = shutil.which(self.program(suffix), path=path)
+    def path(self, suffix: str = "") -> str:
+        """Return where the program is, also for who has no system folders in PATH; or ToolError."""
+        folders = os.environ.get("PATH", "") + ":" + _SYSTEM_FOLDERS
+        found = shutil.which(self.program(suffix), path=folders)
         if found is None:
             raise ToolError(f"{self.program(suffix)} is not installed", 127)
+        return found
+
+    def run(self, suffix: str, *arguments: str, stdin: str = "") -> str:
+        """Run one of the tools and return its output; raises ToolError."""
         done = subprocess.run(
-            [found, *arguments],
+            [self.path(suffix), *arguments],
             input=stdin,
             capture_output=True,
             text=True,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.confirm import amend, applying, begin, confirm, rollback
+from portlight.guest.guard.confirm import applying, confirm, rollback
 from portlight.guest.guard.journal import (
     Change,
     ChangeId,
@@ -21,7 +21,7 @@ from portlight.guest.guard.journal import (
 from portlight.guest.routes.boot import boot_files, tool_words
 from portlight.guest.routes.remedies import Commands, plan_remedies
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
-from portlight.guest.routes.snapshot import ToolError, read_snapshot, run_tool
+from portlight.guest.routes.snapshot import read_snapshot, run_tool
 from portlight.guest.routes.values import FAMILIES, Command, RoutesError
 
 _SETTLED: Final = (
@@ -124,18 +124,13 @@ def _begin(summary: str, commands: Commands, intent: Intent, seconds: float) -> 
             *boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY)),
         ),
     )
-    started = begin(change, seconds or _AT_ONCE)
-    try:
-        with applying(started):
-            for command in commands.apply:
-                run_tool(*command)
-    except ToolError:
-        rollback(started, "it could not be applied")
-        raise
-    amend(started, after=listing())
+    with applying(lambda: change, seconds or _AT_ONCE) as begun:
+        for command in commands.apply:
+            run_tool(*command)
+        begun.settle(after=listing())
     if not seconds:
-        confirm(started)
-    return started
+        confirm(begun.id)
+    return begun.id
 
 
 def _last() -> Record:

@@ -36,6 +36,7 @@ struct {
 struct mirror_case {
 	__u32 session;
 	__u32 port;
+	__u32 version; /* of its ways */
 	__u8 direction;
 	__u8 reason;
 };
@@ -232,6 +233,7 @@ __attribute__((noinline)) int copy_packet(struct __sk_buff *skb, struct packet *
 	packets = packets_of(skb, headers_of(packet));
 	key.session = one->session;
 	key.port = one->port;
+	key.version = one->version;
 	way = bpf_map_lookup_elem(&mirror_ways, &key);
 	if (!way) {
 		count_copies(one, MIRROR_NO_TARGET, packets, skb->len);
@@ -301,6 +303,7 @@ __attribute__((noinline)) int mirror_packet(struct __sk_buff *skb, struct port_e
 		if (!question || match_rules(question) != ACTION_ALLOW)
 			continue;
 		one.session = question->result.label;
+		one.version = question->result.label >> 32;
 		copy_packet(skb, packet, &one, present->mirror_ifindex);
 	}
 	return 0;

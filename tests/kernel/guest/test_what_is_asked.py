@@ -50,7 +50,7 @@ def over_ssh(
 def refusals(told: subprocess.CompletedProcess[str]) -> list[str]:
     """Return the packets for which a change is refused, each with its reason."""
     facts = json.loads(told.stdout)
-    assert (told.returncode == 0) == (not facts["refused"] and not facts["untold"]), told.stdout
+    assert (told.returncode == 0) == (not facts["refused"] and not facts.get("untold")), told.stdout
     return [f"{one['packet']}: {one['why']}" for one in facts["refused"]]
 
 

@@ -77,10 +77,15 @@ def ssh_sessions() -> tuple[Session, ...]:
         {
             session.socket: session
             for process in _processes()
-            if _SERVER.match(process.name) and _LOGGED_IN.search(process.title)
+            if _SERVER.match(process.name) and is_logged_in(process.title)
             for session in _sessions_of(process, sockets)
         }.values()
     )
+
+
+def is_logged_in(title: str) -> bool:
+    """Whether an SSH server's process is of somebody who has logged in, by its title."""
+    return _LOGGED_IN.search(title) is not None
 
 
 def ancestors(pid: int) -> Iterator[Process]:

@@ -62,11 +62,12 @@ def _ruleset(arguments: argparse.Namespace, family: int) -> RuleSet:
     """Return the rules of a file, or those of now."""
     names = system_names()
     if arguments.file is not None:
-        return parse_save(_text(arguments.file), family, names)
+        return parse_save(read_rules_file(arguments.file), family, names)
     return Tool(family=family, backend=arguments.backend).read(names)
 
 
-def _text(path: str) -> str:
+def read_rules_file(path: str) -> str:
+    """Return a save file, `-` is standard input; what is no UTF-8 in it comes out as it came."""
     return sys.stdin.read() if path == "-" else Path(path).read_text(errors="surrogateescape")
 
 

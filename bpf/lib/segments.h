@@ -202,10 +202,18 @@ static long write_segment(__u32 index, struct segment_walk *walk)
 	return !is_written;
 }
 
+/* Bytes of the inner frame in each copy of this round. */
+static __always_inline __u32 kept_of_round(const struct segment_walk *walk)
+{
+	__u32 frame = walk->job->headers + walk->round->piece;
+
+	return frame < walk->round->keep ? frame : walk->round->keep;
+}
+
 static long send_segment(__u32 index, struct segment_walk *walk)
 {
 	__u32 headers = walk->job->headers, frame = headers + payload_of_round(walk);
-	__u32 kept = headers + walk->round->piece < walk->round->keep ? headers + walk->round->piece : walk->round->keep;
+	__u32 kept = kept_of_round(walk);
 	__u8 *upper = upper_of(walk);
 
 	OPAQUE(index);
@@ -228,10 +236,9 @@ static long send_segment(__u32 index, struct segment_walk *walk)
 static __always_inline int send_segments(struct segment_walk *walk)
 {
 	struct mirror_job *job = walk->job;
-	__u32 frame = job->headers + walk->round->piece, keep = walk->round->keep;
 
-	if (bpf_skb_change_tail(walk->skb, frame, 0) ||
-	    !encapsulate(walk->skb, job, frame < keep ? frame : keep))
+	if (bpf_skb_change_tail(walk->skb, job->headers + walk->round->piece, 0) ||
+	    !encapsulate(walk->skb, job, kept_of_round(walk)))
 		return TC_ACT_SHOT;
 	job->packets = 1;
 	bpf_loop(job->segments, send_segment, walk, 0);

@@ -192,6 +192,19 @@ def test_copies_pass_the_source_s_rules_and_meet_the_target_s(host: PlanHost) ->
     assert len(copies) >= 1
 
 
+@pytest.mark.covers("H1", "X6")
+def test_a_jumbo_packet_is_copied_whole(host: PlanHost) -> None:
+    host.show(a_cloud(*mirrors(*EVERYTHING, packet_length=0), mtu=9000))
+    for number in (SOURCE, PEER, TARGET):
+        host.inside(number, "ip", "link", "set", "eth0", "mtu", "9000")
+
+    with watched(host, "icmp[0] == 8 or icmp[0] == 0") as (seen, copies):
+        host.inside(SOURCE, "ping", "-c1", "-W2", "-s8900", addresses(PEER)[0])
+
+    assert len(seen) == 2
+    assert sorted(copy for copy in map(inner, copies) if len(copy) > MTU) == sorted(seen)
+
+
 @pytest.mark.covers("H36", "X6")
 @pytest.mark.parametrize(
     ("family", "mtu", "length"),

@@ -1,8 +1,8 @@
-"""The helper device of mirroring: a clone that is sent there becomes a copy on its egress.
+"""The helper device of mirroring: an order for copies comes to its ingress.
 
 A macvlan over one end of a veth pair, all three in the fabric. It carries nothing: the program on
-each redirects what is sent there, or drops it. Only a super-packet whose segments must be cut goes
-on to the macvlan, which makes segments of it for the program on the end below: `lib/segments.h`
+each redirects or drops what comes there. Only a super-packet whose segments must be cut goes on
+from the macvlan, which makes segments of it for the program on the end below: `lib/segments.h`
 says what for, `lib/mirror_job.h` why a device is needed at all.
 """
 

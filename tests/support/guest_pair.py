@@ -45,12 +45,12 @@ class GuestPair:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def guest(
-        self, *words: str, check: bool = True, stdin: str | None = None
+        self, *words: str, check: bool = True, stdin: str | None = None, path: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run our tool on the server, as somebody who sits at it."""
+        """Run our tool on the server, as somebody who sits at it and may have a PATH of his own."""
         done = subprocess.run(
             self.enter(self.server, self.tool(*words)),
-            env=self._environment(),
+            env=self._environment() | ({"PATH": path} if path else {}),
             input=stdin,
             capture_output=True,
             text=True,

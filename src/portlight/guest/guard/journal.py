@@ -8,10 +8,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, NewType
+
+from portlight.guest.guard.clock import wall_clock
 
 DEFAULT_FOLDER = Path("/var/lib/portlight-guest")
 FOLDER_VARIABLE = "PORTLIGHT_GUEST_STATE"
@@ -60,6 +62,7 @@ class State(StrEnum):
     CONFIRMED = "confirmed"
     ROLLED_BACK = "rolled back"
     STUCK = "rollback failed"
+    """So far: it is tried again until it works, or the server restarts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +79,15 @@ class Record:
     """On the clock `boottime`, of the start that `boot` names."""
     boot: str
     note: str = ""
-    """Why it ended as it did."""
+    """Why it ended as it did, or does not."""
     ended_at: str = ""
+    is_applied: bool = False
+    """Whoever made it lived to see it applied."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be confirmed or taken back."""
+        return self.state in {State.PENDING, State.STUCK}
 
 
 def state_folder() -> Path:
@@ -117,12 +127,18 @@ class Journal:
 
     def save(self, record: Record) -> None:
         """Write a record; when this returns, it outlives a power cut."""
-        is_open = record.state in {State.PENDING, State.CONFIRMING}
+        is_open = record.waits or record.state is State.CONFIRMING
         if is_open:
             self.mark(record.id).touch(mode=0o600)
         write_durably(self.path(record.id), json.dumps(asdict(record)))
         if not is_open:
             self.mark(record.id).unlink(missing_ok=True)
+
+    def end(self, record: Record, state: State, note: str) -> Record:
+        """Write that a change is over; return it."""
+        ended = replace(record, state=state, note=note, ended_at=wall_clock())
+        self.save(ended)
+        return ended
 
     def load(self, change: ChangeId) -> Record:
         """Return a record; KeyError when there is none of this number."""
@@ -136,11 +152,11 @@ class Journal:
         return [self.load(ChangeId(number)) for number in sorted(self._ids())]
 
     def pending(self, kind: Kind | None = None) -> list[Record]:
-        """Return the changes that wait for a confirmation, the oldest first."""
+        """Return the changes that are to be confirmed or taken back, the oldest first."""
         return [
             record
             for record in self.unended()
-            if record.state is State.PENDING and kind in (None, record.change.kind)
+            if record.waits and kind in (None, record.change.kind)
         ]
 
     def unended(self) -> list[Record]:

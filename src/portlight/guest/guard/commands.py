@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.boot import SCRIPT, kept_files, restores_at_boot, unit_text
+from portlight.guest.guard.boot import SCRIPT, boot_files, kept_files, unit_text
 from portlight.guest.guard.change import NewRules, change_firewall, models, read_rules
 from portlight.guest.guard.confirm import pending
 from portlight.guest.guard.firewall import FAMILIES, Firewall
@@ -145,8 +145,10 @@ def _at_boot(_: argparse.Namespace) -> int:
             raise ChangeError("a change waits for its confirmation; confirm or roll back first")
         firewall = Firewall()
         for file in kept_files(folder, firewall, read_rules(firewall)):
-            write_durably(Path(file.path), file.text)
-    if restores_at_boot(folder):
+            file.write()
+    if files := boot_files(folder):
+        for file in files:
+            file.write()
         print(f"systemd runs {script} before the network comes up")
         return OK
     print(f"let this run before the network comes up: /bin/sh {script}\nfor systemd:\n")

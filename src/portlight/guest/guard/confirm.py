@@ -21,7 +21,6 @@ from portlight.guest.guard.journal import (
     Kind,
     Record,
     State,
-    write_durably,
 )
 from portlight.guest.guard.rollback import ChangeError, RollbackError, roll_back
 from portlight.guest.guard.watch import start_watchers
@@ -212,7 +211,7 @@ def _watch_again(journal: Journal, change: ChangeId) -> None:
 def _finish(journal: Journal, record: Record) -> Record:
     """Write the files of a confirmed change; only then is it confirmed for good."""
     for file in record.change.files:
-        write_durably(Path(file.path), file.text)
+        file.write()
     return journal.end(record, State.CONFIRMED, "confirmed")
 
 

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from portlight.guest.guard.confirm import StandsOnError, applying, rollback
+from portlight.guest.guard.confirm import StandsOnError, applying, confirm, rollback
 from portlight.guest.guard.flows import Network
-from portlight.guest.guard.history_commands import OK, REFUSED, describe_pending, keep
+from portlight.guest.guard.history_commands import OK, REFUSED, describe_pending
 from portlight.guest.guard.journal import Change, ChangeId, Journal, KeptFile, State
 from portlight.guest.guard.proof import Judge, Proof, prove
 from portlight.guest.guard.protected import load_protected
@@ -133,7 +133,7 @@ def _apply(request: Request, talk: _Talk, around: Surroundings, foreseen: Proof)
     status = OK
     if wishes.keep and is_safe and not foreseen.refusals:
         try:
-            keep(begun.id, alone=True)
+            confirm(begun.id, alone=True)
             return talk.end(OK, "confirmed", f"change {begun.id} is applied and confirmed")
         except StandsOnError as error:
             print(error, file=sys.stderr)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.boot import restores_at_boot
 from portlight.guest.guard.confirm import (
     confirm,
     is_watched,
@@ -114,16 +113,8 @@ def _show(record: Record, arguments: argparse.Namespace) -> int:
     return OK
 
 
-def keep(change: ChangeId, *, alone: bool = False) -> tuple[Record, ...]:
-    """Confirm a change and those it stands on; see to it that a restart brings them back."""
-    kept = confirm(change, alone=alone)
-    if any(one.change.kind == "firewall" for one in kept):
-        restores_at_boot(Journal().folder)
-    return kept
-
-
 def _confirm(change: ChangeId) -> int:
-    for one in keep(change):
+    for one in confirm(change):
         print(f"change {one.id} is confirmed: {one.change.summary}")
     return OK
 

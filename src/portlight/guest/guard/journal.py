@@ -35,7 +35,17 @@ class KeptFile:
     """A file that makes the change outlive a restart; written when the change is confirmed."""
 
     path: str
-    text: str
+    text: str = ""
+    mode: int = 0o600
+    links_to: str = ""
+    """It is a symbolic link; a text it has none."""
+
+    def write(self) -> None:
+        """Write it; when this returns, it outlives a power cut."""
+        if self.links_to:
+            _link_durably(Path(self.path), self.links_to)
+        else:
+            write_durably(Path(self.path), self.text, self.mode)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,16 +179,31 @@ class Journal:
         return [int(path.stem) for path in self._changes.glob("[0-9]*.json")]
 
 
-def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
+def write_durably(path: Path, content: str | bytes, mode: int = 0o600) -> None:
     """Replace a file in one step that outlives a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One name for all writers of this file: what a killed one left is written over.
-    new = path.with_name(f".{path.name}.new")
+    new = _new_name(path)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
+    _put_in_place(new, path)
+
+
+def _link_durably(path: Path, target: str) -> None:
+    new = _new_name(path)
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    _put_in_place(new, path)
+
+
+def _new_name(path: Path) -> Path:
+    """Return where a file is made; one name for all writers: what a killed one left is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.new")
+
+
+def _put_in_place(new: Path, path: Path) -> None:
     new.replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -10,6 +10,7 @@ import select
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from portlight.guest.guard.clock import boottime
@@ -21,6 +22,10 @@ LOOK_SECONDS: Final = 0.4
 poll(2) stands still while the machine sleeps, the deadline does not."""
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _DEAF_TO: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE)
+
+_INIT: Final = Path("/proc/1/comm")
+_ENDING: Final = "systemd-shutdow"
+"""What systemd's init becomes when all services have ended; a name has 15 letters (proc(5))."""
 
 RollBack = Callable[[], None]
 
@@ -82,7 +87,10 @@ def _stand(journal: Journal, change: ChangeId, roll_back: RollBack, other: int |
         if left <= 0:
             _insist(roll_back)
             return
-        if _wait_for_death(other, min(left, LOOK_SECONDS)):
+        is_alone = _wait_for_death(other, min(left, LOOK_SECONDS))
+        if _server_goes_down():
+            return
+        if is_alone:
             _close(other)
             other = _fork_other(journal, change, roll_back)
         if (now := _version(journal, change)) != seen:
@@ -103,6 +111,14 @@ def _wait_for_death(other: int | None, seconds: float) -> bool:
     with suppress(ChildProcessError):
         os.waitid(os.P_PIDFD, other, os.WEXITED | os.WNOHANG)
     return True
+
+
+def _server_goes_down() -> bool:
+    """Whether this is the end of all processes: what is applied is lost with the kernel.
+
+    Deaf as we are, we would hold up a reboot for the 90 seconds after which systemd kills.
+    """
+    return _INIT.read_text().strip() == _ENDING
 
 
 def _close(descriptor: int | None) -> None:

@@ -1,7 +1,6 @@
 """Applies remedies: written down first, under a timer, and again after a restart."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +19,9 @@ from portlight.guest.guard.journal import (
     state_folder,
 )
 from portlight.guest.guard.rollback import ChangeError
+from portlight.guest.guard.units import SYSTEMD, own_command
 from portlight.guest.guard.wishes import Wishes
-from portlight.guest.routes.boot import boot_files, tool_words
+from portlight.guest.routes.boot import boot_files
 from portlight.guest.routes.planned import planned
 from portlight.guest.routes.proof import edges_of_routes, judge_by_routes
 from portlight.guest.routes.remedies import Commands, plan_remedies
@@ -35,8 +35,6 @@ _SETTLED: Final = (
 )
 """Runs a command that may have been run before: what is there is not made, what is gone stays."""
 _PROC: Final = Path("/proc/net")
-_SYSTEMD: Final = Path("/run/systemd/system")
-_ENTRY: Final = "portlight.guest.entry"
 
 
 class NothingToUndoError(RoutesError):
@@ -136,7 +134,7 @@ def _change(
     def record() -> Change:
         if _way_of_packets(read_snapshot()) != _way_of_packets(snapshot):
             raise ChangeError("the routes were changed meanwhile; nothing was done: run it again")
-        boot = boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY))
+        boot = boot_files(state_folder(), SYSTEMD, own_command(state_folder()))
         return Change(
             kind="routes",
             summary=summary,

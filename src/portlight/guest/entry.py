@@ -45,6 +45,7 @@ _EXPECTED: Final = (
     OSError,
     subprocess.SubprocessError,
 )
+_PROGRAM: Final = "portlight-guest"
 _REFUSED: Final = 1
 
 
@@ -78,7 +79,7 @@ def _take_any_bytes() -> None:
 
 def _front_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options before the command, and the rest as it is."""
-    front = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    front = argparse.ArgumentParser(prog=_PROGRAM, add_help=False, allow_abbrev=False)
     _add_front_options(front)
     front.add_argument("words", nargs=argparse.REMAINDER)
     options, unknown = front.parse_known_args(argv)
@@ -98,7 +99,7 @@ def _add_front_options(parser: argparse.ArgumentParser) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="portlight-guest", description="Routes and firewall of this server, without lock-outs."
+        prog=_PROGRAM, description="Routes and firewall of this server, without lock-outs."
     )
     _add_front_options(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -102,8 +102,8 @@ def a_subnet(
     return world.cloud.subnets.create(by, draft)
 
 
-def a_port(world: World, network: Network) -> Port:
-    return world.cloud.ports.create(MEMBER, PortDraft(network_id=network.id))
+def a_port(world: World, network: Network, *, by: Caller = MEMBER) -> Port:
+    return world.cloud.ports.create(by, PortDraft(network_id=network.id))
 
 
 def addresses_of(port: Port) -> list[str]:

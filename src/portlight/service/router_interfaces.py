@@ -32,6 +32,7 @@ from portlight.core.routers import (
     overlap,
 )
 from portlight.service import ipam, ports, router_ports, translations
+from portlight.service.route_tables import forget_subnet
 from portlight.service.sharing import may_use
 from portlight.service.work import Work, blocker_of, load, load_own
 from portlight.values.addresses import IpPrefix
@@ -78,24 +79,19 @@ def remove(work: Work, router: Router, draft: InterfaceDraft) -> Interface:
         _readdress(work, port, kept)
     else:
         ports.discard(work, port)
-    _leave_tables(work, leaving)
+    for subnet_id in leaving:
+        forget_subnet(work, router.id, subnet_id)
     return Interface(router=_touched(work, router), port=port, subnet_ids=leaving)
 
 
 def check_space(work: Work, router: Router, cidrs: Iterable[IpPrefix]) -> None:
-    """Raise PeerOverlapError when prefixes of a router share addresses with one of its peers."""
+    """Raise PeerOverlapError when prefixes of a router share addresses with an active peer."""
     prefixes = tuple(cidrs)
     for peer in _peers(work, router):
-        for other in space_of(work, peer):
+        for other in router_ports.space_of(work.tx, peer):
             for cidr in prefixes:
                 if overlap(cidr, other):
                     raise PeerOverlapError(cidr, peer.id, other)
-
-
-def space_of(work: Work, router: Router) -> list[IpPrefix]:
-    """Return the prefixes that a router stands for: its address space, and all of its subnets."""
-    subnets = router_ports.subnets_of(work.tx, router_ports.interfaces_of(work.tx, router.id))
-    return [*router.cidrs, *(subnet.cidr for subnet in subnets)]
 
 
 def _add_subnet(work: Work, router: Router, subnet_id: SubnetId) -> Interface:
@@ -187,7 +183,8 @@ def _peers(work: Work, router: Router) -> Iterable[Router]:
     found = work.tx.find(Peering, {"router_id": [router.id]})
     found += work.tx.find(Peering, {"peer_router_id": [router.id]})
     for peering in found:
-        if peering.status is PeeringStatus.REJECTED:
+        # one that is only asked for holds nobody up, and tells nobody about the other
+        if peering.status is not PeeringStatus.ACTIVE:
             continue
         other = peering.router_id if peering.peer_router_id == router.id else peering.peer_router_id
         peer = work.tx.get(Router, other)
@@ -234,14 +231,6 @@ def _routes_through(work: Work, router: Router, subnet: Subnet) -> list[Blocker]
         for route, hop in hops
         if hop is not None and hop.address in subnet.cidr
     ]
-
-
-def _leave_tables(work: Work, subnet_ids: Sequence[SubnetId]) -> None:
-    """Let no route table speak of subnets that the router is not in any more."""
-    for table in work.tx.find(RouteTable, {"subnet_id": list(subnet_ids)}):
-        kept = tuple(one for one in table.subnet_ids if one not in subnet_ids)
-        meta = next_meta(table.meta, None, work.now)
-        work.tx.update(table, replace(table, meta=meta, subnet_ids=kept))
 
 
 def _readdress(work: Work, port: Port, fixed_ips: tuple[FixedIp, ...]) -> Port:

@@ -3,6 +3,7 @@
 One that was made piece by piece on another face is the same thing.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -119,8 +120,8 @@ def users_of(work: Work, router: Router, subnet: Subnet) -> list[Blocker]:
     ]
 
 
-def routers_of(tx: Reading, found: Sequence[Subnet]) -> Mapping[SubnetId, Router]:
-    """Return the VPCs that subnets lie in."""
+def routers_of(tx: Reading, caller: Caller, found: Sequence[Subnet]) -> Mapping[SubnetId, Router]:
+    """Return the VPCs that subnets lie in: where projects share one, each sees its own there."""
     ids = {subnet.id for subnet in found}
     if not ids:
         return {}
@@ -130,17 +131,27 @@ def routers_of(tx: Reading, found: Sequence[Subnet]) -> Mapping[SubnetId, Router
         for router in tx.find(Router, {"id": sorted({leg.device_id for leg in legs})})
         if router.cidrs
     }
+    inside = defaultdict[SubnetId, list[Router]](list)
+    for leg in legs:
+        router = routers_by_id.get(RouterId(leg.device_id))
+        for ip in leg.fixed_ips:
+            if router is not None and ip.subnet_id in ids:
+                inside[ip.subnet_id].append(router)
+    owners = {subnet.id: subnet.meta.project_id for subnet in found}
+
+    def nearness(router: Router, subnet_id: SubnetId) -> tuple[bool, bool, str]:
+        owner = router.meta.project_id
+        return owner == caller.project_id, owner == owners[subnet_id], router.id
+
     return {
-        ip.subnet_id: routers_by_id[RouterId(leg.device_id)]
-        for leg in legs
-        for ip in leg.fixed_ips
-        if ip.subnet_id in ids and leg.device_id in routers_by_id
+        subnet_id: max(routers, key=lambda router: nearness(router, subnet_id))
+        for subnet_id, routers in inside.items()
     }
 
 
 def _placed(work: Work, subnet_id: SubnetId) -> tuple[Router, Subnet]:
     subnet = load(work, Subnet, subnet_id)
-    router = routers_of(work.tx, [subnet]).get(subnet_id)
+    router = routers_of(work.tx, work.caller, [subnet]).get(subnet_id)
     if router is None:
         raise NotFoundError("VpcSubnet", subnet_id)
     return router, subnet
@@ -190,10 +201,10 @@ class VpcSubnets(Collection[Subnet, SubnetId, VpcSubnetDraft, VpcSubnetDraft]):
 
         return self._do.view(caller, look)
 
-    def places(self, found: Sequence[Subnet]) -> Mapping[SubnetId, Place]:
+    def places(self, caller: Caller, found: Sequence[Subnet]) -> Mapping[SubnetId, Place]:
         """Return where subnets lie, whoever owns that, at the cost of a few look-ups."""
         with self._do.read() as tx:
-            routers_by_subnet = routers_of(tx, found)
+            routers_by_subnet = routers_of(tx, caller, found)
             ids = {router.id for router in routers_by_subnet.values()}
             tables = tx.find(RouteTable, {"router_id": sorted(ids)}) if ids else []
             return {

@@ -5,6 +5,7 @@ from tests.support.clouds import (
     MEMBER,
     READER,
     STRANGER,
+    World,
     a_network,
     a_port,
     a_subnet,
@@ -39,9 +40,22 @@ from portlight.core.errors_vpc import (
     VpcInUseError,
     VpcSubnetInUseError,
 )
+from portlight.core.network import Network
 from portlight.core.rbac import RbacAction
+from portlight.service.caller import Caller
 from portlight.values.addresses import parse_prefix
 from portlight.values.ids import RouteTableId
+
+
+def share(world: World, network: Network, caller: Caller) -> None:
+    """Let the project of a caller use a network."""
+    policy = RbacPolicyDraft(
+        object_type="network",
+        object_id=network.id,
+        target=caller.project_id,
+        action=RbacAction.ACCESS_AS_SHARED,
+    )
+    world.cloud.rbac_policies.create(MEMBER, policy)
 
 
 @pytest.mark.covers("H52")
@@ -107,7 +121,7 @@ def test_a_subnet_of_a_vpc_is_a_network_a_subnet_and_an_interface() -> None:
 
     subnet = a_vpc_subnet(world, vpc)
 
-    place = world.cloud.vpc_subnets.places([subnet])[subnet.id]
+    place = world.cloud.vpc_subnets.places(MEMBER, [subnet])[subnet.id]
     assert (place.router.id, place.table) == (vpc.id, default_table(world, vpc))
     # 254 host addresses: the gateway's and the DHCP server's are taken
     assert place.free_addresses == 252
@@ -190,15 +204,38 @@ def test_a_subnet_follows_one_table_and_the_default_one_without_choice() -> None
     custom = tables.create(MEMBER, RouteTableDraft(name="private", router_id=vpc.id))
 
     tables.associate(MEMBER, custom.id, subnet.id)
-    assert world.cloud.vpc_subnets.places([subnet])[subnet.id].table == tables.get(
+    assert world.cloud.vpc_subnets.places(MEMBER, [subnet])[subnet.id].table == tables.get(
         MEMBER, custom.id
     )
     with pytest.raises(RouteTableInUseError):
         tables.delete(MEMBER, custom.id)
 
     tables.dissociate(MEMBER, vpc.id, subnet.id)
-    assert world.cloud.vpc_subnets.places([subnet])[subnet.id].table == default_table(world, vpc)
+    assert world.cloud.vpc_subnets.places(MEMBER, [subnet])[subnet.id].table == default_table(
+        world, vpc
+    )
     tables.delete(MEMBER, custom.id)
+
+
+@pytest.mark.covers("H56", "P10")
+def test_who_joins_the_subnet_of_another_leaves_its_table_and_its_vpc_alone() -> None:
+    world = a_world()
+    vpc, joining = a_vpc(world), a_vpc(world, by=STRANGER)
+    subnet = a_vpc_subnet(world, vpc)
+    tables = world.cloud.route_tables
+    custom = tables.create(MEMBER, RouteTableDraft(name="private", router_id=vpc.id))
+    tables.associate(MEMBER, custom.id, subnet.id)
+    share(world, network_of(world, subnet), STRANGER)
+    port = a_port(world, network_of(world, subnet), by=STRANGER)
+    interface = InterfaceDraft(port_id=port.id)
+
+    world.cloud.routers.add_interface(STRANGER, joining.id, interface)
+    for caller, own in ((MEMBER, vpc), (STRANGER, joining)):
+        places = world.cloud.vpc_subnets.places(caller, [subnet])
+        assert places[subnet.id].router.id == own.id
+    world.cloud.routers.remove_interface(STRANGER, joining.id, interface)
+
+    assert tables.get(MEMBER, custom.id).subnet_ids == (subnet.id,)
 
 
 @pytest.mark.covers("H56")
@@ -251,13 +288,7 @@ def test_a_network_with_more_than_the_subnet_stays() -> None:
 def test_who_shares_a_network_learns_nothing_of_the_vpc_that_it_is_in() -> None:
     world = a_world()
     subnet = a_vpc_subnet(world, a_vpc(world))
-    policy = RbacPolicyDraft(
-        object_type="network",
-        object_id=subnet.network_id,
-        target=STRANGER.project_id,
-        action=RbacAction.ACCESS_AS_SHARED,
-    )
-    world.cloud.rbac_policies.create(MEMBER, policy)
+    share(world, network_of(world, subnet), STRANGER)
 
     assert world.cloud.subnets.find(STRANGER) == [subnet]
     assert world.cloud.vpc_subnets.find(STRANGER) == []

@@ -277,6 +277,22 @@ def test_a_peer_does_not_grow_into_the_other() -> None:
         )
 
 
+@pytest.mark.covers("H106", "H107")
+def test_a_peering_that_nobody_accepted_holds_up_no_vpc() -> None:
+    world = a_world()
+    one, other = a_vpc(world), a_vpc(world, "10.9.0.0/16", by=STRANGER)
+    draft = PeeringDraft(
+        router_id=other.id, peer_router_id=one.id, peer_project_id=MEMBER.project_id
+    )
+    asked = world.cloud.peerings.create(STRANGER, draft)
+
+    grown = VpcDraft(cidrs=prefixes("10.0.0.0/16", "10.9.128.0/20"))
+    world.cloud.vpcs.update(MEMBER, one.id, grown)
+
+    with pytest.raises(PeeringOverlapError):
+        world.cloud.peerings.accept(MEMBER, asked.id)
+
+
 @pytest.mark.covers("H107")
 def test_another_project_accepts_before_anything_crosses() -> None:
     world = a_world()

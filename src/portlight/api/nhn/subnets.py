@@ -60,7 +60,7 @@ _ATTRIBUTES: Attributes = {
 
 
 def _render(cloud: Cloud, caller: Caller, subnets: Sequence[Subnet]) -> list[Json]:
-    places = cloud.vpc_subnets.places(subnets)
+    places = cloud.vpc_subnets.places(caller, subnets)
     shared = cloud.shared_with(caller, Network)
     return [
         _render_one(subnet, places[subnet.id], shared=subnet.network_id in shared)
@@ -163,7 +163,7 @@ def _attach(call: Call) -> Reply:
 def _detach(call: Call) -> Reply:
     """Let a subnet follow the default route table of its VPC."""
     subnet = call.cloud.vpc_subnets.get(call.caller, SubnetId(call.path["id"]))
-    place = call.cloud.vpc_subnets.places([subnet])[subnet.id]
+    place = call.cloud.vpc_subnets.places(call.caller, [subnet])[subnet.id]
     call.cloud.route_tables.dissociate(call.caller, place.router.id, subnet.id)
     return _show(call)
 

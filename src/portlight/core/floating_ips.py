@@ -81,6 +81,8 @@ def led_to(one: FloatingIp, destination: Destination | None) -> FloatingIp:
         router_id=after[2],
         draining_router_id=one.router_id if destination is None and one.drains else None,
         cuts=one.cuts + 1 if had_flows and not one.drains else one.cuts,
+        # that was said of this move, not of the next one
+        drains=one.drains and destination is None,
         status=PathStatus.DOWN if destination is None else PathStatus.BUILD,
     )
 
@@ -90,7 +92,8 @@ def forwarding_by(one: FloatingIp, router_id: RouterId | None) -> FloatingIp:
     if one.router_id == router_id:
         return one
     status = PathStatus.DOWN if router_id is None else PathStatus.BUILD
-    return replace(one, router_id=router_id, status=status)
+    drains = one.drains and router_id is None
+    return replace(one, router_id=router_id, status=status, drains=drains)
 
 
 def cut(one: FloatingIp, *, now: float) -> FloatingIp:

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from portlight.core.meta import Meta
 from portlight.values.addresses import IpAddress, IpPrefix
 from portlight.values.ids import InternetGatewayId, RouteId, RouterId, RouteTableId, SubnetId
+
+MAX_PATHS: Final = 16
+"""Equal-cost routes to one destination."""
 
 
 class HopKind(StrEnum):

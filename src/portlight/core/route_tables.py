@@ -25,8 +25,6 @@ from portlight.core.router import Router
 from portlight.values.addresses import IpPrefix
 from portlight.values.ids import RouteId, RouterId, RouteTableId, SubnetId
 
-MAX_PATHS: Final = 16
-"""Equal-cost routes to one destination."""
 MAX_DESCRIPTION: Final = 256
 """Bytes."""
 _WITHOUT_TARGET: Final = frozenset({HopKind.ADDRESS, HopKind.BLACKHOLE})

@@ -1,5 +1,6 @@
 """What a valid router is, how drafts make and change one, and what its routes may be. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from portlight.core.errors_routing import (
 from portlight.core.meta import Meta
 from portlight.core.network import Subnet
 from portlight.core.networks import zone_hints
-from portlight.core.route_table import HopKind, Route, RouteTable
+from portlight.core.route_table import MAX_PATHS, HopKind, Route, RouteTable
 from portlight.core.router import ExternalGateway, PathStatus, Router
 from portlight.values.addresses import IpAddress, IpPrefix
 from portlight.values.ids import ProjectId, RouteId, RouterId, RouteTableId
@@ -138,7 +139,12 @@ def check_hops(
     if len(set(hops)) != len(hops):
         raise MalformedValueError("routes", "one of them is given twice")
     prefixes = tuple(connected)
+    paths = Counter(hop.destination for hop in hops)
     for hop in hops:
+        if paths[hop.destination] > MAX_PATHS:
+            raise InvalidRoutesError(
+                [hop], f"more than {MAX_PATHS} routes lead to {hop.destination}"
+            )
         if hop.destination.version != hop.address.version:
             raise InvalidRoutesError([hop], "destination and nexthop are of two families")
         if not any(hop.address in prefix for prefix in prefixes):

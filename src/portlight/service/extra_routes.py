@@ -38,14 +38,16 @@ def add(work: Work, router_id: RouterId, hops: Sequence[Hop]) -> Router:
     """Let a router have more routes; those that it has already stay."""
     router = load_own(work, Router, router_id, "add_extraroutes")
     present = hops_of(work.tx, [router_id]).get(router_id, ())
-    return _touch(work, router, (*present, *(hop for hop in hops if hop not in present)))
+    known = frozenset(present)
+    return _touch(work, router, (*present, *(hop for hop in hops if hop not in known)))
 
 
 def remove(work: Work, router_id: RouterId, hops: Sequence[Hop]) -> Router:
     """Let a router have fewer routes; it is no error when one of them is gone already."""
     router = load_own(work, Router, router_id, "remove_extraroutes")
     present = hops_of(work.tx, [router_id]).get(router_id, ())
-    return _touch(work, router, tuple(hop for hop in present if hop not in hops))
+    going = frozenset(hops)
+    return _touch(work, router, tuple(hop for hop in present if hop not in going))
 
 
 def fit(work: Work, router: Router, hops: Sequence[Hop]) -> None:

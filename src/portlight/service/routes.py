@@ -9,9 +9,8 @@ from portlight.core.drafts import Unset
 from portlight.core.drafts_vpc import RouteDraft
 from portlight.core.errors import InvalidRequestError, NotFoundError
 from portlight.core.errors_routing import RouteExistsError
-from portlight.core.route_table import HopKind, LocalRoute, Route, RouteTable
+from portlight.core.route_table import MAX_PATHS, HopKind, LocalRoute, Route, RouteTable
 from portlight.core.route_tables import (
-    MAX_PATHS,
     build_route,
     change_route,
     check_changeable,

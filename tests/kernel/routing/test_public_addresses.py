@@ -1,7 +1,9 @@
 """Public addresses on real links: section 4 of docs/design/routing.md."""
 
+import os
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 from tests.kernel.lab import wait_until
@@ -130,6 +132,27 @@ def test_a_released_address_answers_nobody_and_its_flows_are_cut(host: PlanHost)
     assert not reaches(host, STRANGER, PUBLIC)
     asking.terminate()
     asking.communicate()
+
+
+@pytest.mark.covers("K6")
+def test_flows_that_could_not_be_cut_are_cut_with_the_next_attempt(
+    host: PlanHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.show(a_lan(a_floating_ip(3, PUBLIC, EXTERNAL, GUEST[WEB])))
+    assert reaches(host, STRANGER, PUBLIC)
+
+    broken = tmp_path / "conntrack"
+    broken.write_text("#!/bin/sh\necho no memory >&2; exit 1\n")
+    broken.chmod(0o755)
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        with pytest.raises(RuntimeError, match="no memory"):
+            host.show(a_lan())
+    assert PUBLIC in host.in_router(1, "conntrack", "-L", check=False)
+    # an agent waits a moment before it tries again what failed
+    wait_until(lambda: host.repair() is not None and not host.differing()["public_addresses"])
+
+    assert PUBLIC not in host.in_router(1, "conntrack", "-L", check=False)
 
 
 def test_an_address_moves_to_another_port_in_one_step(host: PlanHost) -> None:

@@ -75,6 +75,19 @@ def test_a_blackhole_says_nothing_and_is_counted(host: PlanHost) -> None:
         assert "nreachable" not in ping(host, WEB, "192.0.2.1")
 
 
+def test_a_route_that_the_tool_cannot_read_takes_no_other_with_it(host: PlanHost) -> None:
+    hops = (f"10.0.{2 + n // 200}.{10 + n % 200}" for n in range(100))
+    too_many = (a_route(20 + n, 1, "192.0.2.0/24", hop) for n, hop in enumerate(hops))
+    others = (a_route(1, 1, "191.0.2.0/24"), a_route(2, 1, "193.0.2.0/24", ADDRESS[DATABASE]))
+
+    with pytest.raises(RuntimeError, match=r"192\.0\.2\.0/24.*Too many arguments"):
+        host.show(a_lan(*others, *too_many))
+
+    assert "193.0.2.0/24 via" in host.in_router(1, "ip", "route", "show", "table", "all")
+    assert "191.0.2.0/24 dev" in host.in_router(1, "ip", "route", "show", "table", "all")
+    assert host.differing()["routes"], "it says what is not there"
+
+
 def test_a_longer_prefix_wins_over_a_shorter_one(host: PlanHost) -> None:
     host.show(a_lan(a_route(1, 1, "10.0.2.5/32")))
 

@@ -26,6 +26,7 @@ from portlight.core.drafts import (
     PortDraft,
     SecurityGroupDraft,
 )
+from portlight.core.drafts_routing import FloatingIpDraft
 from portlight.core.drafts_vpc import InternetGatewayDraft
 from portlight.core.errors import ForbiddenError, InUseError, InvalidRequestError, NotFoundError
 from portlight.core.errors_port import PortNotAttachedError
@@ -129,6 +130,23 @@ def test_established_flows_end_or_drain_as_was_asked(flows: Flows, cuts: int) ->
     assert after.cuts == cuts
     assert (after.draining_router_id is not None) == (flows is Flows.DRAIN)
     assert after.router_id is None
+
+
+@pytest.mark.covers("K4")
+def test_that_flows_drain_is_said_for_one_move_and_not_for_the_next() -> None:
+    world = a_world()
+    first = a_reachable_port(world)
+    (network,) = world.cloud.networks.find(MEMBER, {"id": [first.network_id]})
+    second = a_port(world, network)
+    public_ips = world.cloud.public_ips
+    made = public_ips.create(MANAGER, PublicIpDraft())
+    public_ips.associate(MANAGER, made.id, first.id)
+    public_ips.disassociate(MANAGER, made.id, first.id, Flows.DRAIN)
+    public_ips.associate(MANAGER, made.id, first.id)
+
+    world.cloud.floating_ips.update(MANAGER, made.id, FloatingIpDraft(port_id=second.id))
+
+    assert public_ips.get(MANAGER, made.id).cuts == 1
 
 
 def test_an_address_in_use_is_not_given_back_and_one_elsewhere_is_not_taken_off() -> None:

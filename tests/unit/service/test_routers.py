@@ -289,6 +289,19 @@ def test_a_next_hop_is_another_ones_address_in_a_subnet_of_the_router(hop: Hop, 
         world.cloud.routers.update(MEMBER, router.id, RouterDraft(hops=(hop,)))
 
 
+def test_no_more_routes_lead_to_one_destination_than_a_router_can_have() -> None:
+    world = a_world()
+    router = a_router(world)
+    a_joined_subnet(world, router)
+    hops = tuple(via("10.9.0.0/16", f"10.0.0.{last}") for last in range(10, 27))
+
+    world.cloud.routers.update(MEMBER, router.id, RouterDraft(hops=hops[:16]))
+    with pytest.raises(InvalidRoutesError, match=r"more than 16 routes lead to 10\.9\.0\.0/16"):
+        world.cloud.routers.add_routes(MEMBER, router.id, hops[16:])
+
+    assert set(hops_of(world, router)) == set(hops[:16])
+
+
 @pytest.mark.covers("H145", "N20")
 def test_what_is_in_use_stays_and_the_refusal_names_every_user() -> None:
     world = a_world()

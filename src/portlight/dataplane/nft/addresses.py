@@ -1,10 +1,11 @@
 """Driver of public addresses: translation, the address on the leg, its announcement, and cuts.
 
 For one router all changes of translation are one transaction. An address is answered for only
-after it is translated, and is translated until nobody answers for it any more.
+after it is translated, and is translated until nobody answers for it any more. That its flows were
+cut is written down after it was done: who dies before cuts them again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from ipaddress import IPv4Address
 
@@ -18,6 +19,7 @@ from portlight.dataplane.routes.rooms import PUBLIC_LABEL, RouterRooms
 from portlight.plan.delta import Delta
 from portlight.plan.routers import PublicAddressKey
 
+_MARK = "public"
 _ABSENT = PublicAddress(ifname="", elements=frozenset(), cuts=-1)
 Addresses = dict[IPv4Address, PublicAddress]
 
@@ -79,8 +81,15 @@ class PublicAddressDriver:
                 if old.ifname not in ("", wanted[address].ifname)
             ),
         )
-        held = {element for old in before.values() for element in old.elements}
-        needed = {element for new in wanted.values() for element in new.elements}
+        ends = [
+            address
+            for address, old in before.items()
+            if old != _ABSENT and wanted[address].cuts != old.cuts
+        ]
+        cut_before = _marks(before[address] for address in ends)
+        cut_after = _marks(wanted[address] for address in ends)
+        held = {element for old in before.values() for element in old.elements} - cut_before
+        needed = {element for new in wanted.values() for element in new.elements} - cut_after
         self._rooms.translate(number, render_change(held - needed, needed - held))
         fresh = [
             (number, new.ifname, address)
@@ -97,9 +106,10 @@ class PublicAddressDriver:
         self._announce(fresh)
         self._fresh += fresh
         name = self._rooms.enter(number).name
-        for address, old in before.items():
-            if old != _ABSENT and wanted[address].cuts != old.cuts:
-                cut_flows(name, address)
+        for address in ends:
+            cut_flows(name, address)
+        if ends:
+            self._rooms.translate(number, render_change(cut_before, cut_after))
         after = {key: one for key, one in (there | wanted).items() if one != _ABSENT}
         self._seen[number] = (self._edition(number), after)
 
@@ -145,9 +155,14 @@ class PublicAddressDriver:
                 do_inside(room.name, partial(announce, frames))
 
 
+def _marks(addresses: Iterable[PublicAddress]) -> set[tuple[str, str]]:
+    """Return the elements that say how often flows were cut."""
+    return {element for one in addresses for element in one.elements if element[0] == _MARK}
+
+
 def _cuts(elements: frozenset[tuple[str, str]]) -> int:
     for name, text in elements:
         number = text.partition(" comment ")[2].strip('"')
-        if name == "public" and number.isdecimal():
+        if name == _MARK and number.isdecimal():
             return int(number)
     return -1

@@ -4,7 +4,7 @@ Known as ours by the route protocol number. Looking is free while nobody else to
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from portlight.dataplane.namespaces import ToolError
@@ -67,16 +67,34 @@ class RouteDriver:
             missing = LookupError(f"router {number} has no namespace yet")
             return {key: missing for key, line in lines if line.startswith("route replace")}
         was_ours = number in self._held and self._held[number][0] == self._edition(number)
-        failures: dict[RouteKey, Exception] = {}
+        failures = self._run(number, lines)
+        if was_ours and not failures:
+            self._held[number] = (self._edition(number), self._held[number][1])
+        return failures
+
+    def _run(self, number: int, lines: Sequence[tuple[RouteKey, str]]) -> dict[RouteKey, Exception]:
+        """Let `ip` do the lines; return the failures by key.
+
+        A line that it cannot read ends it without a number, whatever follows: what is left is
+        halved until that line is alone.
+        """
         try:
             self._rooms.change(number, (line for _, line in lines), "-force")
         except ToolError as error:
-            for place, said in _failed_lines(str(error)):
-                key, line = lines[place]
-                if not (line.startswith("route del") and _GONE in said):
-                    failures[key] = RuntimeError(f"{line}: {said}")
-        if was_ours and not failures:
-            self._held[number] = (self._edition(number), self._held[number][1])
+            said = _Said(str(error))
+        else:
+            return {}
+        failures: dict[RouteKey, Exception] = {}
+        for place, why in said.failed:
+            key, line = lines[place]
+            if not (line.startswith("route del") and _GONE in why):
+                failures[key] = RuntimeError(f"{line}: {why}")
+        left = lines[said.failed[-1][0] + 1 :] if said.failed else lines
+        if said.ended_by and len(left) == 1:
+            failures[left[0][0]] = RuntimeError(f"{left[0][1]}: {said.ended_by}")
+        elif said.ended_by:
+            half = len(left) // 2
+            failures |= self._run(number, left[:half]) | self._run(number, left[half:])
         return failures
 
     def _look(self, number: int) -> dict[RouteKey, RoutePlan]:
@@ -111,12 +129,18 @@ def _way(hop: HopPlan) -> str:
     return f" via {family} {hop.address} dev {hop.ifname} onlink"
 
 
-def _failed_lines(said: str) -> Iterator[tuple[int, str]]:
-    """Yield the place (from 0) of each line that failed, and why."""
-    start = 0
-    for match in _FAILED.finditer(said):
-        yield int(match[1]) - 1, said[start : match.start()].strip()
-        start = match.end()
+class _Said:
+    """What `ip -force -batch` said of the lines that failed."""
+
+    def __init__(self, text: str) -> None:
+        self.failed: list[tuple[int, str]] = []
+        """Their places (from 0), and why."""
+        start = 0
+        for match in _FAILED.finditer(text):
+            self.failed.append((int(match[1]) - 1, text[start : match.start()].strip()))
+            start = match.end()
+        self.ended_by = text[start:].strip()
+        """Why it did nothing more after the last of them; empty: it did."""
 
 
 def _read_routes(namespace: str) -> Iterator[tuple[int, IpPrefix, RoutePlan]]:

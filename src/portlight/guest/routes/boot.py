@@ -13,6 +13,8 @@ _TEXT: Final = """\
 Description=Confirmed remedies of this server's routes
 Wants=network-online.target
 After=network-online.target
+# However late a lease is, and whatever breaks: it is tried again.
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart={command} routes restore --follow

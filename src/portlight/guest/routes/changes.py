@@ -1,34 +1,46 @@
 """Applies remedies: written down first, under a timer, and again after a restart."""
 
-import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.confirm import amend, applying, begin, confirm, rollback
+from portlight.guest.guard.confirm import amend, applying, begin, confirm, pending, rollback
 from portlight.guest.guard.journal import (
     Change,
     ChangeId,
     Journal,
-    KeptFile,
     Record,
     State,
     Step,
     state_folder,
 )
 from portlight.guest.routes.boot import boot_files, tool_words
-from portlight.guest.routes.remedies import Commands, plan_remedies
+from portlight.guest.routes.intent import Intent, intent_of, kept_intent, next_intent
+from portlight.guest.routes.policy import (
+    Policy,
+    is_of_policy,
+    policy_commands,
+    present_policy,
+    wanted_policy,
+)
+from portlight.guest.routes.remedies import Commands
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
 from portlight.guest.routes.snapshot import ToolError, read_snapshot, run_tool
-from portlight.guest.routes.values import FAMILIES, Command, RoutesError
+from portlight.guest.routes.values import FAMILIES, Command, RoutesError, Snapshot
 
 _SETTLED: Final = (
     'said=$(LC_ALL=C "$@" 2>&1) || case $said in'
     ' *"File exists"*|*"No such"*|*"Cannot find"*) ;; *) echo "$said" >&2; exit 1 ;; esac'
 )
 """Runs a command that may have been run before: what is there is not made, what is gone stays."""
+_THERE_OR_GONE: Final = ("File exists", "No such", "Cannot find")
+_NOT_POSSIBLE: Final = (
+    *("invalid gateway", "No route to host", "not up", "unreachable"),
+    *("Invalid prefsrc", "Invalid source"),
+)
+"""What `ip` says of a route whose address, subnet or interface went since."""
 _PROC: Final = Path("/proc/net")
 _SYSTEMD: Final = Path("/run/systemd/system")
 _ENTRY: Final = "portlight.guest.entry"
@@ -38,22 +50,6 @@ _AT_ONCE: Final = 60.0
 
 class NothingToUndoError(RoutesError):
     """No change of routes is left that could be taken back."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """Which remedies this server gets again after a restart, and how it came to them."""
-
-    kinds: tuple[str, ...] = ()
-    keep: str = ""
-    commands: tuple[Command, ...] = ()
-    """What the change that wrote this did: the way back from its undo."""
-    before: "Intent | None" = None
-
-
-def intent_path() -> Path:
-    """Return where the intent is kept."""
-    return state_folder() / "routes.json"
 
 
 def listing() -> str:
@@ -68,13 +64,8 @@ def listing() -> str:
 
 def start(kinds: Sequence[str], keep: str, commands: Commands, seconds: float) -> ChangeId:
     """Write the change down, start its timer, apply it; take it back when it fails half-way."""
-    before = load_intent()
-    intent = Intent(
-        kinds=tuple(dict.fromkeys((*before.kinds, *kinds))),
-        keep=keep or before.keep,
-        commands=commands.apply,
-        before=Intent(kinds=before.kinds, keep=before.keep),
-    )
+    waiting = [record.change for record in pending("routes")]
+    intent = replace(next_intent(waiting, kinds, keep), commands=commands.apply)
     return _begin(f"fix {', '.join(kinds)}", commands, intent, seconds)
 
 
@@ -87,40 +78,60 @@ def start_undo(seconds: float) -> tuple[ChangeId, bool]:
     if last.state is State.PENDING:
         rollback(last.id, "undone")
         return last.id, False
-    done = _decode_intent(json.loads(last.change.files[0].text))
+    done = intent_of(last.change)
     back = done.before or Intent()
-    commands = Commands(
+    recorded = Commands(
         apply=tuple(_original(step) for step in last.change.undo), undo=done.commands
     )
+    commands = plan_undo(read_snapshot(), recorded, keeps_policy="policy-routing" in back.kinds)
     intent = Intent(kinds=back.kinds, keep=back.keep, commands=commands.apply)
-    return _begin(f"undo of change {last.id}", commands, intent, seconds), True
+    return _begin(f"undo of change {last.id}", commands, intent, seconds, run=_undo), True
 
 
-def restore() -> tuple[Command, ...]:
-    """Apply what is intended, after a restart; return the commands that were needed."""
-    intent = load_intent()
-    commands = plan_remedies(read_snapshot(), intent.kinds, intent.keep).apply
-    for command in commands:
-        run_tool(*command)
-    return commands
+def plan_undo(snapshot: Snapshot, recorded: Commands, *, keeps_policy: bool) -> Commands:
+    """Return what takes a confirmed change back, and the way back from that.
+
+    Addresses have moved since: tables and rules are those of now, not the recorded ones.
+    """
+    if not any(is_of_policy(command) for command in recorded.undo):
+        return recorded
+    present = present_policy(snapshot)
+    wanted = wanted_policy(snapshot) if keeps_policy else Policy()
+    others, back = (
+        tuple(one for one in commands if not is_of_policy(one))
+        for commands in (recorded.apply, recorded.undo)
+    )
+    return Commands(
+        apply=(*others, *policy_commands(present, wanted)),
+        undo=(*policy_commands(wanted, present), *back),
+    )
 
 
-def load_intent() -> Intent:
-    """Return what is intended; nothing when nothing was ever confirmed."""
+def _undo(*command: str) -> None:
+    """Run a command that was right once; what the network does not allow any more is said."""
     try:
-        return _decode_intent(json.loads(intent_path().read_text()))
-    except FileNotFoundError:
-        return Intent()
+        run_tool(*command)
+    except ToolError as error:
+        if any(text in str(error) for text in _NOT_POSSIBLE):
+            print(f"passed over: {error}", file=sys.stderr)
+        elif not any(text in str(error) for text in _THERE_OR_GONE):
+            raise
 
 
-def _begin(summary: str, commands: Commands, intent: Intent, seconds: float) -> ChangeId:
+def _begin(
+    summary: str,
+    commands: Commands,
+    intent: Intent,
+    seconds: float,
+    run: Callable[..., object] = run_tool,
+) -> ChangeId:
     change = Change(
         kind="routes",
         summary=summary,
         undo=tuple(_step(command) for command in commands.undo),
         before=listing(),
         files=(
-            KeptFile(path=str(intent_path()), text=json.dumps(asdict(intent))),
+            kept_intent(intent),
             *boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY)),
         ),
     )
@@ -128,7 +139,7 @@ def _begin(summary: str, commands: Commands, intent: Intent, seconds: float) -> 
     try:
         with applying(started):
             for command in commands.apply:
-                run_tool(*command)
+                run(*command)
     except ToolError:
         rollback(started, "it could not be applied")
         raise
@@ -162,16 +173,6 @@ def _step(command: Command) -> Step:
 
 def _original(step: Step) -> Command:
     return step.argv[4:]
-
-
-def _decode_intent(raw: dict[str, object]) -> Intent:
-    before = raw["before"]
-    return Intent(
-        kinds=tuple(raw["kinds"]),  # type: ignore[arg-type]  # as we wrote it
-        keep=str(raw["keep"]),
-        commands=tuple(tuple(words) for words in raw["commands"]),  # type: ignore[attr-defined]  # as we wrote it
-        before=_decode_intent(before) if isinstance(before, dict) else None,
-    )
 
 
 def _text(path: Path) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -10,15 +11,16 @@ from typing import Final
 from portlight.guest.arguments import Commands
 from portlight.guest.guard.confirm import DEFAULT_SECONDS, pending
 from portlight.guest.guard.history_commands import add_history_commands, describe_pending
-from portlight.guest.routes.changes import load_intent, restore, start, start_undo
+from portlight.guest.routes.changes import start, start_undo
 from portlight.guest.routes.checks.all import find_faults
-from portlight.guest.routes.follow import follow, switch_policy
 from portlight.guest.routes.remedies import (
     REMEDIES,
+    kept_gateway,
     plan_remedies,
     remedies_of,
 )
 from portlight.guest.routes.render_command import add_render
+from portlight.guest.routes.restore import follow_intent, follow_policy, restore, switch_policy
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
 from portlight.guest.routes.snapshot import read_snapshot
 
@@ -118,7 +120,9 @@ def _fix(arguments: argparse.Namespace) -> int:
         print(shlex.join(command))
     if arguments.preview:
         return OK
-    change = start(kinds, arguments.keep, commands, arguments.seconds)
+    # At the next start another gateway may be the first: the one that stays is written down.
+    keep = kept_gateway(snapshot) if "default-gateways" in kinds else ""
+    change = start(kinds, arguments.keep or keep, commands, arguments.seconds)
     _say(change, arguments.seconds)
     return OK
 
@@ -148,16 +152,22 @@ def _undo(arguments: argparse.Namespace) -> int:
 
 def _add_restore(verbs: Commands) -> None:
     parser = verbs.add_parser("restore", help="apply the confirmed remedies anew; for the boot")
-    parser.add_argument("--follow", action="store_true", help="stay, if they are to be followed")
+    parser.add_argument(
+        "--follow", action="store_true", help="stay, and follow addresses and routes"
+    )
     parser.set_defaults(run=_restore)
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    for command in restore():
+    if arguments.follow:
+        follow_intent()
+        return OK
+    restored = restore()
+    for command in restored.commands:
         print(shlex.join(command))
-    if arguments.follow and "policy-routing" in load_intent().kinds:
-        follow()
-    return OK
+    for problem in restored.problems:
+        print(f"portlight-guest: {problem}", file=sys.stderr)
+    return REFUSED if restored.problems else OK
 
 
 def _add_policy(verbs: Commands) -> None:
@@ -172,7 +182,7 @@ def _add_policy(verbs: Commands) -> None:
 
 
 def _policy(arguments: argparse.Namespace) -> int:
+    if arguments.follow and arguments.state == "on":
+        follow_policy()
     switch_policy(on=arguments.state == "on")
-    if arguments.follow:
-        follow()
     return OK

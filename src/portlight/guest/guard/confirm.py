@@ -221,7 +221,8 @@ def _finish(journal: Journal, record: Record) -> Record:
     """Write the files of a confirmed change; only then is it confirmed for good."""
     for file in record.change.files:
         write_durably(Path(file.path), file.text)
-    return _end(journal, record, State.CONFIRMED, "confirmed")
+    failures = _run(record.change.then)
+    return _end(journal, record, State.CONFIRMED, "; ".join(("confirmed", *failures)))
 
 
 def _is_lost(journal: Journal, record: Record) -> bool:

@@ -47,6 +47,8 @@ class Change:
     after: str = ""
     """What people see as difference: the state as text, before and after."""
     files: tuple[KeptFile, ...] = ()
+    then: tuple[Step, ...] = ()
+    """Run once the files are written: what reads them is told."""
     flows: str | None = None
     """Connections before the change, as `conntrack -L -o save` prints them."""
 
@@ -173,7 +175,11 @@ def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
 
 def _decode(raw: dict[str, Any]) -> Record:
     fields = raw["change"]
-    steps = tuple(Step(argv=tuple(step["argv"]), stdin=step["stdin"]) for step in fields["undo"])
+    steps = {
+        name: tuple(Step(argv=tuple(step["argv"]), stdin=step["stdin"]) for step in fields[name])
+        for name in ("undo", "then")
+        if name in fields
+    }
     files = tuple(KeptFile(**file) for file in fields["files"])
-    change = Change(**{**fields, "undo": steps, "files": files})
+    change = Change(**{**fields, **steps, "files": files})
     return Record(**{**raw, "change": change, "state": State(raw["state"])})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.journal import DEFAULT_FOLDER, KeptFile
+from portlight.guest.guard.journal import DEFAULT_FOLDER, KeptFile, Step
 
 _UNIT: Final = "portlight-guest-routes.service"
 _SYSTEMD: Final = Path("/etc/systemd/system")
@@ -39,6 +39,16 @@ def boot_files(folder: Path, systemd: Path, tool: Sequence[str]) -> tuple[KeptFi
             path=str(_SYSTEMD / "multi-user.target.d" / "portlight-guest-routes.conf"),
             text=_WANTED,
         ),
+    )
+
+
+def boot_steps(files: Sequence[KeptFile]) -> tuple[Step, ...]:
+    """Return what lets systemd begin, or end, to follow at once; nothing without its files."""
+    if not files:
+        return ()
+    return (
+        Step(argv=("systemctl", "daemon-reload")),
+        Step(argv=("systemctl", "--no-block", "restart", _UNIT)),
     )
 
 

@@ -2,22 +2,25 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.confirm import amend, applying, begin, confirm, pending, rollback
+from portlight.guest.guard.confirm import pending, rollback
+from portlight.guest.guard.guarded import Made, Outlook, Request, change_guarded
+from portlight.guest.guard.history_commands import OK
 from portlight.guest.guard.journal import (
     Change,
-    ChangeId,
     Journal,
     Record,
     State,
     Step,
     state_folder,
 )
-from portlight.guest.routes.boot import boot_files, tool_words
+from portlight.guest.guard.wishes import Wishes
+from portlight.guest.routes.boot import boot_files, boot_steps, tool_words
 from portlight.guest.routes.intent import Intent, intent_of, kept_intent, next_intent
+from portlight.guest.routes.planned import planned
 from portlight.guest.routes.policy import (
     Policy,
     is_of_policy,
@@ -25,6 +28,7 @@ from portlight.guest.routes.policy import (
     present_policy,
     wanted_policy,
 )
+from portlight.guest.routes.proof import edges_of_routes, judge_by_routes
 from portlight.guest.routes.remedies import Commands
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
 from portlight.guest.routes.snapshot import ToolError, read_snapshot, run_tool
@@ -44,8 +48,6 @@ _NOT_POSSIBLE: Final = (
 _PROC: Final = Path("/proc/net")
 _SYSTEMD: Final = Path("/run/systemd/system")
 _ENTRY: Final = "portlight.guest.entry"
-_AT_ONCE: Final = 60.0
-"""Seconds that a change without confirmation may take until it is applied."""
 
 
 class NothingToUndoError(RoutesError):
@@ -62,30 +64,59 @@ def listing() -> str:
     return "".join((*tables, rules))
 
 
-def start(kinds: Sequence[str], keep: str, commands: Commands, seconds: float) -> ChangeId:
-    """Write the change down, start its timer, apply it; take it back when it fails half-way."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What is to be done, and what is kept of it."""
+
+    summary: str
+    commands: Commands
+    intent: Intent
+    run: Callable[..., object] = run_tool
+    """Runs one command; raises when that fails."""
+
+
+def start(
+    kinds: Sequence[str], keep: str, commands: Commands, snapshot: Snapshot, wishes: Wishes
+) -> int:
+    """Apply remedies under guard; return the exit status."""
     waiting = [record.change for record in pending("routes")]
     intent = replace(next_intent(waiting, kinds, keep), commands=commands.apply)
-    return _begin(f"fix {', '.join(kinds)}", commands, intent, seconds)
+    work = _Work(summary=f"fix {', '.join(kinds)}", commands=commands, intent=intent)
+    return _change(work, snapshot, wishes)
 
 
-def start_undo(seconds: float) -> tuple[ChangeId, bool]:
-    """Take the last change of routes back; return it, and whether that waits for confirmation.
+def start_undo(wishes: Wishes) -> int:
+    """Take the last change of routes back; return the exit status.
 
     One that is still pending is rolled back; a confirmed one is undone by a new change.
     """
     last = _last()
     if last.state is State.PENDING:
-        rollback(last.id, "undone")
-        return last.id, False
-    done = intent_of(last.change)
+        if not wishes.dry_run:
+            rollback(last.id, "undone")
+        print(f"change {last.id} {'would be' if wishes.dry_run else 'is'} taken back")
+        return OK
+    done, snapshot = intent_of(last.change), read_snapshot()
     back = done.before or Intent()
     recorded = Commands(
         apply=tuple(_original(step) for step in last.change.undo), undo=done.commands
     )
-    commands = plan_undo(read_snapshot(), recorded, keeps_policy="policy-routing" in back.kinds)
+    commands = plan_undo(snapshot, recorded, keeps_policy="policy-routing" in back.kinds)
     intent = Intent(kinds=back.kinds, keep=back.keep, commands=commands.apply)
-    return _begin(f"undo of change {last.id}", commands, intent, seconds, run=_undo), True
+    work = _Work(
+        summary=f"undo of change {last.id}", commands=commands, intent=intent, run=_run_again
+    )
+    return _change(work, snapshot, wishes)
+
+
+def outlook_of(snapshot: Snapshot, commands: Sequence[Command]) -> Outlook:
+    """Return what packets meet now, and what they will meet after commands."""
+    then = planned(snapshot, commands)
+    return Outlook(
+        before=judge_by_routes(snapshot, snapshot),
+        after=judge_by_routes(snapshot, then),
+        edges=lambda: edges_of_routes(snapshot, then),
+    )
 
 
 def plan_undo(snapshot: Snapshot, recorded: Commands, *, keeps_policy: bool) -> Commands:
@@ -107,7 +138,7 @@ def plan_undo(snapshot: Snapshot, recorded: Commands, *, keeps_policy: bool) -> 
     )
 
 
-def _undo(*command: str) -> None:
+def _run_again(*command: str) -> None:
     """Run a command that was right once; what the network does not allow any more is said."""
     try:
         run_tool(*command)
@@ -118,35 +149,28 @@ def _undo(*command: str) -> None:
             raise
 
 
-def _begin(
-    summary: str,
-    commands: Commands,
-    intent: Intent,
-    seconds: float,
-    run: Callable[..., object] = run_tool,
-) -> ChangeId:
-    change = Change(
-        kind="routes",
-        summary=summary,
-        undo=tuple(_step(command) for command in commands.undo),
-        before=listing(),
-        files=(
-            kept_intent(intent),
-            *boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY)),
-        ),
-    )
-    started = begin(change, seconds or _AT_ONCE)
-    try:
-        with applying(started):
-            for command in commands.apply:
-                run(*command)
-    except ToolError:
-        rollback(started, "it could not be applied")
-        raise
-    amend(started, after=listing())
-    if not seconds:
-        confirm(started)
-    return started
+def _change(work: _Work, snapshot: Snapshot, wishes: Wishes) -> int:
+    def record() -> Change:
+        boot = boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY))
+        return Change(
+            kind="routes",
+            summary=work.summary,
+            undo=tuple(_step(command) for command in work.commands.undo),
+            before=listing(),
+            files=(kept_intent(work.intent), *boot),
+            then=boot_steps(boot),
+        )
+
+    def carry_out() -> None:
+        for command in work.commands.apply:
+            work.run(*command)
+
+    def look() -> Made:
+        return Made(text=listing(), judge=judge_by_routes(snapshot, read_snapshot()))
+
+    outlook = outlook_of(snapshot, work.commands.apply)
+    request = Request(outlook=outlook, record=record, apply=carry_out, look=look)
+    return change_guarded(request, wishes)
 
 
 def _last() -> Record:

@@ -35,10 +35,14 @@ class Restored:
 
 def switch_policy(*, on: bool) -> None:
     """Bring tables and rules to what they should be, or remove them all."""
+    _bring_about(lambda snapshot: switching(snapshot, on=on))
+
+
+def switching(snapshot: Snapshot, *, on: bool) -> tuple[Command, ...]:
+    """Return the commands that switch policy routing on or off."""
     if on:
-        _bring_about(lambda snapshot: plan_remedies(snapshot, (_FIRST,)).apply)
-    else:
-        _bring_about(lambda snapshot: tuple(policy_commands(present_policy(snapshot), Policy())))
+        return plan_remedies(snapshot, (_FIRST,)).apply
+    return tuple(policy_commands(present_policy(snapshot), Policy()))
 
 
 def follow_policy() -> None:

@@ -7,7 +7,7 @@ flock 8
 follow() { # until it is told to end; whatever ends the follower, another one begins
 	trap 'kill "$child" 2>/dev/null; wait "$child"; exit' TERM
 	while :; do
-		/bin/sh /run/guest/portlight-guest routes policy on --follow &
+		/bin/sh /run/guest/portlight-guest routes policy on --follow --force &
 		child=$!
 		wait "$child"
 		sleep 1 &
@@ -27,5 +27,5 @@ elif [ -e /run/policy.pid ]; then
 	while [ -n "$old" ] && kill -0 "$old" 2>/dev/null; do sleep 0.02; done
 	: >/run/policy.pid
 	# As long as that file is there, it is tried again.
-	/bin/sh /run/guest/portlight-guest routes policy off && rm /run/policy.pid
+	/bin/sh /run/guest/portlight-guest routes policy off --force && rm /run/policy.pid
 fi

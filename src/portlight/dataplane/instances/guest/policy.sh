@@ -20,7 +20,10 @@ old=$(cat /run/policy.pid 2>/dev/null) && kill -0 "$old" 2>/dev/null || old=
 if [ "$(cat /run/guest/policy)" = on ]; then
 	set -- /sys/class/net/eth*
 	[ -z "$old" ] && [ $# -gt 1 ] || exit 0
-	follow >>/run/policy.log 2>&1 8>&- &
+	(
+		exec 8>&- # the lock is ours, not the follower's
+		follow
+	) >>/run/policy.log 2>&1 &
 	echo $! >/run/policy.pid
 elif [ -e /run/policy.pid ]; then
 	[ -z "$old" ] || kill "$old"

@@ -46,6 +46,18 @@ while True:
     bound.recv(65535)
 """
 
+SERVER = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.create_server((sys.argv[1], 9000), family=family) as listening:
+    print("listening", flush=True)
+    connection, _ = listening.accept()
+    while connection.recv(1 << 20):
+        pass
+"""
+PACING = 47
+"""SO_MAX_PACING_RATE, in bytes a second."""
+
 
 def addresses(number: int) -> tuple[str, str]:
     """Return the IPv4 and the IPv6 address of a guest."""
@@ -86,15 +98,24 @@ def mirror_host(folder: Path) -> Iterator[PlanHost]:
             four, six = addresses(number)
             made.address(number, f"{four}/24", f"{six}/64")
         # A bound socket keeps the target's kernel from complaining about every copy.
-        listener = made.start(TARGET, "python3", "-c", LISTENER)
-        assert listener.stdout is not None
-        listener.stdout.readline()
-        for number in (PEER, OTHER):
-            made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[0])
-            made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[1])
-        yield made
-        listener.kill()
-        listener.communicate()
+        with running(made, TARGET, "python3", "-c", LISTENER):
+            for number in (PEER, OTHER):
+                made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[0])
+                made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[1])
+            yield made
+
+
+@contextmanager
+def running(host: PlanHost, number: int, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a tool in a guest, from its first line of output on until the block ends."""
+    process = host.start(number, *command)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def outcomes(host: PlanHost) -> dict[MirrorOutcome, int]:
@@ -119,3 +140,19 @@ def finish(process: subprocess.Popen[str]) -> None:
     """Wait until the process ends well."""
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def transfer(
+    host: PlanHost, peer: str, bytes_sent: int = 400_000, bytes_per_second: int = (1 << 31) - 1
+) -> None:
+    """Send so much over TCP from the source to a peer, not faster than this."""
+    server = host.start(PEER, "python3", "-c", SERVER, peer)
+    assert server.stdout is not None
+    server.stdout.readline()
+    text = (
+        f"import socket; s = socket.create_connection(('{peer}', 9000));"
+        f"s.setsockopt(socket.SOL_SOCKET, {PACING}, {bytes_per_second});"
+        f"s.sendall(bytes(range(250)) * {bytes_sent // 250}); s.close()"
+    )
+    host.inside(SOURCE, "python3", "-c", text)
+    finish(server)

@@ -1,23 +1,23 @@
 """A change of the firewall as the guard makes it: both families' rules, before and after."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_network
 
 from portlight.guest.guard.boot import kept_files
 from portlight.guest.guard.connections import save_connections
+from portlight.guest.guard.edges import edges_of
 from portlight.guest.guard.firewall import FAMILIES, Firewall
-from portlight.guest.guard.flows import Network
 from portlight.guest.guard.guarded import Made, Outlook, Request, change_guarded
 from portlight.guest.guard.journal import Change, Journal
 from portlight.guest.guard.packets import judge_by
-from portlight.guest.guard.texts import Saved, for_people, rules_only, whole
+from portlight.guest.guard.rollback import ChangeError
+from portlight.guest.guard.texts import Saved, for_people, has_same_rules, rules_only, whole
 from portlight.guest.guard.wishes import Wishes
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.render import render_save
-from portlight.guest.iptables.rules import Rule, RuleSet
+from portlight.guest.iptables.rules import RuleSet
+from portlight.guest.iptables.tool import ToolError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +43,14 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
     texts = {family: render_save(one) for family, one in new.planned.items()}
 
     def record() -> Change:
+        fresh = read_again(firewall, now)
+        back = {family: whole(fresh[family], [text]) for family, text in texts.items()}
+        _check_way_back(firewall, back)
         return Change(
             kind="firewall",
             summary=new.summary,
-            undo=tuple(
-                firewall.restore_step(family, whole(now[family], [text]))
-                for family, text in texts.items()
-            ),
-            before=for_people(now),
+            undo=tuple(firewall.restore_step(*step) for step in back.items()),
+            before=for_people(fresh),
             flows=save_connections(),
         )
 
@@ -66,10 +66,33 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
     outlook = Outlook(
         before=judge_by(before),
         after=judge_by(after),
-        edges=lambda: edges_of((*before.values(), *after.values())),
+        edges=lambda: edges_of(before, after),
     )
     request = Request(outlook=outlook, record=record, apply=new.apply, look=look)
     return change_guarded(request, wishes)
+
+
+def read_again(firewall: Firewall, seen: Saved) -> dict[int, str]:
+    """Return what is there now, under the journal's lock; ChangeError when it is something else.
+
+    What was proven is about the rules that were seen, and so is a rule's number. Bans come and go.
+    """
+    now = read_rules(firewall)
+    if not all(has_same_rules(now[family], seen[family]) for family in FAMILIES):
+        raise ChangeError("the rules were changed meanwhile; nothing was done: run it again")
+    return now
+
+
+def _check_way_back(firewall: Firewall, back: Saved) -> None:
+    """Let the tool read the way back before it is needed."""
+    try:
+        for family, text in back.items():
+            firewall.check(family, text)
+    except ToolError as error:
+        raise ChangeError(
+            "nothing was changed: there would be no way back, iptables-restore refuses the rules"
+            f" of now: {error}"
+        ) from error
 
 
 def models(saved: Saved) -> dict[int, RuleSet]:
@@ -81,32 +104,3 @@ def models(saved: Saved) -> dict[int, RuleSet]:
 def _model(text: str, family: int) -> RuleSet:
     """Parse a text once: one command asks for the rules as they are several times."""
     return parse_save(text, family)
-
-
-def edges_of(rulesets: Iterable[RuleSet]) -> tuple[Network, ...]:
-    """Return the prefixes that rules tell apart."""
-    return tuple(
-        dict.fromkeys(
-            network
-            for ruleset in rulesets
-            for _, _, _, rule in ruleset.rules()
-            for words in _addresses(rule)
-            for network in _networks(words)
-        )
-    )
-
-
-def _addresses(rule: Rule) -> Iterator[str]:
-    for option in rule.options:
-        if option.name in {"-s", "-d"}:
-            yield from option.values
-    for match in rule.matches:
-        if match.name == "iprange":
-            for option in match.options:
-                yield from (end for value in option.values for end in value.split("-"))
-
-
-def _networks(text: str) -> Iterator[Network]:
-    # A mask with holes has no edges; such a rule is rare enough to be left to the timer.
-    with suppress(ValueError):
-        yield ip_network(text, strict=False)

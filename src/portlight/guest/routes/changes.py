@@ -17,8 +17,10 @@ from portlight.guest.guard.journal import (
     Step,
     state_folder,
 )
+from portlight.guest.guard.rollback import ChangeError
+from portlight.guest.guard.units import SYSTEMD, own_command
 from portlight.guest.guard.wishes import Wishes
-from portlight.guest.routes.boot import boot_files, boot_steps, tool_words
+from portlight.guest.routes.boot import boot_files, boot_steps
 from portlight.guest.routes.intent import Intent, intent_of, kept_intent, next_intent
 from portlight.guest.routes.planned import planned
 from portlight.guest.routes.policy import (
@@ -32,7 +34,7 @@ from portlight.guest.routes.proof import edges_of_routes, judge_by_routes
 from portlight.guest.routes.remedies import Commands
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
 from portlight.guest.routes.snapshot import ToolError, read_snapshot, run_tool
-from portlight.guest.routes.values import FAMILIES, Command, RoutesError, Snapshot
+from portlight.guest.routes.values import FAMILIES, Command, Route, RoutesError, Rule, Snapshot
 
 _SETTLED: Final = (
     'said=$(LC_ALL=C "$@" 2>&1) || case $said in'
@@ -46,8 +48,6 @@ _NOT_POSSIBLE: Final = (
 )
 """What `ip` says of a route whose address, subnet or interface went since."""
 _PROC: Final = Path("/proc/net")
-_SYSTEMD: Final = Path("/run/systemd/system")
-_ENTRY: Final = "portlight.guest.entry"
 
 
 class NothingToUndoError(RoutesError):
@@ -91,7 +91,7 @@ def start_undo(wishes: Wishes) -> int:
     One that is still pending is rolled back; a confirmed one is undone by a new change.
     """
     last = _last()
-    if last.state is State.PENDING:
+    if last.waits:
         if not wishes.dry_run:
             rollback(last.id, "undone")
         print(f"change {last.id} {'would be' if wishes.dry_run else 'is'} taken back")
@@ -151,7 +151,9 @@ def _run_again(*command: str) -> None:
 
 def _change(work: _Work, snapshot: Snapshot, wishes: Wishes) -> int:
     def record() -> Change:
-        boot = boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY))
+        if _way_of_packets(read_snapshot()) != _way_of_packets(snapshot):
+            raise ChangeError("the routes were changed meanwhile; nothing was done: run it again")
+        boot = boot_files(state_folder(), SYSTEMD, own_command(state_folder()))
         return Change(
             kind="routes",
             summary=work.summary,
@@ -173,12 +175,16 @@ def _change(work: _Work, snapshot: Snapshot, wishes: Wishes) -> int:
     return change_guarded(request, wishes)
 
 
+def _way_of_packets(snapshot: Snapshot) -> tuple[frozenset[Route], frozenset[Rule]]:
+    return frozenset(snapshot.routes), frozenset(snapshot.rules)
+
+
 def _last() -> Record:
     """Return the last change of routes that holds."""
     records = [one for one in Journal().records() if one.change.kind == "routes"]
     undone = 0
     for record in reversed(records):
-        if record.state is State.PENDING:
+        if record.waits:
             return record
         if record.state is not State.CONFIRMED:
             continue

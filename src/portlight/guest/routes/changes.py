@@ -13,11 +13,11 @@ from portlight.guest.guard.journal import (
     Change,
     Journal,
     Record,
-    State,
     Step,
     state_folder,
 )
 from portlight.guest.guard.rollback import ChangeError
+from portlight.guest.guard.standing import standing, undo_summary
 from portlight.guest.guard.units import SYSTEMD, own_command
 from portlight.guest.guard.wishes import Wishes
 from portlight.guest.routes.boot import boot_files, boot_steps
@@ -103,9 +103,7 @@ def start_undo(wishes: Wishes) -> int:
     )
     commands = plan_undo(snapshot, recorded, keeps_policy="policy-routing" in back.kinds)
     intent = Intent(kinds=back.kinds, keep=back.keep, commands=commands.apply)
-    work = _Work(
-        summary=f"undo of change {last.id}", commands=commands, intent=intent, run=_run_again
-    )
+    work = _Work(summary=undo_summary(last.id), commands=commands, intent=intent, run=_run_again)
     return _change(work, snapshot, wishes)
 
 
@@ -180,21 +178,12 @@ def _way_of_packets(snapshot: Snapshot) -> tuple[frozenset[Route], frozenset[Rul
 
 
 def _last() -> Record:
-    """Return the last change of routes that holds."""
+    """Return the last change of routes that waits, or that holds."""
     records = [one for one in Journal().records() if one.change.kind == "routes"]
-    undone = 0
-    for record in reversed(records):
-        if record.waits:
-            return record
-        if record.state is not State.CONFIRMED:
-            continue
-        if record.change.summary.startswith("undo of"):
-            undone += 1
-        elif undone:
-            undone -= 1
-        else:
-            return record
-    raise NothingToUndoError("no change of routes is left to undo")
+    chosen = [one for one in records if one.waits] or standing(records)
+    if not chosen:
+        raise NothingToUndoError("no change of routes is left to undo")
+    return chosen[-1]
 
 
 def _step(command: Command) -> Step:

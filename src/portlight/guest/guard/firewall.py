@@ -1,6 +1,6 @@
 """Both families of the server's own iptables with one back end: run, read, put back."""
 
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -31,13 +31,6 @@ class Firewall:
         wait = () if any(word.startswith(("-w", "--wait")) for word in arguments) else ("-w",)
         return self.tool(family).run("", *wait, *arguments)
 
-    def has(self, family: int, *arguments: str) -> bool:
-        """Whether iptables says yes to a question such as `-C INPUT -j DROP`."""
-        with suppress(ToolError):
-            self.run(family, *arguments)
-            return True
-        return False
-
     def save(self, family: int, *, counters: bool = False) -> str:
         """Return all tables as iptables-save prints them; empty without the tool of a family."""
         try:
@@ -50,6 +43,11 @@ class Firewall:
     def restore_step(self, family: int, text: str) -> Step:
         """Return the command that puts all tables of a saved text in place, each in one step."""
         return Step(argv=(self.tool(family).path("-restore"), *_RESTORE), stdin=text)
+
+    def alter(self, family: int, table: str, lines: Iterable[str]) -> None:
+        """Run commands without `iptables` on a table, all of them or none."""
+        text = "".join(f"{line}\n" for line in (f"*{table}", *lines, "COMMIT"))
+        self.tool(family).run("-restore", "-w", "--noflush", stdin=text)
 
     def check(self, family: int, text: str) -> None:
         """Let the tool read a saved text without taking it; ToolError when it refuses."""

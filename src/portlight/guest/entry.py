@@ -55,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PATH"] = search_path()
     try:
         if front.ssh:
+            state = ("--state-dir", front.state_dir) if front.state_dir else ()
+            words = [*state, *words]
             return run_remotely(front.ssh, words, sudo=front.sudo, options=front.ssh_option)
         arguments = _parser().parse_args(words)
         rearm()

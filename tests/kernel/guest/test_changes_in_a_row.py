@@ -84,7 +84,7 @@ def test_a_person_may_confirm_both(pair: GuestPair) -> None:
     pair.guest("firewall", "confirm")
 
     assert waiting(pair) == []
-    assert "192.0.2.1/32 -j DROP\n" in (pair.state / "rules.v4").read_text()
+    assert "192.0.2.1/32 -j DROP\n" in (pair.state / "rules-nft.v4").read_text()
 
 
 @pytest.mark.covers("K59", "X12")

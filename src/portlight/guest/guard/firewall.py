@@ -10,6 +10,8 @@ from portlight.guest.iptables.tool import Tool, ToolError
 FAMILIES: Final = (4, 6)
 Backend = Literal["", "nft", "legacy"]
 """Empty: whatever `iptables` is on this server."""
+BACKENDS: Final[tuple[Backend, ...]] = ("legacy", "nft")
+"""Each has tables of its own, and the kernel asks them all."""
 _NOT_INSTALLED: Final = 127
 """What a shell says of a command that is not there."""
 _RESTORE: Final = ("-w", "-c")
@@ -25,6 +27,12 @@ class Firewall:
     def tool(self, family: int) -> Tool:
         """Return the tools of one family."""
         return Tool(family=family, backend=self.backend or None)
+
+    def real_backend(self) -> Backend:
+        """Return the back end by its name."""
+        if self.backend:
+            return self.backend
+        return "nft" if self.tool(FAMILIES[0]).dialect().is_nft else "legacy"
 
     def run(self, family: int, *arguments: str) -> str:
         """Run iptables; wait for others that use it; ToolError when it refuses."""

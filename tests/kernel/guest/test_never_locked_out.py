@@ -241,6 +241,20 @@ def test_rules_of_both_back_ends_come_back(pair: GuestPair, *, has_earlier: bool
         assert f"-A INPUT -s {address}/32 -j DROP\n" in rules
 
 
+@pytest.mark.covers("X11")
+def test_undo_goes_back_in_the_back_end_that_was_changed(pair: GuestPair) -> None:
+    for backend in ("nft", "legacy"):
+        ours = ("--backend", backend, "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP")
+        pair.guest("iptables", *KEEP, *ours)
+
+    pair.guest("firewall", "undo", "--keep", "1")
+
+    assert pair.rules()[3:] == []
+    assert pair.rules("iptables-legacy")[3:] == ["-A INPUT -s 192.0.2.1/32 -j DROP"]
+    pair.guest("firewall", "undo", "--keep", "2")
+    assert pair.rules("iptables-legacy")[3:] == []
+
+
 def as_earlier_versions_left_it(state: Path) -> None:
     """One name for the rules of both back ends."""
     lines = []

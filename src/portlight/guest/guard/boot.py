@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.firewall import BACKENDS, FAMILIES, Backend, Firewall
-from portlight.guest.guard.journal import KeptFile
+from portlight.guest.guard.firewall import BACKENDS, FAMILIES, Firewall
+from portlight.guest.guard.journal import Backend, KeptFile
 from portlight.guest.guard.texts import Saved, to_keep
 from portlight.guest.guard.units import SYSTEMD, Unit, unit_files
 

@@ -12,7 +12,7 @@ from portlight.guest.guard.confirm import pending
 from portlight.guest.guard.firewall import FAMILIES, Firewall
 from portlight.guest.guard.history_commands import OK, REFUSED, add_history_commands
 from portlight.guest.guard.iptables_commands import add_backend, add_firewall_wishes
-from portlight.guest.guard.journal import Journal, Record, State, write_durably
+from portlight.guest.guard.journal import Backend, Journal, Record, State, write_durably
 from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.texts import by_family, whole
 from portlight.guest.guard.wishes import wishes_of
@@ -85,25 +85,32 @@ def _add_undo(verbs: Commands) -> None:
 
 
 def _undo(arguments: argparse.Namespace) -> int:
-    standing = [
-        one
-        for one in Journal().records()
-        if one.change.kind == "firewall" and one.state is State.CONFIRMED
-    ]
-    record = _to_undo(standing, arguments.id)
+    record = _to_undo(_standing(arguments.backend), arguments.id)
+    firewall = Firewall(backend=record.change.backend)
+    standing = _standing(firewall.real_backend())
     later = [str(one.id) for one in standing if one.id > record.id]
     if later and not arguments.with_later:
         raise ChangeError(
             f"changes {', '.join(later)} came after {record.id} and would go as well:"
             " add --with-later"
         )
-    firewall = Firewall(backend=arguments.backend)
     now = read_rules(firewall)
     wanted = {
         family: parse_save(whole(text, [now[family]]), family)
         for family, text in by_family(record.change.before).items()
     }
     return _put(arguments, firewall, now, wanted, f"undo of change {record.id}")
+
+
+def _standing(backend: Backend) -> list[Record]:
+    """Return the confirmed changes, of one back end if that is named."""
+    return [
+        one
+        for one in Journal().records()
+        if one.change.kind == "firewall"
+        and one.state is State.CONFIRMED
+        and backend in {"", Firewall(backend=one.change.backend).real_backend()}
+    ]
 
 
 def _to_undo(standing: list[Record], number: int | None) -> Record:

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from portlight.guest.guard.journal import Step
+from portlight.guest.guard.journal import Backend, Step
 from portlight.guest.iptables.tool import Tool, ToolError
 
 FAMILIES: Final = (4, 6)
-Backend = Literal["", "nft", "legacy"]
-"""Empty: whatever `iptables` is on this server."""
 BACKENDS: Final[tuple[Backend, ...]] = ("legacy", "nft")
 """Each has tables of its own, and the kernel asks them all."""
 _NOT_INSTALLED: Final = 127

@@ -20,6 +20,8 @@ FOLDER_VARIABLE = "PORTLIGHT_GUEST_STATE"
 
 ChangeId = NewType("ChangeId", int)
 Kind = Literal["firewall", "routes"]
+Backend = Literal["", "nft", "legacy"]
+"""Of the firewall. Empty: whatever `iptables` is on this server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Change:
     after: str = ""
     """What people see as difference: the state as text, before and after."""
     files: tuple[KeptFile, ...] = ()
+    backend: Backend = ""
+    """Of the firewall: whose tables these are."""
     flows: str | None = None
     """Connections before the change, as `conntrack -L -o save` prints them."""
 

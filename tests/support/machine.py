@@ -18,6 +18,7 @@ from tests.kernel.lab import inside, run, wait_until
 from tests.support.servers import Server, plug, server
 
 from portlight.guest.bundle import bundle
+from portlight.guest.remote import BOOTSTRAP, framed
 
 PROGRAM: Final = "/usr/local/bin/portlight-guest.pyz"
 _UNITS: Final = Path("etc/systemd/system")
@@ -139,6 +140,17 @@ class Machine:
     def guest(self, *words: str) -> str:
         """Run `portlight-guest` on it."""
         return self.run("/usr/bin/python3", PROGRAM, *words)
+
+    def from_memory(self, *words: str) -> None:
+        """Run `portlight-guest` as over SSH: the program comes along, and is no file there."""
+        enter = ("nsenter", "--target", str(self._init()), "--all")
+        python = ("/usr/bin/python3", "-I", "-c", BOOTSTRAP)
+        subprocess.run(
+            (*enter, *python, *words),
+            input=framed(bundle()),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
 
     def _init(self) -> int:
         assert self._process is not None

@@ -98,7 +98,7 @@ def _carried_over(folder: Path, backend: Backend) -> Iterator[KeptFile]:
     for family, file in earlier.items():
         if of_script != backend and file.exists():
             path = rules_file(folder, of_script, family)
-            yield KeptFile(path=str(path), text=file.read_text())
+            yield KeptFile(path=str(path), text=file.read_text(errors="surrogateescape"))
 
 
 def boot_files(folder: Path, systemd: Path = SYSTEMD) -> tuple[KeptFile, ...]:

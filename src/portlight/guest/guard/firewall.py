@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from portlight.guest.guard.journal import Backend, Step
@@ -28,9 +29,7 @@ class Firewall:
 
     def real_backend(self) -> Backend:
         """Return the back end by its name."""
-        if self.backend:
-            return self.backend
-        return "nft" if self.tool(FAMILIES[0]).dialect().is_nft else "legacy"
+        return self.backend or _usual_backend()
 
     def run(self, family: int, *arguments: str) -> str:
         """Run iptables; wait for others that use it; ToolError when it refuses."""
@@ -62,3 +61,9 @@ class Firewall:
     def restore(self, family: int, text: str) -> None:
         """Put all tables of a saved text in place."""
         self.tool(family).run("-restore", *_RESTORE, stdin=text)
+
+
+@cache
+def _usual_backend() -> Backend:
+    """Return what `iptables` is on this server; it does not change while a command runs."""
+    return "nft" if Tool(family=FAMILIES[0]).dialect().is_nft else "legacy"

@@ -275,6 +275,9 @@ def test_what_has_too_many_parts_to_be_asked_is_in_doubt(pair: GuestPair) -> Non
     told = pair.guest("iptables", "--dry-run", "-A", "INPUT", "-s", "203.0.255.9", "-j", "DROP",
                       check=False)  # fmt: skip
 
+    other = pair.guest("iptables", *DRY, "-A", "INPUT", "-p", "tcp", "--dport", "80", "-j", "DROP")
+
+    assert refusals(other) == []
     assert told.returncode == 1
     assert "203.0.255.9:50022" in told.stdout  # what the change names is asked first
     assert "MIGHT BE LOST: protected: in 203.0.0.0/16 tcp/22 has more parts" in told.stdout

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,29 +26,14 @@ KEEP = ("--keep", "--json")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestPair]:
     with guest_pair(tmp_path_factory.mktemp("locked")) as pair:
-        (pair.folder / "empty").write_text(NO_RULES)
         yield pair
 
 
 @pytest.fixture
 def pair(made: GuestPair) -> GuestPair:
     """The server without rules, declarations and history."""
-    if list(made.state.glob("changes/*.watch")):
-        made.guest("firewall", "rollback")
-    for program in ("iptables", "ip6tables"):
-        empty = (f"{program}-restore", str(made.folder / "empty"))
-        inside(made.server, *empty)
-    shutil.rmtree(made.state, ignore_errors=True)
+    made.start_again()
     return made
-
-
-NO_RULES = "".join(
-    f"*{table}\n" + "".join(f":{chain} ACCEPT [0:0]\n" for chain in chains) + "COMMIT\n"
-    for table, chains in (
-        ("filter", ("INPUT", "FORWARD", "OUTPUT")),
-        ("nat", ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
-    )
-)
 
 
 def over_ssh(pair: GuestPair, *words: str) -> subprocess.CompletedProcess[str]:
@@ -223,6 +207,47 @@ def test_confirmed_rules_come_back_after_a_restart_and_others_do_not(
     assert "-P FORWARD ACCEPT\n" in rules
 
 
+@pytest.mark.covers("K59")
+@pytest.mark.parametrize("has_earlier", [False, True])
+def test_rules_of_both_back_ends_come_back(pair: GuestPair, *, has_earlier: bool) -> None:
+    addresses = {"nft": "192.0.2.1", "legacy": "192.0.2.2"}
+    for backend, address in addresses.items():
+        ours = ("--backend", backend, "-A", "INPUT", "-s", address, "-j", "DROP")
+        pair.guest("iptables", *KEEP, *ours)
+        if backend == "nft" and has_earlier:
+            as_earlier_versions_left_it(pair.state)
+
+    script = '/bin/sh "$0" && iptables-nft -S && iptables-legacy -S'
+    rules = run("unshare", "--net", "sh", "-c", script, str(pair.state / "restore.sh"))
+
+    pair.guest("iptables", *KEEP, "--backend", "legacy", "-F")
+    for address in addresses.values():
+        assert f"-A INPUT -s {address}/32 -j DROP\n" in rules
+
+
+@pytest.mark.covers("X11")
+def test_undo_goes_back_in_the_back_end_that_was_changed(pair: GuestPair) -> None:
+    for backend in ("nft", "legacy"):
+        ours = ("--backend", backend, "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP")
+        pair.guest("iptables", *KEEP, *ours)
+
+    pair.guest("firewall", "undo", "--keep", "1")
+
+    assert pair.rules()[3:] == []
+    assert pair.rules("iptables-legacy")[3:] == ["-A INPUT -s 192.0.2.1/32 -j DROP"]
+    pair.guest("firewall", "undo", "--keep", "2")
+    assert pair.rules("iptables-legacy")[3:] == []
+
+
+def as_earlier_versions_left_it(state: Path) -> None:
+    """One name for the rules of both back ends."""
+    lines = []
+    for family, program in ((4, "iptables"), (6, "ip6tables")):
+        (state / f"rules-nft.v{family}").rename(state / f"rules.v{family}")
+        lines.append(f"{program}-restore -w <'{state}/rules.v{family}' || status=1\n")
+    (state / "restore.sh").write_text("".join(("#!/bin/sh\nstatus=0\n", *lines, "exit $status\n")))
+
+
 @pytest.mark.covers("K60")
 def test_rules_leave_and_come_as_the_file_that_iptables_save_writes(
     pair: GuestPair, tmp_path: Path
@@ -241,6 +266,28 @@ def test_rules_leave_and_come_as_the_file_that_iptables_save_writes(
     assert pair.rules()[3:] == ["-N sshguard", "-A INPUT -j sshguard"]
     saved = pair.guest("firewall", "save").stdout
     assert ":sshguard - [0:0]\n-A INPUT -j sshguard\nCOMMIT\n" in saved
+
+
+@pytest.mark.covers("X11", "X21")
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_a_comment_may_be_any_bytes(pair: GuestPair, tmp_path: Path, backend: str) -> None:
+    program, comment, file = f"iptables-{backend}", "caf\udce9", tmp_path / "rules.v4"
+    rule = ("INPUT", "-s", "192.0.2.1", "-m", "comment", "--comment", comment, "-j", "DROP")
+    inside(pair.server, program, "-A", *rule)
+    ours = ("--backend", backend)
+
+    pair.guest("iptables", "--confirm-within", "60", *ours, "-F")
+    shown = pair.guest("firewall", "show", "1").stdout
+    pair.guest("firewall", "rollback")
+    pair.guest("firewall", "save", *ours, str(file))
+    pair.guest("iptables", *ours, *KEEP, "-D", *rule)
+    pair.guest("firewall", "restore", *ours, "--keep", str(file))
+    saved = pair.guest("firewall", "save", *ours).stdout
+    pair.guest("iptables", *ours, *KEEP, "-F")
+
+    assert f'-A INPUT -s 192.0.2.1/32 -m comment --comment "{comment}" -j DROP\n' in shown
+    assert f'--comment "{comment}" -j DROP\n' in saved
+    assert b'--comment "caf\xe9" -j DROP\n' in file.read_bytes()
 
 
 @pytest.mark.covers("X21")

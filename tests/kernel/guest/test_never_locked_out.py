@@ -162,6 +162,25 @@ def test_rolling_back_takes_a_translation_from_the_flows_that_began_under_it(
     assert "10.77.0.99" not in inside(pair.server, "conntrack", "-L", "-p", "udp")
 
 
+@pytest.mark.covers("K49")
+def test_connections_that_are_translated_at_either_end_are_asked_about(pair: GuestPair) -> None:
+    whole = "-A -t 300 -u SEEN_REPLY,ASSURED -p udp -s {} -d 192.0.2.9 --sport 9 --dport 9 {}\n"
+    lines = [whole.format(f"10.77.0.{n}", words) for n, words in enumerate(TRANSLATIONS, 10)]
+    tracked = pair.folder / "tracked"
+    tracked.write_text("".join(lines))
+    inside(pair.server, "ip", "route", "replace", "192.0.2.9", "via", OPERATOR)
+    inside(pair.server, "conntrack", "--load-file", str(tracked))
+
+    told = pair.guest("iptables", "--dry-run", "--json", "-P", "FORWARD", "DROP")
+
+    inside(pair.server, "conntrack", "-D", "-p", "udp", "--dport", "9")
+    dying = {one["flow"].split(":")[0] for one in json.loads(told.stdout)["dying"]}
+    assert {"10.77.0.10", "10.77.0.11", "10.77.0.12"} <= dying
+
+
+TRANSLATIONS = (f"-n {SERVER}", "-g 10.77.0.99", f"-n {SERVER} -g 10.77.0.99")
+
+
 @pytest.mark.covers("X11")
 def test_rolling_back_brings_a_connection_back_that_was_lost_meanwhile(pair: GuestPair) -> None:
     inside(pair.server, "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0")

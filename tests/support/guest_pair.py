@@ -16,10 +16,19 @@ from tests.kernel.lab import inside, run, wait_until
 SERVER, OPERATOR, ATTACKER = "10.77.0.1", "10.77.0.2", "10.77.0.66"
 SERVER6, OPERATOR6, ATTACKER6 = "fd77::1", "fd77::2", "fd77::66"
 ROOT = Path(__file__).parents[2]
+NO_RULES = "".join(
+    f"*{table}\n" + "".join(f":{chain} ACCEPT [0:0]\n" for chain in chains) + "COMMIT\n"
+    for table, chains in (
+        ("raw", ("PREROUTING", "OUTPUT")),
+        ("mangle", ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")),
+        ("nat", ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
+        ("filter", ("INPUT", "FORWARD", "OUTPUT")),
+    )
+)
 _SERIAL = itertools.count()
 _SSHD = """\
 HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/operator.pub
+AuthorizedKeysFile /run/sshd/operator.pub
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 UsePAM no
@@ -29,8 +38,20 @@ LogLevel INFO
 MaxStartups 100
 SetEnv PORTLIGHT_GUEST_STATE={folder}/state
 """
-# sshd wants /run/sshd; in a view of its own nothing is left of it.
-_START_SSHD = "mount -t tmpfs none /run && mkdir /run/sshd && exec /usr/sbin/sshd -D -f $0 -E $1"
+# sshd wants /run/sshd; in a view of its own nothing is left of it, nor of a user of its own.
+_START_SSHD = """\
+mount -t tmpfs -o mode=755 none /run && mkdir /run/sshd || exit 1
+install -m 644 $2/operator.pub /run/sshd/ || exit 1
+for file in passwd shadow sudoers; do mount --bind $2/$file /etc/$file || exit 1; done
+exec /usr/sbin/sshd -D -f $0 -E $1
+"""
+SUDOER = "operator"
+"""Somebody who may become root there, without a password."""
+_USERS = {
+    "passwd": (f"{SUDOER}:x:4242:4242::/:/bin/sh\n", 0o644),
+    "shadow": (f"{SUDOER}:*:19000::::::\n", 0o600),
+    "sudoers": (f"{SUDOER} ALL=(ALL) NOPASSWD: ALL\n", 0o440),
+}
 
 
 class GuestPair:
@@ -54,6 +75,7 @@ class GuestPair:
             input=stdin,
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             check=False,
             timeout=60,
         )
@@ -63,11 +85,31 @@ class GuestPair:
     def tool(self, *words: str) -> tuple[str, ...]:
         return (sys.executable, "-P", "-m", "portlight.guest.entry", *words)
 
+    def python(self, program: str) -> str:
+        """Run a program on the server that uses our sources; return what it prints."""
+        command = self.enter(self.server, (sys.executable, "-P", "-c", program))
+        environment = self._environment()
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+
+    def start_again(self) -> None:
+        """Take all rules, declarations and history from the server."""
+        if list(self.state.glob("changes/*.watch")):
+            self.guest("firewall", "rollback")
+        for program in ("iptables", "ip6tables"):
+            inside(self.server, "sh", "-c", f"echo '{NO_RULES}' | {program}-restore")
+        shutil.rmtree(self.state, ignore_errors=True)
+
     def ssh(
-        self, *command: str, options: Sequence[str] = (), user: str = "root"
+        self,
+        *command: str,
+        options: Sequence[str] = (),
+        user: str = "root",
+        to: str = SERVER,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the server over SSH."""
-        return self.outside("ssh", *self.ssh_options(), *options, f"{user}@{SERVER}", *command)
+        return self.outside("ssh", *self.ssh_options(), *options, f"{user}@{to}", *command)
 
     def ssh_options(self) -> tuple[str, ...]:
         chosen = (
@@ -150,10 +192,14 @@ class GuestPair:
     def _start_sshd(self) -> None:
         for key in ("host_key", "operator"):
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / key))
+        for name, (line, mode) in _USERS.items():
+            file = self.folder / name
+            file.write_text(Path(f"/etc/{name}").read_text() + line)
+            file.chmod(mode)
         config = self.folder / "sshd_config"
         config.write_text(_SSHD.format(folder=self.folder))
         self.start(self.server, "unshare", "--mount", "sh", "-c", _START_SSHD, str(config),
-                   str(self.auth_log))  # fmt: skip
+                   str(self.auth_log), str(self.folder))  # fmt: skip
         wait_until(self.reaches, self.auth_log.read_text)
 
     def remove(self) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Final
 
 from portlight.guest.arguments import Area
@@ -44,6 +45,7 @@ _EXPECTED: Final = (
     OSError,
     subprocess.SubprocessError,
 )
+_PROGRAM: Final = "portlight-guest"
 _REFUSED: Final = 1
 
 
@@ -53,8 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if front.state_dir:
         os.environ[FOLDER_VARIABLE] = front.state_dir
     os.environ["PATH"] = search_path()
+    _take_any_bytes()
     try:
         if front.ssh:
+            state = ("--state-dir", front.state_dir) if front.state_dir else ()
+            words = [*state, *words]
             return run_remotely(front.ssh, words, sudo=front.sudo, options=front.ssh_option)
         arguments = _parser().parse_args(words)
         rearm()
@@ -65,9 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+def _take_any_bytes() -> None:
+    """Let through what is no UTF-8: a comment in a rule may be anything."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
+
+
 def _front_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options before the command, and the rest as it is."""
-    front = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    front = argparse.ArgumentParser(prog=_PROGRAM, add_help=False, allow_abbrev=False)
     _add_front_options(front)
     front.add_argument("words", nargs=argparse.REMAINDER)
     options, unknown = front.parse_known_args(argv)
@@ -87,7 +99,7 @@ def _add_front_options(parser: argparse.ArgumentParser) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="portlight-guest", description="Routes and firewall of this server, without lock-outs."
+        prog=_PROGRAM, description="Routes and firewall of this server, without lock-outs."
     )
     _add_front_options(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +14,11 @@ from tests.support.guest_pair import (
     OPERATOR,
     ROOT,
     SERVER,
+    SUDOER,
     GuestPair,
     guest_pair,
 )
+from tests.support.talk import talk
 
 KEEP = ("--keep", "--json")
 
@@ -25,29 +26,14 @@ KEEP = ("--keep", "--json")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestPair]:
     with guest_pair(tmp_path_factory.mktemp("locked")) as pair:
-        (pair.folder / "empty").write_text(NO_RULES)
         yield pair
 
 
 @pytest.fixture
 def pair(made: GuestPair) -> GuestPair:
     """The server without rules, declarations and history."""
-    if list(made.state.glob("changes/*.watch")):
-        made.guest("firewall", "rollback")
-    for program in ("iptables", "ip6tables"):
-        empty = (f"{program}-restore", str(made.folder / "empty"))
-        inside(made.server, *empty)
-    shutil.rmtree(made.state, ignore_errors=True)
+    made.start_again()
     return made
-
-
-NO_RULES = "".join(
-    f"*{table}\n" + "".join(f":{chain} ACCEPT [0:0]\n" for chain in chains) + "COMMIT\n"
-    for table, chains in (
-        ("filter", ("INPUT", "FORWARD", "OUTPUT")),
-        ("nat", ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
-    )
-)
 
 
 def over_ssh(pair: GuestPair, *words: str) -> subprocess.CompletedProcess[str]:
@@ -176,6 +162,28 @@ def test_rolling_back_takes_a_translation_from_the_flows_that_began_under_it(
     assert "10.77.0.99" not in inside(pair.server, "conntrack", "-L", "-p", "udp")
 
 
+@pytest.mark.covers("X11")
+def test_rolling_back_brings_a_connection_back_that_was_lost_meanwhile(pair: GuestPair) -> None:
+    inside(pair.server, "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0")
+    pair.iptables("-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "7", "-j", "REDIRECT",
+                  "--to-ports", "7007")  # fmt: skip
+    pair.iptables("-A", "INPUT", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP")
+    client, service = (pair.client, OPERATOR, 40007), (pair.server, SERVER, 7007)
+    with talk(client, service, dialled=7) as conversation:
+        assert conversation.answers()
+        forced = ("--force", "--confirm-within", "60")
+        pair.guest("iptables", *forced, "-t", "nat", "-F")
+        inside(pair.server, "conntrack", "-D", "-p", "tcp", "--dport", "7")
+        assert not conversation.answers(seconds=1)
+
+        pair.guest("firewall", "rollback")
+
+        tracked = inside(pair.server, "conntrack", "-L", "-p", "tcp", "--dport", "7")
+        assert conversation.answers(seconds=20), tracked
+        assert "ESTABLISHED" in tracked
+        assert "sport=7007" in tracked
+
+
 @pytest.mark.covers("K59")
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
 def test_confirmed_rules_come_back_after_a_restart_and_others_do_not(
@@ -199,6 +207,47 @@ def test_confirmed_rules_come_back_after_a_restart_and_others_do_not(
     assert "-P FORWARD ACCEPT\n" in rules
 
 
+@pytest.mark.covers("K59")
+@pytest.mark.parametrize("has_earlier", [False, True])
+def test_rules_of_both_back_ends_come_back(pair: GuestPair, *, has_earlier: bool) -> None:
+    addresses = {"nft": "192.0.2.1", "legacy": "192.0.2.2"}
+    for backend, address in addresses.items():
+        ours = ("--backend", backend, "-A", "INPUT", "-s", address, "-j", "DROP")
+        pair.guest("iptables", *KEEP, *ours)
+        if backend == "nft" and has_earlier:
+            as_earlier_versions_left_it(pair.state)
+
+    script = '/bin/sh "$0" && iptables-nft -S && iptables-legacy -S'
+    rules = run("unshare", "--net", "sh", "-c", script, str(pair.state / "restore.sh"))
+
+    pair.guest("iptables", *KEEP, "--backend", "legacy", "-F")
+    for address in addresses.values():
+        assert f"-A INPUT -s {address}/32 -j DROP\n" in rules
+
+
+@pytest.mark.covers("X11")
+def test_undo_goes_back_in_the_back_end_that_was_changed(pair: GuestPair) -> None:
+    for backend in ("nft", "legacy"):
+        ours = ("--backend", backend, "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP")
+        pair.guest("iptables", *KEEP, *ours)
+
+    pair.guest("firewall", "undo", "--keep", "1")
+
+    assert pair.rules()[3:] == []
+    assert pair.rules("iptables-legacy")[3:] == ["-A INPUT -s 192.0.2.1/32 -j DROP"]
+    pair.guest("firewall", "undo", "--keep", "2")
+    assert pair.rules("iptables-legacy")[3:] == []
+
+
+def as_earlier_versions_left_it(state: Path) -> None:
+    """One name for the rules of both back ends."""
+    lines = []
+    for family, program in ((4, "iptables"), (6, "ip6tables")):
+        (state / f"rules-nft.v{family}").rename(state / f"rules.v{family}")
+        lines.append(f"{program}-restore -w <'{state}/rules.v{family}' || status=1\n")
+    (state / "restore.sh").write_text("".join(("#!/bin/sh\nstatus=0\n", *lines, "exit $status\n")))
+
+
 @pytest.mark.covers("K60")
 def test_rules_leave_and_come_as_the_file_that_iptables_save_writes(
     pair: GuestPair, tmp_path: Path
@@ -217,6 +266,28 @@ def test_rules_leave_and_come_as_the_file_that_iptables_save_writes(
     assert pair.rules()[3:] == ["-N sshguard", "-A INPUT -j sshguard"]
     saved = pair.guest("firewall", "save").stdout
     assert ":sshguard - [0:0]\n-A INPUT -j sshguard\nCOMMIT\n" in saved
+
+
+@pytest.mark.covers("X11", "X21")
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_a_comment_may_be_any_bytes(pair: GuestPair, tmp_path: Path, backend: str) -> None:
+    program, comment, file = f"iptables-{backend}", "caf\udce9", tmp_path / "rules.v4"
+    rule = ("INPUT", "-s", "192.0.2.1", "-m", "comment", "--comment", comment, "-j", "DROP")
+    inside(pair.server, program, "-A", *rule)
+    ours = ("--backend", backend)
+
+    pair.guest("iptables", "--confirm-within", "60", *ours, "-F")
+    shown = pair.guest("firewall", "show", "1").stdout
+    pair.guest("firewall", "rollback")
+    pair.guest("firewall", "save", *ours, str(file))
+    pair.guest("iptables", *ours, *KEEP, "-D", *rule)
+    pair.guest("firewall", "restore", *ours, "--keep", str(file))
+    saved = pair.guest("firewall", "save", *ours).stdout
+    pair.guest("iptables", *ours, *KEEP, "-F")
+
+    assert f'-A INPUT -s 192.0.2.1/32 -m comment --comment "{comment}" -j DROP\n' in shown
+    assert f'--comment "{comment}" -j DROP\n' in saved
+    assert b'--comment "caf\xe9" -j DROP\n' in file.read_bytes()
 
 
 @pytest.mark.covers("X21")
@@ -242,6 +313,13 @@ def test_the_tools_own_words_and_statuses_come_through(
     ours = pair.guest("iptables", *words, check=False)
 
     assert (ours.returncode, ours.stdout, ours.stderr) == (own.returncode, own.stdout, own.stderr)
+
+
+def test_a_file_without_a_table_is_not_said_to_be_restored(pair: GuestPair) -> None:
+    refused = pair.guest("firewall", "restore", "--keep", "-", stdin="", check=False)
+
+    assert refused.returncode == 2
+    assert "there is no table in it; nothing was changed" in refused.stderr
 
 
 def test_a_change_that_iptables_refuses_leaves_no_trace(pair: GuestPair) -> None:
@@ -288,3 +366,22 @@ def test_the_one_file_works_from_afar_and_its_timer_goes_on_without_it(
     wait_until(lambda: "not confirmed in time" in pair.guest(*shown).stdout, seconds=30)
     assert "+-A INPUT -s 192.0.2.1/32 -j DROP" in pair.guest(*shown).stdout
     assert pair.rules()[3:] == []
+
+
+@pytest.mark.covers("K12", "X12")
+def test_who_becomes_root_by_sudo_from_afar_is_kept_and_named(pair: GuestPair) -> None:
+    options = [f"--ssh-option={word}" for word in pair.ssh_options()]
+    afar = ("--ssh", f"{SUDOER}@{SERVER}", *options, "--state-dir", str(pair.state))
+    tool = ("env", f"PYTHONPATH={ROOT}/src", *pair.tool(*afar))
+
+    as_nobody = pair.outside(*tool, "iptables", "-P", "INPUT", "DROP")
+    refused = pair.outside(*tool, "--sudo", "iptables", "-P", "INPUT", "DROP")
+    applied = pair.outside(*tool, "--sudo", "iptables", "--keep", "-P", "FORWARD", "DROP")
+
+    assert as_nobody.returncode != 0
+    assert "Permission denied" in as_nobody.stderr
+    assert refused.returncode == 1
+    assert f"SSH session of {SUDOER}, {OPERATOR}:" in refused.stdout
+    assert applied.returncode == 0, applied.stderr
+    assert f"by {SUDOER}" in pair.guest("firewall", "show", "1").stdout
+    assert "-P FORWARD DROP" in pair.rules()

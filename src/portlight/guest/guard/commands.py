@@ -9,13 +9,15 @@ from portlight.guest.arguments import Commands
 from portlight.guest.guard.boot import SCRIPT, boot_files, kept_files, unit_text
 from portlight.guest.guard.change import NewRules, change_firewall, models, read_rules
 from portlight.guest.guard.confirm import pending
-from portlight.guest.guard.firewall import FAMILIES, Firewall
+from portlight.guest.guard.firewall import BACKENDS, FAMILIES, Firewall
 from portlight.guest.guard.history_commands import OK, REFUSED, add_history_commands
 from portlight.guest.guard.iptables_commands import add_backend, add_firewall_wishes
-from portlight.guest.guard.journal import Journal, Record, State, write_durably
+from portlight.guest.guard.journal import Backend, Journal, Record, State, write_durably
 from portlight.guest.guard.rollback import ChangeError
+from portlight.guest.guard.standing import standing, undo_summary
 from portlight.guest.guard.texts import by_family, whole
 from portlight.guest.guard.wishes import wishes_of
+from portlight.guest.iptables.commands import read_rules_file
 from portlight.guest.iptables.parse import SaveFileError, parse_save
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
@@ -65,11 +67,15 @@ def _add_restore(verbs: Commands) -> None:
 
 def _restore(arguments: argparse.Namespace) -> int:
     family = _family(arguments)
-    text = sys.stdin.read() if arguments.file == "-" else Path(arguments.file).read_text()
+    text = read_rules_file(arguments.file)
     try:
         wanted = parse_save(text, family)
     except SaveFileError as error:
         print(f"{arguments.file}: {error}", file=sys.stderr)
+        return USAGE
+    if not wanted.tables:
+        # What a full disk leaves of a file: to say "restored" would be a lie.
+        print(f"{arguments.file}: there is no table in it; nothing was changed", file=sys.stderr)
         return USAGE
     firewall = Firewall(backend=arguments.backend)
     now = read_rules(firewall)
@@ -85,34 +91,46 @@ def _add_undo(verbs: Commands) -> None:
 
 
 def _undo(arguments: argparse.Namespace) -> int:
-    standing = [
-        one
-        for one in Journal().records()
-        if one.change.kind == "firewall" and one.state is State.CONFIRMED
-    ]
-    record = _to_undo(standing, arguments.id)
-    later = [str(one.id) for one in standing if one.id > record.id]
+    record = _to_undo(arguments.backend, arguments.id)
+    firewall = Firewall(backend=record.change.backend)
+    holding = standing(_changes(firewall.real_backend()))
+    later = [str(one.id) for one in holding if one.id > record.id]
     if later and not arguments.with_later:
         raise ChangeError(
             f"changes {', '.join(later)} came after {record.id} and would go as well:"
             " add --with-later"
         )
-    firewall = Firewall(backend=arguments.backend)
     now = read_rules(firewall)
     wanted = {
         family: parse_save(whole(text, [now[family]]), family)
         for family, text in by_family(record.change.before).items()
     }
-    return _put(arguments, firewall, now, wanted, f"undo of change {record.id}")
+    return _put(arguments, firewall, now, wanted, undo_summary(record.id))
 
 
-def _to_undo(standing: list[Record], number: int | None) -> Record:
-    chosen = [one for one in standing if number in {None, one.id}]
+def _changes(backend: Backend) -> list[Record]:
+    """Return the changes of one back end's rules: those of the other stand on others."""
+    return [
+        one
+        for one in Journal().records()
+        if one.change.kind == "firewall"
+        and Firewall(backend=one.change.backend).real_backend() == backend
+    ]
+
+
+def _to_undo(backend: Backend, number: int | None) -> Record:
+    """Return the change that is meant, by default the last one that holds in any back end."""
+    records = [_changes(one) for one in BACKENDS if backend in {"", one}]
+    if number is None:
+        chosen = [one for group in records for one in standing(group)]
+    else:
+        chosen = [one for group in records for one in group if one.id == number]
+        chosen = [one for one in chosen if one.state is State.CONFIRMED]
     if not chosen:
         raise ChangeError(
             f"change {number} is not confirmed" if number else "no confirmed change is left to undo"
         )
-    return chosen[-1]
+    return max(chosen, key=lambda one: one.id)
 
 
 def _put(

@@ -20,6 +20,8 @@ FOLDER_VARIABLE = "PORTLIGHT_GUEST_STATE"
 
 ChangeId = NewType("ChangeId", int)
 Kind = Literal["firewall", "routes"]
+Backend = Literal["", "nft", "legacy"]
+"""Of the firewall. Empty: whatever `iptables` is on this server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Change:
     after: str = ""
     """What people see as difference: the state as text, before and after."""
     files: tuple[KeptFile, ...] = ()
+    backend: Backend = ""
+    """Of the firewall: whose tables these are."""
     flows: str | None = None
     """Connections before the change, as `conntrack -L -o save` prints them."""
 
@@ -116,8 +120,7 @@ class Journal:
     def locked(self) -> Iterator[None]:
         """Hold the journal alone; the lock falls with the process that holds it."""
         self._changes.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / "lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with held(self.folder / "lock"):
             yield
 
     def next_id(self) -> ChangeId:
@@ -179,15 +182,29 @@ class Journal:
         return [int(path.stem) for path in self._changes.glob("[0-9]*.json")]
 
 
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock alone; it falls with the process that holds it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def write_durably(path: Path, content: str | bytes, mode: int = 0o600) -> None:
     """Replace a file in one step that outlives a power cut."""
     new = _new_name(path)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(handle, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(_bytes(content))
         file.flush()
         os.fsync(file.fileno())
     _put_in_place(new, path)
+
+
+def _bytes(content: str | bytes) -> bytes:
+    """Return what stands in a file; what was no UTF-8 in a rule stays the bytes it was."""
+    return content.encode(errors="surrogateescape") if isinstance(content, str) else content
 
 
 def _link_durably(path: Path, target: str) -> None:

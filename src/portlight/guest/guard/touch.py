@@ -24,7 +24,10 @@ _INWARD, _OUTWARD = {"PREROUTING", "INPUT"}, {"OUTPUT", "POSTROUTING"}
 
 def touching(before: RuleSets, after: RuleSets) -> Callable[[Protected], bool]:
     """Return whether a change can matter to a declaration."""
-    is_translated = any("nat" in one.tables for sets in (before, after) for one in sets.values())
+    every = (*before.values(), *after.values())
+    is_translated = any(
+        chain.rules for one in every for (table, _), chain in _chains(one).items() if table == "nat"
+    )
 
     def touches(declared: Protected) -> bool:
         return any(

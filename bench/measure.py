@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.commands import argv_inside, built_load, inside
@@ -39,20 +40,38 @@ def unanswered_udp_packets_per_second(pair: Pair, seconds: float) -> float:
     return _udp(pair, "udp-silent", seconds)
 
 
-def round_trip_microseconds(pair: Pair, seconds: float) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cpus:
+    """On which CPU a client and its server run; the kernel's work for each is done there, too."""
+
+    client: int | None = None
+    server: int | None = None
+
+
+WHEREVER = Cpus()
+
+
+def round_trip_microseconds(pair: Pair, seconds: float, cpus: Cpus = WHEREVER) -> float:
     """Measure the median round trip of a request of 64 bytes and its answer, one at a time."""
     load = built_load()
     at = (pair.server_address, str(UDP_PORT))
-    with _serving(pair.server, load, "udp-echo", *at):
-        return float(inside(pair.client, load, "udp-ask", *at, str(seconds)))
+    with _serving(pair.server, *_on(cpus.server), load, "udp-echo", *at):
+        asked = inside(pair.client, *_on(cpus.client), load, "udp-ask", *at, str(seconds))
+    return float(asked)
 
 
-def http_microseconds(pair: Pair, seconds: float) -> float:
+def http_microseconds(pair: Pair, seconds: float, cpus: Cpus = WHEREVER) -> float:
     """Measure the median of a small HTTP request and its answer, over one connection."""
     serve = ("http.server", "--protocol", "HTTP/1.1", "--bind", pair.server_address, str(TCP_PORT))
-    with _serving(pair.server, sys.executable, "-u", "-m", *serve):
+    served = (*_on(cpus.server), sys.executable, "-u", "-m", *serve)
+    with _serving(pair.server, *served):
         at = (pair.server_address, str(TCP_PORT), str(seconds))
-        return float(inside(pair.client, sys.executable, str(HTTP_ASK), *at))
+        ask = (*_on(cpus.client), sys.executable, str(HTTP_ASK), *at)
+        return float(inside(pair.client, *ask))
+
+
+def _on(cpu: int | None) -> tuple[str, ...]:
+    return () if cpu is None else ("taskset", "--cpu-list", str(cpu))
 
 
 def copies_of(pair: Pair, address: str, packets_per_second: int, seconds: float) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from statistics import median
 
 from bench.commands import inside
 from bench.measure import (
+    Cpus,
     copies_of,
     http_microseconds,
     round_trip_microseconds,
@@ -266,15 +267,26 @@ def packets(these: Contenders, seconds: float) -> Ratios:
 
 
 def latency(these: Contenders, seconds: float) -> Ratios:
-    """Yield the time of request and answer, mirror on to off: short turns, medians."""
+    """Yield the time of request and answer, mirror on to off: short turns, medians.
+
+    Copies are made behind the original. So client and server on CPUs of their own, as on any
+    machine with more guests than one, wait for little of it; on one CPU they wait for all of it.
+    """
     host, pair = these.mine.host, these.mine.pair
-    quantities = {"bare UDP echo": round_trip_microseconds, "HTTP request": http_microseconds}
-    for name, measure in quantities.items():
+    first, *others = sorted(os.sched_getaffinity(0))
+    second = others[0] if others else first
+    echo, http = round_trip_microseconds, http_microseconds
+    for name, measure, cpus in (
+        ("HTTP request", http, Cpus(client=first, server=second)),
+        ("bare UDP echo", echo, Cpus(client=first, server=second)),
+        ("bare UDP echo, wherever Linux runs it", echo, Cpus()),
+        ("bare UDP echo, both on one CPU", echo, Cpus(client=first, server=first)),
+    ):
         trips: dict[bool, list[float]] = {False: [], True: []}
         for turn in range(LATENCY_TURNS):
             on = turn % 2 == 1
             host.show(topology(*(everything(0) if on else ())))
-            trips[on].append(measure(pair, seconds / 4))
+            trips[on].append(measure(pair, seconds / 4, cpus))
         yield f"{name}, microseconds, not mirrored", median(trips[False])
         yield f"{name}, mirrored to not", median(trips[True]) / median(trips[False])
     host.show(topology())

@@ -1,23 +1,17 @@
-/* tc egress of the helper device: a clone that becomes a copy. docs/design/mirroring.md section 3
- * tc ingress: a marker that lands.
+/* tc ingress of the helper device: an order that lands, of which copies are made.
+ * tc egress: a clone that becomes the copies of a round of segments. docs/design/mirroring.md section 3
  */
-#include "lib/encapsulate.h"
-#include "lib/mirror_queue.h"
-#include "lib/segments.h"
+#include "lib/mirror_make.h"
 
 SEC("tc")
 int mirror(struct __sk_buff *skb)
 {
-	struct mirror_job *job = find_job();
+	struct mirror_job *job = find_job(skb);
 
-	if (is_marker(skb)) {
-		land_marker(skb);
-		return TC_ACT_SHOT;
-	}
 	/* Nobody but our own programs sends here. */
-	if (!job || !job->active)
+	if (!job)
 		return TC_ACT_SHOT;
-	return job->segments ? copy_segments(skb, job) : copy_frame(skb, job);
+	return job->segments ? copy_segments(skb, job) : make_copies(skb, job);
 }
 
 char _license[] SEC("license") = "GPL";

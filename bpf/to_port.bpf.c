@@ -3,17 +3,19 @@
 #include "lib/judge.h"
 #include "lib/mirror.h"
 
-/* Tell the program that made this copy what became of it. */
+/* Write down what became of this copy; the last one of an order counts it. */
 static __always_inline int settle_copy(struct __sk_buff *skb, struct mirror_job *job)
 {
-	if (job->verdict != ALLOW) {
+	if (job->verdict == ALLOW) {
+		job->frames++;
+		job->copied += job->packets;
+		job->copied_bytes += skb->len;
+	} else {
 		job->refused += job->packets;
-		return TC_ACT_SHOT;
 	}
-	job->frames++;
-	job->copied += job->packets;
-	job->copied_bytes += skb->len;
-	return TC_ACT_OK;
+	if (job->alone)
+		settle_job(job);
+	return job->verdict == ALLOW ? TC_ACT_OK : TC_ACT_SHOT;
 }
 
 /* The copies of one packet differ in nothing that the target's rules read: one verdict for all. */
@@ -46,7 +48,7 @@ int to_port(struct __sk_buff *skb)
 	struct packet *packet;
 	__u32 zero = 0, ifindex = skb->ifindex;
 	struct settings *present = bpf_map_lookup_elem(&settings, &zero);
-	struct mirror_job *job = find_active_job();
+	struct mirror_job *job = find_job(skb);
 	struct port_entry *port;
 	int step = ALLOW, parsed = DROP_MALFORMED;
 	bool mirrored;

@@ -70,7 +70,7 @@ static __always_inline void fill_outer(struct outer *outer, const struct mirror_
 	outer->udp.checksum = 0;
 	outer->vxlan.flags = VXLAN_HAS_VNI;
 	__builtin_memset(outer->vxlan.reserved, 0, sizeof(outer->vxlan.reserved));
-	outer->vxlan.vni_reserved = bpf_htonl(way->vni << 8 | job->reason);
+	outer->vxlan.vni_reserved = bpf_htonl(way->vni << 8 | job->one.reason);
 }
 
 /* Put the outer headers around the frame. `inner_bytes`: how much of it is the copy; what lies

@@ -2,8 +2,6 @@
 #ifndef PORTLIGHT_MIRROR_H
 #define PORTLIGHT_MIRROR_H
 
-#include "count.h"
-#include "mirror_job.h"
 #include "mirror_queue.h"
 #include "packet.h"
 #include "rules.h"
@@ -31,37 +29,6 @@ struct {
 	__type(value, struct mirror_budget);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } mirror_budgets SEC(".maps");
-
-/* Whose packet it is, for which session. */
-struct mirror_case {
-	__u32 session;
-	__u32 port;
-	__u8 direction;
-	__u8 reason;
-};
-
-static __always_inline void count_copies(const struct mirror_case *one, __u8 outcome,
-					 __u32 packets, __u64 bytes)
-{
-	struct mirror_counter_key key = {
-		.session = one->session,
-		.port = one->port,
-		.direction = one->direction,
-		.outcome = outcome,
-	};
-	struct counter first = { .packets = packets, .bytes = bytes };
-	struct counter *counter;
-
-	if (!packets)
-		return;
-	counter = bpf_map_lookup_elem(&mirror_counters, &key);
-	if (counter) {
-		counter->packets += packets;
-		counter->bytes += bytes;
-	} else {
-		bpf_map_update_elem(&mirror_counters, &key, &first, BPF_ANY);
-	}
-}
 
 static __always_inline bool is_dhcp(const struct packet *packet)
 {
@@ -115,15 +82,24 @@ static __always_inline __u32 headers_of(const struct packet *packet)
 }
 
 /* The packets that a frame stands for. The kernel's own count is not kept right everywhere. */
-static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 headers)
+static __always_inline __u32 packets_of(struct __sk_buff *skb, __u32 size, __u32 headers)
 {
-	__u32 size = skb->gso_size;
-
 	if (!size)
 		return 1;
 	if (!headers || skb->len <= headers)
 		return skb->gso_segs ? skb->gso_segs : 1;
 	return (skb->len - headers + size - 1) / size;
+}
+
+/* Bytes of all copies of a packet, whole or cut, with what is put around them. */
+static __always_inline __u32 bytes_of_copies(const struct mirror_way *way, __u32 bytes,
+					     __u32 packets, __u32 largest)
+{
+	__u32 keep = kept_bytes(way);
+
+	if (packets < 2)
+		return OUTER_BYTES + (bytes < keep ? bytes : keep);
+	return packets * OUTER_BYTES + (largest <= keep ? bytes : packets * keep);
 }
 
 static __always_inline bool is_within_budget(const struct mirror_case *one,
@@ -134,11 +110,13 @@ static __always_inline bool is_within_budget(const struct mirror_case *one,
 		.port = one->port,
 		.direction = one->direction,
 	};
-	__u64 now = bpf_ktime_get_ns(), cost;
-	struct mirror_budget fresh = { .spent_until = now }, *budget;
+	struct mirror_budget fresh, *budget;
+	__u64 now, cost;
 
 	if (!way->bytes_per_second)
 		return true;
+	now = bpf_ktime_get_ns();
+	fresh.spent_until = now;
 	cost = bytes * NANOSECONDS / way->bytes_per_second;
 	budget = bpf_map_lookup_elem(&mirror_budgets, &key);
 	if (!budget) {
@@ -155,112 +133,59 @@ static __always_inline bool is_within_budget(const struct mirror_case *one,
 	return true;
 }
 
-struct mirror_walk {
-	struct __sk_buff *skb;
-	struct mirror_job *job;
-	__u32 helper;
-	__u32 segments;
-	__u32 at_once;
-};
-
-static long send_round(__u32 round, struct mirror_walk *walk)
+static __always_inline void write_order(struct mirror_job *job, const struct packet *packet,
+					const struct mirror_case *one,
+					const struct mirror_way *way, __u32 packets)
 {
-	__u32 first = round * walk->at_once, left = walk->segments - first;
-
-	walk->job->first = first;
-	walk->job->segments = left < walk->at_once ? left : walk->at_once;
-	/* What it returns says nothing: the clone of a round always ends in `mirror`. */
-	bpf_clone_redirect(walk->skb, walk->helper, 0);
-	return 0;
-}
-
-/* Send clones to the helper device, whose egress makes copies of them. */
-static __always_inline void send_clones(struct __sk_buff *skb, struct mirror_job *job,
-					__u32 helper)
-{
-	struct mirror_walk walk = {
-		.skb = skb,
-		.job = job,
-		.helper = helper,
-		.segments = skb->gso_size && job->headers ?
-				    (skb->len - job->headers) / skb->gso_size : 0,
-		.at_once = segments_at_once(kept_bytes(&job->way)),
-	};
-	__u32 largest = job->headers + skb->gso_size, packets = job->packets;
-
-	if (packets < 2 || (job->headers && largest <= kept_bytes(&job->way))) {
-		bpf_clone_redirect(skb, helper, 0);
-		return;
-	}
-	if (!job->headers)
-		return;
-	bpf_loop((walk.segments + walk.at_once - 1) / walk.at_once, send_round, &walk, 0);
-	if (walk.segments == packets)
-		return;
-	/* The last segment is shorter than the others. */
-	job->first = walk.segments;
-	job->segments = 1;
-	bpf_clone_redirect(skb, helper, 0);
-}
-
-static __always_inline void begin_job(struct mirror_job *job, const struct packet *packet,
-				      const struct mirror_way *way, __u8 reason, __u32 packets)
-{
-	__builtin_memset(job, 0, sizeof(*job));
+	job->one = *one;
 	job->way = *way;
 	job->headers = headers_of(packet);
+	job->wanted = packets;
 	job->packets = packets;
 	job->upper = packet->upper;
 	job->family = packet->family;
 	job->protocol = packet->protocol;
 	job->source_port = outer_port(packet);
-	job->reason = reason;
 }
 
-/* Make the copy that a session wants, and count what became of it. */
-__attribute__((noinline)) int copy_packet(struct __sk_buff *skb, struct packet *packet,
-					  struct mirror_case *one, int helper)
+/* Order the copy that a session wants, or count why there is none. */
+__attribute__((noinline)) int order_copy(struct __sk_buff *skb, struct packet *packet,
+					 struct mirror_case *one, int helper)
 {
-	__u32 packets, settled;
+	__u32 packets, headers, size = skb->gso_size, bytes = skb->len;
 	struct mirror_way_key key = {};
 	struct mirror_way *way;
-	struct mirror_job *job = find_job();
+	struct mirror_job *job;
 	struct mirror_queue *queue = find_queue();
 
-	if (!packet || !one || !job || !queue)
+	if (!packet || !one || !queue)
 		return 0;
-	packets = packets_of(skb, headers_of(packet));
+	headers = headers_of(packet);
+	packets = packets_of(skb, size, headers);
 	key.session = one->session;
 	key.port = one->port;
 	way = bpf_map_lookup_elem(&mirror_ways, &key);
 	if (!way) {
-		count_copies(one, MIRROR_NO_TARGET, packets, skb->len);
+		count_copies(one, MIRROR_NO_TARGET, packets, bytes);
 		return 0;
 	}
-	if (!has_room(queue, packets)) {
-		keep_watch(skb, queue, 1, helper);
-		count_copies(one, MIRROR_OVERLOAD, packets, skb->len);
+	if (!room_of(queue)) {
+		ask_for_room(skb, queue, helper);
+		count_copies(one, MIRROR_OVERLOAD, packets, bytes);
 		return 0;
 	}
-	if (!is_within_budget(one, way, skb->len + packets * OUTER_BYTES)) {
-		count_copies(one, MIRROR_OVER_BUDGET, packets, skb->len);
+	if (!is_within_budget(one, way, bytes_of_copies(way, bytes, packets, headers + size))) {
+		count_copies(one, MIRROR_OVER_BUDGET, packets, bytes);
 		return 0;
 	}
-	begin_job(job, packet, way, one->reason, packets);
-	job->active = 1;
-	send_clones(skb, job, helper);
-	job->active = 0;
-	queue->sent += job->frames;
-	keep_watch(skb, queue, job->frames, helper);
-	settled = job->copied + job->refused;
-	count_copies(one, MIRROR_COPIED, job->copied, job->copied_bytes);
-	count_copies(one, MIRROR_TRUNCATED, job->truncated, job->lost_bytes);
-	count_copies(one, MIRROR_REFUSED, job->refused, 0);
-	if (job->repeated)
-		count_many(job->judge, DIRECTION_INGRESS, job->verdict, job->repeated,
-			   job->repeated_bytes);
-	if (settled < packets)
-		count_copies(one, MIRROR_FAILED, packets - settled, 0);
+	job = begin_order(queue);
+	if (!job)
+		return 0;
+	write_order(job, packet, one, way, packets);
+	if (!place_order(skb, queue, job, helper)) {
+		job->wanted = 0;
+		count_copies(one, MIRROR_OVERLOAD, packets, bytes);
+	}
 	return 0;
 }
 
@@ -301,7 +226,7 @@ __attribute__((noinline)) int mirror_packet(struct __sk_buff *skb, struct port_e
 		if (!question || match_rules(question) != ACTION_ALLOW)
 			continue;
 		one.session = question->result.label;
-		copy_packet(skb, packet, &one, present->mirror_ifindex);
+		order_copy(skb, packet, &one, present->mirror_ifindex);
 	}
 	return 0;
 }

@@ -2,12 +2,10 @@
  *
  * Linux counts each function's frame in steps of 32 bytes up to 512 for the longest chain of calls.
  * Nothing of it survives a frame: programs of tc run with softirqs off, so none interrupts another.
- * Only the delivery of a copy runs inside the way of its original, and has a record of its own.
  */
 #ifndef PORTLIGHT_SCRATCH_H
 #define PORTLIGHT_SCRATCH_H
 
-#include "mirror_job.h"
 #include "packet.h"
 
 struct scratch {
@@ -20,7 +18,7 @@ struct scratch {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
@@ -30,9 +28,9 @@ struct {
  */
 static __always_inline struct scratch *find_scratch(void)
 {
-	__u32 level = find_active_job() ? 1 : 0;
+	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&scratches, &level);
+	return bpf_map_lookup_elem(&scratches, &zero);
 }
 
 static __always_inline struct packet *begin_packet(__u32 epoch)

@@ -4,9 +4,11 @@ World `n` is a router at the far end of `ethN` with a host behind it that nobody
 from that host comes back only if the reply leaves by the interface that the request came in by.
 """
 
+import base64
 import itertools
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,8 +20,16 @@ from typing import Any
 
 from tests.kernel.lab import inside, run, wait_until
 
+from portlight.guest.routes.values import Snapshot
+
 _SERIAL = itertools.count()
 _SOURCES = Path(__file__).parents[2] / "src"
+_READ = f"""
+import base64, pickle, sys
+sys.path.insert(0, {str(_SOURCES)!r})
+from portlight.guest.routes.snapshot import read_snapshot
+print(base64.b64encode(pickle.dumps(read_snapshot())).decode())
+"""
 METRICS = {4: 100, 6: 1024}
 GATEWAYS = {4: "10.{n}.0.1", 6: "2001:db8:{n}::1"}
 SERVERS = {4: "10.{n}.0.5", 6: "2001:db8:{n}::5"}
@@ -63,6 +73,11 @@ class Server:
     def _environment(self) -> dict[str, str]:
         state = {"PORTLIGHT_GUEST_STATE": str(self.state), "PYTHONPATH": str(_SOURCES)}
         return {**os.environ, **state}
+
+    def snapshot(self) -> Snapshot:
+        """Return what our tool reads of the server."""
+        read: Snapshot = pickle.loads(base64.b64decode(self.run(sys.executable, "-c", _READ)))  # noqa: S301 -- our own
+        return read
 
     def must(self, *arguments: str) -> str:
         """Run `portlight-guest`; fail when it does."""

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.servers import Server, batch, server
 
-from portlight.guest.routes.decode import decode_interfaces, decode_routes, decode_rules
 from portlight.guest.routes.lookup import find_route
-from portlight.guest.routes.values import Snapshot
 
 _SETUP = (
     "route add 172.16.0.0/12 via 10.0.0.1",
@@ -29,16 +27,6 @@ _SETUP = (
 )
 
 
-def snapshot_of(host: Server) -> Snapshot:
-    routes = host.run("ip", "-4", "-N", "-json", "route", "show", "table", "all")
-    rules = host.run("ip", "-4", "-N", "-json", "-details", "rule", "show")
-    return Snapshot(
-        interfaces=tuple(decode_interfaces(host.run("ip", "-json", "address", "show"))),
-        routes=tuple(decode_routes(routes, 4)),
-        rules=tuple(decode_rules(rules, 4)),
-    )
-
-
 def kernel_way(host: Server, destination: IPv4Address, source: str) -> str | None:
     """Return the interface that the kernel chooses; None when it refuses."""
     said = host.run("ip", "-json", "route", "get", str(destination), "from", source, check=False)
@@ -51,7 +39,7 @@ def test_the_kernel_and_the_check_choose_the_same_way(tmp_path: Path) -> None:
     with server(tmp_path, 3) as host:
         batch(host.namespace, *_SETUP)
         host.must("routes", "policy", "on")
-        seen = snapshot_of(host)
+        seen = host.snapshot()
         for _ in range(60):
             destination = IPv4Address(
                 f"172.{dice.randint(15, 21)}.{dice.choice((5, 9))}.{dice.randint(1, 254)}"

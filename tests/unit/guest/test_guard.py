@@ -8,7 +8,7 @@ from portlight.guest.bundle import bundle
 from portlight.guest.guard.author import author
 from portlight.guest.guard.bans import Ban, Bans, protector
 from portlight.guest.guard.boot import unit_text
-from portlight.guest.guard.change import edges_of
+from portlight.guest.guard.edges import edges_of
 from portlight.guest.guard.flows import Flow, Weight, representatives
 from portlight.guest.guard.journal import DEFAULT_FOLDER
 from portlight.guest.guard.packets import judge_by
@@ -114,7 +114,22 @@ def test_the_edges_are_what_rules_say_about_addresses() -> None:
         4,
     )
 
-    assert {str(one) for one in edges_of([told])} == {"10.0.0.0/8", "192.0.2.7/32", "192.0.2.9/32"}
+    assert [str(one) for one in edges_of({}, {4: told})] == [
+        "10.0.0.0/8",
+        "192.0.2.7/32",
+        "192.0.2.9/32",
+    ]
+
+
+def test_the_edges_of_what_changes_come_first() -> None:
+    lines = [f"-A INPUT -s 10.0.{n >> 8}.{n & 255}/32 -j DROP" for n in range(1000)]
+    before = {4: parse_save(rules(*lines), 4)}
+    after = {4: parse_save(rules(*lines, "-A INPUT -s 10.99.0.0/16 -j DROP"), 4)}
+
+    edges = [str(one) for one in edges_of(before, after)]
+
+    assert edges[0] == "10.99.0.0/16"
+    assert len(edges) == 1001
 
 
 @pytest.mark.parametrize(

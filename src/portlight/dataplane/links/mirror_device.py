@@ -1,7 +1,7 @@
-"""The helper device of mirroring: a clone that is sent there becomes a copy on its egress.
+"""The helper device of mirroring: an order for copies comes to its ingress.
 
-A veth pair in the fabric that carries nothing: the program redirects what is sent into its first
-end, or drops it. `lib/mirror_job.h` says why a device is needed at all.
+A veth pair in the fabric that carries nothing: the program redirects or drops what comes to its
+first end. `lib/mirror_job.h` says why a device is needed at all.
 """
 
 from collections.abc import Callable, Mapping

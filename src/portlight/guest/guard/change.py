@@ -1,59 +1,25 @@
-"""One guarded change of the firewall: look around, prove, write down, apply, look again.
+"""A change of the firewall as the guard makes it: both families' rules, before and after."""
 
-Whoever is killed on any line here leaves either the old rules, or new ones under a running timer.
-"""
-
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_network
 
-from portlight.guest.guard.boot import kept_files, restores_at_boot
-from portlight.guest.guard.confirm import (
-    DEFAULT_SECONDS,
-    ChangeError,
-    amend,
-    applying,
-    begin,
-    confirm,
-    rollback,
-)
+from portlight.guest.guard.boot import kept_files
 from portlight.guest.guard.connections import save_connections
+from portlight.guest.guard.edges import edges_of
 from portlight.guest.guard.firewall import FAMILIES, Firewall
-from portlight.guest.guard.flows import Network
-from portlight.guest.guard.history_commands import describe_pending
-from portlight.guest.guard.journal import Change, ChangeId, Journal
+from portlight.guest.guard.guarded import Made, Outlook, Request, change_guarded
+from portlight.guest.guard.journal import Change, Journal
 from portlight.guest.guard.packets import judge_by
-from portlight.guest.guard.proof import Proof, prove
-from portlight.guest.guard.protected import load_protected
-from portlight.guest.guard.report import document, report
-from portlight.guest.guard.sessions import current_door
-from portlight.guest.guard.surroundings import Surroundings, look_around
 from portlight.guest.guard.texts import Saved, for_people, rules_only, whole
+from portlight.guest.guard.wishes import Wishes
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.render import render_save
-from portlight.guest.iptables.rules import Rule, RuleSet
-
-OK, REFUSED = 0, 1
+from portlight.guest.iptables.rules import RuleSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """How the caller wants a change to be made."""
-
-    seconds: float = DEFAULT_SECONDS
-    force: bool = False
-    dry_run: bool = False
-    keep: bool = False
-    """Confirm at once; only what is proven to cut nobody off."""
-    as_json: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class NewRules:
     """What is to become of the rules."""
 
     summary: str
@@ -68,32 +34,40 @@ def read_rules(firewall: Firewall) -> dict[int, str]:
     return {family: firewall.save(family, counters=True) for family in FAMILIES}
 
 
-def change_firewall(firewall: Firewall, request: Request, now: Saved, wishes: Wishes) -> int:
+def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishes) -> int:
     """Make a change under guard; return the exit status."""
     before = models(now)
-    planned = {**before, **request.planned}
-    around = look_around(
-        current_door(),
-        load_protected(Journal().folder),
-        edges_of((*before.values(), *planned.values())),
+    after = {**before, **new.planned}
+    texts = {family: render_save(one) for family, one in new.planned.items()}
+
+    def record() -> Change:
+        return Change(
+            kind="firewall",
+            summary=new.summary,
+            undo=tuple(
+                firewall.restore_step(family, whole(now[family], [text]))
+                for family, text in texts.items()
+            ),
+            before=for_people(now),
+            flows=save_connections(),
+        )
+
+    def look() -> Made:
+        made = read_rules(firewall)
+        as_planned = all(rules_only(made[one]) == rules_only(text) for one, text in texts.items())
+        return Made(
+            text=for_people(made),
+            judge=None if as_planned else judge_by(models(made)),
+            files=kept_files(Journal().folder, firewall, made),
+        )
+
+    outlook = Outlook(
+        before=judge_by(before),
+        after=judge_by(after),
+        edges=lambda: edges_of(before, after),
     )
-    proof = prove(around.flows, judge_by(before), judge_by(planned))
-    refused = bool(proof.refusals) and not wishes.force
-    work = _Work(
-        firewall=firewall,
-        request=request,
-        now=now,
-        wishes=wishes,
-        planned={family: render_save(one) for family, one in request.planned.items()},
-    )
-    if wishes.as_json:
-        work.facts.update(document(proof, around))
-    work.say(*report(proof, around))
-    if wishes.dry_run:
-        return work.end(REFUSED if refused else OK, "dry run", "nothing was changed")
-    if refused:
-        return work.refuse()
-    return _apply(work, around, proof)
+    request = Request(outlook=outlook, record=record, apply=new.apply, look=look)
+    return change_guarded(request, wishes)
 
 
 def models(saved: Saved) -> dict[int, RuleSet]:
@@ -105,117 +79,3 @@ def models(saved: Saved) -> dict[int, RuleSet]:
 def _model(text: str, family: int) -> RuleSet:
     """Parse a text once: one command asks for the rules as they are several times."""
     return parse_save(text, family)
-
-
-def edges_of(rulesets: Iterable[RuleSet]) -> tuple[Network, ...]:
-    """Return the prefixes that rules tell apart."""
-    return tuple(
-        dict.fromkeys(
-            network
-            for ruleset in rulesets
-            for _, _, _, rule in ruleset.rules()
-            for words in _addresses(rule)
-            for network in _networks(words)
-        )
-    )
-
-
-def _addresses(rule: Rule) -> Iterator[str]:
-    for option in rule.options:
-        if option.name in {"-s", "-d"}:
-            yield from option.values
-    for match in rule.matches:
-        if match.name == "iprange":
-            for option in match.options:
-                yield from (end for value in option.values for end in value.split("-"))
-
-
-def _networks(text: str) -> Iterator[Network]:
-    # A mask with holes has no edges; such a rule is rare enough to be left to the timer.
-    with suppress(ValueError):
-        yield ip_network(text, strict=False)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Work:
-    """One change on its way, and what is said about it."""
-
-    firewall: Firewall
-    request: Request
-    now: Saved
-    wishes: Wishes
-    planned: Saved
-    """The families that change, as text."""
-    facts: dict[str, object] = field(default_factory=dict)
-
-    def say(self, *lines: str) -> None:
-        """Tell people; programs get one document at the end."""
-        if not self.wishes.as_json:
-            print("\n".join(lines))
-
-    def end(self, status: int, result: str, line: str) -> int:
-        """Say how it ended; return the status."""
-        self.say(line)
-        if self.wishes.as_json:
-            print(json.dumps({"result": result, **self.facts}))
-        return status
-
-    def refuse(self) -> int:
-        """Say that it is refused."""
-        print(
-            "refused: nothing was changed. With --force it is applied all the same, and taken"
-            " back unless it is confirmed.",
-            file=sys.stderr,
-        )
-        return self.end(REFUSED, "refused", "") if self.wishes.as_json else REFUSED
-
-    def record(self) -> Change:
-        """Return what the journal has to know before anything is done."""
-        return Change(
-            kind="firewall",
-            summary=self.request.summary,
-            undo=tuple(
-                self.firewall.restore_step(family, whole(self.now[family], [text]))
-                for family, text in self.planned.items()
-            ),
-            before=for_people(self.now),
-            flows=save_connections(),
-        )
-
-
-def _apply(work: _Work, around: Surroundings, foreseen: Proof) -> int:
-    change = begin(work.record(), work.wishes.seconds)
-    work.facts["change"] = change
-    try:
-        after = _carried_out(work, change)
-        if not work.wishes.force and _surprises(work, around, after):
-            rollback(change, "what was applied would cut off what must stay open")
-            return work.refuse()
-        folder = Journal().folder
-        amend(change, after=for_people(after), files=kept_files(folder, work.firewall, after))
-        if work.wishes.keep and not foreseen.refusals:
-            confirm(change)
-            restores_at_boot(folder)
-            return work.end(OK, "confirmed", f"change {change} is applied and confirmed")
-    except ChangeError as error:
-        return work.end(REFUSED, "rolled back", str(error))
-    return work.end(OK, "pending", describe_pending(Journal().load(change)))
-
-
-def _surprises(work: _Work, around: Surroundings, after: Saved) -> bool:
-    """Whether the kernel made something of it that cuts somebody off, against the model's word."""
-    if all(rules_only(after[family]) == rules_only(text) for family, text in work.planned.items()):
-        return False
-    return bool(prove(around.flows, judge_by(models(work.now)), judge_by(models(after))).refusals)
-
-
-def _carried_out(work: _Work, change: ChangeId) -> dict[int, str]:
-    """Apply the change; return the rules that are there now. Whatever fails is taken back."""
-    try:
-        with applying(change):
-            work.request.apply()
-        return read_rules(work.firewall)
-    except BaseException:
-        with suppress(ChangeError):  # its timer may have run out by now
-            rollback(change, "it could not be applied")
-        raise

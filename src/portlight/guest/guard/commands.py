@@ -7,13 +7,14 @@ from pathlib import Path
 
 from portlight.guest.arguments import Commands
 from portlight.guest.guard.boot import SCRIPT, kept_files, restores_at_boot, unit_text
-from portlight.guest.guard.change import Request, change_firewall, models, read_rules
+from portlight.guest.guard.change import NewRules, change_firewall, models, read_rules
 from portlight.guest.guard.confirm import ChangeError, pending
 from portlight.guest.guard.firewall import FAMILIES, Firewall
 from portlight.guest.guard.history_commands import OK, REFUSED, add_history_commands
-from portlight.guest.guard.iptables_commands import add_backend, add_wishes, wishes_of
+from portlight.guest.guard.iptables_commands import add_backend, add_firewall_wishes
 from portlight.guest.guard.journal import Journal, Record, State, write_durably
 from portlight.guest.guard.texts import by_family, whole
+from portlight.guest.guard.wishes import wishes_of
 from portlight.guest.iptables.parse import SaveFileError, parse_save
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
@@ -57,7 +58,7 @@ def _add_restore(verbs: Commands) -> None:
     restore = verbs.add_parser("restore", help="put the rules of a saved file in place, guarded")
     restore.add_argument("file", help="`-` reads standard input")
     restore.add_argument("-6", "--ipv6", action="store_true")
-    add_wishes(restore)
+    add_firewall_wishes(restore)
     restore.set_defaults(run=_restore)
 
 
@@ -80,7 +81,7 @@ def _add_undo(verbs: Commands) -> None:
     undo = verbs.add_parser("undo", help="back to the rules from before a confirmed change")
     undo.add_argument("id", type=int, nargs="?", help="default: the last one that stands")
     undo.add_argument("--with-later", action="store_true", help="and everything after it")
-    add_wishes(undo)
+    add_firewall_wishes(undo)
     undo.set_defaults(run=_undo)
 
 
@@ -126,8 +127,8 @@ def _put(
         for family, ruleset in planned.items():
             firewall.restore(family, render_save(ruleset, counters=True))
 
-    request = Request(summary=summary, planned=planned, apply=carry_out)
-    return change_firewall(firewall, request, now, wishes_of(arguments))
+    new = NewRules(summary=summary, planned=planned, apply=carry_out)
+    return change_firewall(firewall, new, now, wishes_of(arguments))
 
 
 def _at_boot(_: argparse.Namespace) -> int:

@@ -7,7 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from ipaddress import ip_address
+from typing import Final
+
+from portlight.guest.guard.sockets import Address, Protocol
 
 FAMILIES: Final = ("ipv4", "ipv6")
 _MOST_FLOWS: Final = 20_000
@@ -26,10 +29,10 @@ Options = Mapping[str, str]
 class Connection:
     """A tracked connection, as its first packet had it."""
 
-    protocol: Literal["tcp", "udp"]
-    source: str
+    protocol: Protocol
+    source: Address
     source_port: int
-    destination: str
+    destination: Address
     destination_port: int
 
 
@@ -78,9 +81,9 @@ def tracked_connections() -> Iterator[Connection]:
         if protocol in {"tcp", "udp"} and is_live(options):
             yield Connection(
                 protocol="udp" if protocol == "udp" else "tcp",
-                source=options["-s"],
+                source=ip_address(options["-s"]),
                 source_port=int(options["--sport"]),
-                destination=options["-d"],
+                destination=ip_address(options["-d"]),
                 destination_port=int(options["--dport"]),
             )
 

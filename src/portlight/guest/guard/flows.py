@@ -3,7 +3,7 @@
 Pure: values in, values out.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -12,9 +12,12 @@ from typing import Final, Literal
 from portlight.guest.guard.sockets import Address, Protocol
 
 Network = IPv4Network | IPv6Network
+End = tuple[Address, int]
+"""An address and a port."""
 Way = Literal["in", "out", "through"]
 ConnectionState = Literal["NEW", "ESTABLISHED"]
 
+LOOPBACK: Final = "lo"
 ANY_HIGH_PORT: Final = 50022
 """Stands for the port that a client is given by its kernel (RFC 6335, section 6)."""
 _MOST_REPRESENTATIVES: Final = 128
@@ -73,6 +76,13 @@ class Probe:
         return (self.flow.way != "out") == self.from_opener
 
     @property
+    def ends(self) -> tuple[End, End]:
+        """Who sends the packet, and who gets it."""
+        near = (self.flow.local, self.flow.local_port)
+        far = (self.flow.remote, self.flow.remote_port)
+        return (far, near) if self.comes_in else (near, far)
+
+    @property
     def text(self) -> str:
         """Say what packet this is."""
         if self.state == "NEW":
@@ -99,19 +109,24 @@ def representatives(network: Network, edges: Iterable[Network]) -> tuple[Address
     """Return addresses such that any of the network is treated as one of them.
 
     Rules tell addresses apart at the edges of the prefixes they name and nowhere else, so the
-    addresses at both sides of each edge, and the network's own first and last, stand for all.
+    addresses at both sides of each edge, and the network's own first and last, stand for all. Where
+    they are too many, the first edges count.
     """
     first, last = int(network.network_address), int(network.broadcast_address)
     chosen = {first, last}
     for edge in edges:
+        if len(chosen) >= _MOST_REPRESENTATIVES:
+            break
         if edge.version == network.version:
             low, high = int(edge.network_address), int(edge.broadcast_address)
             chosen |= {at for at in (low - 1, low, high, high + 1) if first <= at <= last}
     make = type(network.network_address)
-    return tuple(make(at) for at in sorted(chosen)[:_MOST_REPRESENTATIVES])
+    return tuple(make(at) for at in sorted(chosen))
 
 
-def interface_of(flow_end: Address, other: Address, own: Collection[tuple[Address, str]]) -> str:
-    """Return by which interface the packets between an own address and another come."""
-    names = dict(own)
-    return "lo" if other in names or other.is_loopback else names.get(flow_end, "")
+def interface_of(flow_end: Address, other: Address, own: Mapping[Address, str]) -> str:
+    """Return the interface of the packets between an own address and another; "" if unknown."""
+    if other in own or other.is_loopback:
+        return LOOPBACK
+    interface = own.get(flow_end, "")
+    return "" if interface == LOOPBACK else interface

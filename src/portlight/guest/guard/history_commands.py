@@ -30,11 +30,11 @@ def add_history_commands(verbs: Commands, kind: Kind, *, show_word: str = "show"
     show = verbs.add_parser(show_word, help="one change and its difference")
     show.add_argument("id", type=int)
     show.set_defaults(run=lambda arguments: _show(_of_kind(kind, arguments.id), arguments))
-    keep = verbs.add_parser("confirm", help="keep what waits for a confirmation")
-    keep.set_defaults(run=lambda arguments: _confirm(_chosen(kind, arguments.id, last=True)))
+    stay = verbs.add_parser("confirm", help="keep what waits for a confirmation")
+    stay.set_defaults(run=lambda arguments: _confirm(_chosen(kind, arguments.id, last=True)))
     back = verbs.add_parser("rollback", help="take back what waits for a confirmation")
     back.set_defaults(run=lambda arguments: _roll_back(_chosen(kind, arguments.id, last=False)))
-    for verb in (keep, back):
+    for verb in (stay, back):
         verb.add_argument("id", type=int, nargs="?", help="default: all of them")
     for verb in (status, history, show):
         verb.add_argument("--json", action="store_true")
@@ -112,11 +112,17 @@ def _show(record: Record, arguments: argparse.Namespace) -> int:
     return OK
 
 
+def keep(change: ChangeId) -> tuple[Record, ...]:
+    """Confirm a change and those it stands on; see to it that a restart brings them back."""
+    kept = confirm(change)
+    if any(one.change.kind == "firewall" for one in kept):
+        restores_at_boot(Journal().folder)
+    return kept
+
+
 def _confirm(change: ChangeId) -> int:
-    for one in confirm(change):
+    for one in keep(change):
         print(f"change {one.id} is confirmed: {one.change.summary}")
-        if one.change.kind == "firewall":
-            restores_at_boot(Journal().folder)
     return OK
 
 

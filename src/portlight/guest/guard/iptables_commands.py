@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.change import Request, Wishes, change_firewall, models, read_rules
-from portlight.guest.guard.confirm import DEFAULT_SECONDS
+from portlight.guest.guard.change import NewRules, change_firewall, models, read_rules
 from portlight.guest.guard.firewall import Firewall
 from portlight.guest.guard.texts import rules_only
+from portlight.guest.guard.wishes import add_wishes, count_wishes, wishes_of
 from portlight.guest.iptables.apply import apply
 from portlight.guest.iptables.command import parse_command
 from portlight.guest.iptables.commands import QUESTIONS, run_question
@@ -24,7 +24,8 @@ from portlight.guest.iptables.rules import RuleSet
 from portlight.guest.iptables.tool import ToolError, system_names
 
 _PROGRAMS: Final = {"iptables": 4, "ip6tables": 6}
-_LONGEST_SECONDS: Final = 86_400
+_BACKEND: Final = "--backend"
+_KEEP: Final = "--keep"
 _NO_PREFIX: Final = "\0"
 """What starts an option of our own parser: nothing that a person types."""
 
@@ -42,44 +43,16 @@ def add_iptables(commands: Commands) -> None:
         parser.set_defaults(run=_runner(program, family))
 
 
-def add_wishes(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how a change is made."""
-    parser.add_argument("--force", action="store_true", help="even if it cuts somebody off")
-    parser.add_argument("--dry-run", action="store_true", help="say only what would happen")
-    parser.add_argument("--keep", action="store_true", help="confirm at once if nobody is cut off")
-    parser.add_argument(
-        "--confirm-within",
-        type=_seconds,
-        default=DEFAULT_SECONDS,
-        metavar="SECONDS",
-        help="taken back unless confirmed in this time; default: %(default)g",
-    )
-    parser.add_argument("--json", action="store_true")
+def add_firewall_wishes(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a change of the firewall is made."""
+    add_wishes(parser)
+    parser.add_argument(_KEEP, action="store_true", dest="no_confirm", help="as --no-confirm")
     add_backend(parser)
-
-
-def _seconds(text: str) -> float:
-    """Parse the time of a timer; one that never ends is none."""
-    seconds = float(text)
-    if not 0 < seconds <= _LONGEST_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {_LONGEST_SECONDS} seconds")
-    return seconds
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:
     """Add the choice of iptables' back end."""
-    parser.add_argument("--backend", choices=("nft", "legacy"), default="")
-
-
-def wishes_of(arguments: argparse.Namespace) -> Wishes:
-    """Return what was wished."""
-    return Wishes(
-        seconds=arguments.confirm_within,
-        force=arguments.force,
-        dry_run=arguments.dry_run,
-        keep=arguments.keep,
-        as_json=arguments.json,
-    )
+    parser.add_argument(_BACKEND, choices=("nft", "legacy"), default="")
 
 
 def _runner(program: str, family: int) -> Callable[[argparse.Namespace], int]:
@@ -89,8 +62,8 @@ def _runner(program: str, family: int) -> Callable[[argparse.Namespace], int]:
             allow_abbrev=False,
             usage=f"%(prog)s [our options] [options of {program}]",
         )
-        add_wishes(ours)
-        split = _first_of_the_tool(arguments.words)
+        add_firewall_wishes(ours)
+        split = count_wishes(arguments.words, {_KEEP}, {_BACKEND})
         question = arguments.words[split : split + 1]
         if question and question[0] in QUESTIONS:
             return run_question(question[0], arguments.words[split + 1 :], family)
@@ -98,19 +71,6 @@ def _runner(program: str, family: int) -> Callable[[argparse.Namespace], int]:
         return _run(options, family, arguments.words[split:])
 
     return run
-
-
-def _first_of_the_tool(words: Sequence[str]) -> int:
-    """Return the place of the first word that is not ours."""
-    place = 0
-    while place < len(words):
-        if words[place].partition("=")[0] in {"--confirm-within", "--backend"}:
-            place += 1 if "=" in words[place] else 2
-        elif words[place] in {"--force", "--dry-run", "--keep", "--json"}:
-            place += 1
-        else:
-            break
-    return place
 
 
 def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
@@ -138,8 +98,8 @@ def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
             carry_out()
             return 0
         summary = " ".join((tool, *words))
-        request = Request(summary=summary, planned={family: planned}, apply=carry_out)
-        return change_firewall(firewall, request, now, wishes_of(options))
+        new = NewRules(summary=summary, planned={family: planned}, apply=carry_out)
+        return change_firewall(firewall, new, now, wishes_of(options))
     except ToolError as error:
         sys.stderr.write(error.said)
         return error.status

@@ -9,12 +9,9 @@ from typing import Final
 
 from portlight.guest.guard.flows import Probe
 from portlight.guest.guard.proof import Judge, Outcome
-from portlight.guest.guard.sockets import Address
 from portlight.guest.iptables.packet import ACK, Hook, Packet
 from portlight.guest.iptables.rules import RuleSet
 from portlight.guest.iptables.verdict import Decision, Verdict, decide
-
-End = tuple[Address, int]
 
 _PROTOCOLS: Final = {"tcp": 6, "udp": 17}
 """Assigned numbers (IANA, protocol numbers)."""
@@ -63,7 +60,7 @@ def _forwarded(probe: Probe) -> Packet:
 
 
 def _packet(probe: Probe, hook: Hook) -> Packet:
-    (source, source_port), (destination, destination_port) = _ends(probe)
+    (source, source_port), (destination, destination_port) = probe.ends
     tracked_answer = probe.flow.protocol == "tcp" and probe.state == "ESTABLISHED"
     return Packet(
         hook=hook,
@@ -75,13 +72,6 @@ def _packet(probe: Probe, hook: Hook) -> Packet:
         state=probe.state,
         tcp_flags=ACK if tracked_answer else None,
     )
-
-
-def _ends(probe: Probe) -> tuple[End, End]:
-    """Return who sends the packet and who gets it."""
-    flow = probe.flow
-    near, far = (flow.local, flow.local_port), (flow.remote, flow.remote_port)
-    return (far, near) if probe.comes_in else (near, far)
 
 
 def _outcome(decision: Decision) -> Outcome:

@@ -20,7 +20,7 @@ def report(proof: Proof, around: Surroundings) -> Iterator[str]:
             yield f"stays open: {flow.name}, {flow.ends}"
     declared = [one for one in proof.kept if one.weight is Weight.DECLARED]
     for name in dict.fromkeys(one.name for one in declared):
-        count = sum(one.name == name for one in declared)
+        count = len({one.remote for one in declared if one.name == name})
         yield f"stays open: {name} (asked with {count} of its addresses)"
     for text in around.unreachable:
         yield f"no route to it, nothing can be said: protected: {text}"
@@ -52,7 +52,7 @@ def document(proof: Proof, around: Surroundings) -> dict[str, object]:
 def _door_line(around: Surroundings) -> str:
     door = around.door
     if door.via:
-        return f"you work through {door.via}: no packet carries you, no rule can cut you off"
+        return f"you work through {door.via}: no packet carries you, nothing can cut you off"
     if door.session:
         return f"you work through SSH: {door.session.socket.remote} -> {door.session.socket.local}"
     return "you work at this server itself, or nobody can say how; every SSH session is kept"

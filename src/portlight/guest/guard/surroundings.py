@@ -1,15 +1,11 @@
 """Which flows there are on this server now: the session at work, what is declared, what is live."""
 
-import json
-import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from ipaddress import ip_address
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Final
 
-from portlight.guest.guard.connections import tracked_connections
+from portlight.guest.guard.connections import Connection, tracked_connections
 from portlight.guest.guard.flows import (
     ANY_HIGH_PORT,
     Flow,
@@ -20,17 +16,15 @@ from portlight.guest.guard.flows import (
 )
 from portlight.guest.guard.protected import Protected
 from portlight.guest.guard.sessions import Door, Session, ssh_sessions
-from portlight.guest.guard.sockets import Address, Socket, plain, read_sockets
+from portlight.guest.guard.sockets import Address, Socket, read_sockets
+from portlight.guest.guard.ways import Own, own_addresses, ways_to
 
 MOST_LIVE_FLOWS: Final = 5_000
-
-Own = tuple[tuple[Address, str], ...]
-"""Own addresses, each with its interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """All flows that a change of the firewall may touch."""
+    """All flows that a change may touch."""
 
     door: Door
     flows: tuple[Flow, ...]
@@ -41,16 +35,19 @@ class Surroundings:
 
 
 def look_around(
-    door: Door, declared: Sequence[Protected], edges: Sequence[Network]
+    door: Door, declared: Sequence[Protected], edges: Callable[[], Sequence[Network]]
 ) -> Surroundings:
-    """Return the flows of this server; `edges` are the prefixes that rules name."""
+    """Return the flows of this server; `edges` are prefixes that are treated differently.
+
+    They are asked for only where a whole network was declared.
+    """
     own = own_addresses()
     sockets = read_sockets()
     sessions: tuple[Session, ...] = (door.session,) if door.session else ()
     if not sessions and not door.via:
         # Nobody can say which of them is at work here (tmux, a script): none may be cut.
         sessions = ssh_sessions()
-    named = [*_session_flows(sessions, own), *_declared_flows(declared, edges)]
+    named = [*_session_flows(sessions, own), *_declared_flows(declared, own, edges)]
     kept = {(one.local, one.local_port, one.remote, one.remote_port) for one in named}
     live = [
         one
@@ -74,16 +71,6 @@ def name_of(declared: Protected) -> str:
     return f"protected: {declared}"
 
 
-def own_addresses() -> Own:
-    """Return this server's addresses, each with its interface."""
-    return tuple(
-        (plain(ip_address(address["local"])), link["ifname"])
-        for link in _ip("address", "show")
-        for address in link["addr_info"]
-        if "local" in address
-    )
-
-
 def _session_flows(sessions: Iterable[Session], own: Own) -> Iterator[Flow]:
     for session in sessions:
         who = f"SSH session of {session.user}" if session.user else "SSH session"
@@ -98,6 +85,17 @@ def _live_flows(sockets: Sequence[Socket], own: Own) -> Iterator[Flow]:
             yield _flow_of(one, own, Weight.LIVE, "live flow", is_inbound=inbound)
 
 
+def _entrance(socket: Socket, own: Own) -> str:
+    """Return by which interface the other end's packets come."""
+    interface = interface_of(socket.local, socket.remote, own)
+    if interface:
+        return interface
+    # An address that no card has, such as one on the loopback: where its answers leave.
+    asked = (socket.remote, socket.local)
+    way = ways_to([asked]).get(asked)
+    return way.interface if way else ""
+
+
 def _flow_of(socket: Socket, own: Own, weight: Weight, name: str, *, is_inbound: bool) -> Flow:
     return Flow(
         weight=weight,
@@ -108,40 +106,58 @@ def _flow_of(socket: Socket, own: Own, weight: Weight, name: str, *, is_inbound:
         local_port=socket.local_port,
         remote=socket.remote,
         remote_port=socket.remote_port,
-        interface=interface_of(socket.local, socket.remote, own),
+        interface=_entrance(socket, own),
     )
 
 
-def _declared_flows(declared: Iterable[Protected], edges: Sequence[Network]) -> Iterator[Flow]:
-    for one in declared:
-        for remote in representatives(one.network, edges):
-            route = _route_to(remote)
-            if route is None:
-                continue
-            inbound = one.way == "in"
-            yield Flow(
-                weight=Weight.DECLARED,
-                name=name_of(one),
-                protocol=one.protocol,
-                way=one.way,
-                local=ip_address(route["prefsrc"]),
-                local_port=one.port if inbound else ANY_HIGH_PORT,
-                remote=remote,
-                remote_port=ANY_HIGH_PORT if inbound else one.port,
-                interface=route["dev"],
-                is_live=False,
-            )
+def _declared_flows(
+    declared: Sequence[Protected], own: Own, edges: Callable[[], Sequence[Network]]
+) -> Iterator[Flow]:
+    """Yield what must be possible, for every own address that can answer where it is asked."""
+    known = edges() if declared else ()
+    peers = {one: representatives(one.network, known) for one in declared}
+    chosen = ways_to((peer, None) for remotes in peers.values() for peer in remotes)
+    answers = ways_to(
+        (peer, address)
+        for one, remotes in peers.items()
+        for peer in remotes
+        for address in own
+        if one.way == "in" and address.version == peer.version and not address.is_link_local
+    )
+    for one, remotes in peers.items():
+        for peer in remotes:
+            way = chosen.get((peer, None))
+            ends = {way.source: way.interface} if way and way.source else {}
+            for address, interface in own.items() if one.way == "in" else ():
+                answer = answers.get((peer, address))
+                if answer is not None and answer.interface == interface:
+                    ends[address] = interface
+            for address, interface in ends.items():
+                yield _declared_flow(one, peer, address, interface)
+
+
+def _declared_flow(one: Protected, peer: Address, address: Address, interface: str) -> Flow:
+    inbound = one.way == "in"
+    return Flow(
+        weight=Weight.DECLARED,
+        name=name_of(one),
+        protocol=one.protocol,
+        way=one.way,
+        local=address,
+        local_port=one.port if inbound else ANY_HIGH_PORT,
+        remote=peer,
+        remote_port=ANY_HIGH_PORT if inbound else one.port,
+        interface=interface,
+        is_live=False,
+    )
 
 
 def _forwarded_flows(own: Own) -> Iterator[Flow]:
     """Yield what goes through this server, as far as the kernel tracks it."""
-    addresses = {address for address, _ in own}
-    route_to = cache(_route_to)
-    for one in tracked_connections():
-        source, destination = ip_address(one.source), ip_address(one.destination)
-        if {source, destination} & addresses or source.is_loopback:
-            continue
-        back, forth = route_to(source), route_to(destination)
+    passing = list(islice(_passing(own), MOST_LIVE_FLOWS + 1))
+    ways = ways_to((end, None) for one in passing for end in (one.source, one.destination))
+    for one in passing:
+        back, forth = ways.get((one.source, None)), ways.get((one.destination, None))
         if back is None or forth is None:
             continue
         yield Flow(
@@ -149,24 +165,16 @@ def _forwarded_flows(own: Own) -> Iterator[Flow]:
             name="forwarded flow",
             protocol=one.protocol,
             way="through",
-            local=destination,
+            local=one.destination,
             local_port=one.destination_port,
-            remote=source,
+            remote=one.source,
             remote_port=one.source_port,
-            interface=back["dev"],
-            out_interface=forth["dev"],
+            interface=back.interface,
+            out_interface=forth.interface,
         )
 
 
-def _route_to(address: Address) -> dict[str, Any] | None:
-    """Return device and source address of packets to an address; None without a way."""
-    found = _ip("route", "get", str(address))
-    return found[0] if found and "prefsrc" in found[0] else None
-
-
-def _ip(*arguments: str) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        ("ip", "-json", *arguments), capture_output=True, text=True, check=False, timeout=10
-    )
-    parsed: list[dict[str, Any]] = json.loads(done.stdout or "[]")
-    return parsed
+def _passing(own: Own) -> Iterator[Connection]:
+    for one in tracked_connections():
+        if not {one.source, one.destination} & own.keys() and not one.source.is_loopback:
+            yield one

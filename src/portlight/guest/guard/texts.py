@@ -5,6 +5,7 @@ Pure.
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from portlight.guest.guard.bans import CHAIN
@@ -19,13 +20,19 @@ Saved = Mapping[int, str]
 """By family: what iptables-save, or ip6tables-save, prints."""
 
 
-def rules_only(saved: str) -> list[str]:
-    """Return the lines of a saved text without comments, and as if nothing had been counted."""
-    return [
-        _POLICY_COUNTERS.sub(r"\1 [0:0]", _RULE_COUNTERS.sub("", line))
-        for line in saved.splitlines()
-        if line and not line.startswith("#")
-    ]
+@lru_cache(maxsize=16)
+def rules_only(saved: str) -> tuple[str, ...]:
+    """Return the lines of a saved text without comments, and as if nothing had been counted.
+
+    Kept: one change asks for the same few texts again and again.
+    """
+    return tuple(_uncounted(line) for line in saved.splitlines() if line and line[0] != "#")
+
+
+def _uncounted(line: str) -> str:
+    if line[0] == "[":
+        return _RULE_COUNTERS.sub("", line)
+    return _POLICY_COUNTERS.sub(r"\1 [0:0]", line) if line[0] == ":" else line
 
 
 def for_people(saved: Saved) -> str:

@@ -29,6 +29,8 @@ from portlight.guest.iptables.rules import (
     empty_table,
     in_listing_order,
 )
+from portlight.guest.iptables.saved_rules import outline_text, outlines, spliced, target_of
+from portlight.guest.iptables.spelling import rule_text
 from portlight.guest.iptables.targets import POLICIES, TARGETS
 
 _NO_CHAIN: Final = "No chain/target/match by that name"
@@ -83,13 +85,15 @@ def _with_chain(table: Table, chain: Chain) -> Table:
 
 
 def _with_rules(table: Table, chain: Chain, rules: Sequence[Rule]) -> Table:
-    return _with_chain(table, replace(chain, rules=tuple(rules)))
+    return _with_chain(table, replace(chain, rules=rules))
 
 
 def _append(table: Table, command: Command) -> Table:
     _check_target(table, command)
     chain = _chain(table, command)
-    return _without_loop(_with_rules(table, chain, (*chain.rules, *command.rules)), command)
+    end = len(chain.rules)
+    rules = spliced(chain.rules, end, end, command.rules)
+    return _without_loop(_with_rules(table, chain, rules), command)
 
 
 def _insert(table: Table, command: Command) -> Table:
@@ -99,7 +103,7 @@ def _insert(table: Table, command: Command) -> Table:
     if place > len(chain.rules):
         raise plain_problem("Index of insertion too big")
     # Each of several addresses is put at the same place: the last one comes first.
-    rules = (*chain.rules[:place], *reversed(command.rules), *chain.rules[place:])
+    rules = spliced(chain.rules, place, place, command.rules[::-1])
     return _without_loop(_with_rules(table, chain, rules), command)
 
 
@@ -109,7 +113,7 @@ def _replace(table: Table, command: Command) -> Table:
     place = (command.number or 1) - 1
     if place >= len(chain.rules):
         raise plain_problem("Index of replacement too big")
-    rules = (*chain.rules[:place], *command.rules, *chain.rules[place + 1 :])
+    rules = spliced(chain.rules, place, place + 1, command.rules)
     return _without_loop(_with_rules(table, chain, rules), command)
 
 
@@ -119,11 +123,12 @@ def _delete(table: Table, command: Command) -> Table:
         place = (command.number or 1) - 1
         if place >= len(chain.rules):
             raise plain_problem("Index of deletion too big")
-        return _with_rules(table, chain, (*chain.rules[:place], *chain.rules[place + 1 :]))
+        return _with_rules(table, chain, spliced(chain.rules, place, place + 1))
     chain = _chain(table, command, _BAD_RULE)
-    rules = list(chain.rules)
+    rules = chain.rules
     for wanted in command.rules:
-        del rules[_place_of(wanted, rules)]
+        place = _place_of(wanted, rules)
+        rules = spliced(rules, place, place + 1)
     return _with_rules(table, chain, rules)
 
 
@@ -135,9 +140,10 @@ def _check(table: Table, command: Command) -> None:
 
 
 def _place_of(wanted: Rule, rules: Sequence[Rule]) -> int:
-    bare = replace(wanted, counters=ZERO)
-    for place, rule in enumerate(rules):
-        if replace(rule, counters=ZERO) == bare:
+    bare, text = replace(wanted, counters=ZERO), rule_text(wanted)
+    for place, outline in enumerate(outlines(rules)):
+        # Equal rules have one text: only those are read that have it.
+        if outline_text(outline) == text and replace(rules[place], counters=ZERO) == bare:
             return place
     raise plain_problem(_BAD_RULE)
 
@@ -204,10 +210,10 @@ def _without_loop(table: Table, command: Command) -> Table:
 def _has_circle(table: Table, chain: Chain, path: tuple[str, ...]) -> bool:
     if chain.name in path:
         return True
-    names = {rule.target.name for rule in chain.rules if rule.target is not None}
+    names = {target_of(outline) for outline in outlines(chain.rules)}
     return any(
         _has_circle(table, table.chains[name], (*path, chain.name))
-        for name in names & table.chains.keys()
+        for name in table.chains.keys() & names
     )
 
 
@@ -233,10 +239,10 @@ def _zero_one(table: Table, chain: Chain, number: int) -> Table:
     return _with_rules(
         table,
         chain,
-        [
+        tuple(
             replace(rule, counters=ZERO) if place == number else rule
             for place, rule in enumerate(chain.rules, start=1)
-        ],
+        ),
     )
 
 

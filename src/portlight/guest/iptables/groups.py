@@ -16,8 +16,8 @@ from portlight.guest.iptables.conditions import conditions_of
 from portlight.guest.iptables.meaning import STATES, Condition, Field, Named, Within
 from portlight.guest.iptables.names import DCCP, ICMP, ICMPV6, SCTP, TCP, UDP, UDPLITE
 from portlight.guest.iptables.ranges import Ranges
-from portlight.guest.iptables.render import rule_text
 from portlight.guest.iptables.rules import Chain, Rule, RuleSet, Table
+from portlight.guest.iptables.spelling import rule_text
 
 Document = Mapping[str, str | int]
 """A security group rule in Neutron's words; what is not said is any."""

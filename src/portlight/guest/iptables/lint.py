@@ -14,8 +14,8 @@ from typing import Final
 from portlight.guest.iptables.boxes import Box, TooManyBoxesError, all_minus, both, box_of, minus
 from portlight.guest.iptables.conditions import conditions_of
 from portlight.guest.iptables.meaning import Condition, Field, Named, Within
-from portlight.guest.iptables.render import rule_text
 from portlight.guest.iptables.rules import Chain, Rule, RuleSet, Table
+from portlight.guest.iptables.spelling import rule_text
 
 _PIECES: Final = 64
 """A rule left over in more pieces than this is not called shadowed."""

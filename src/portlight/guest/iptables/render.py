@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from portlight.guest.iptables.extension import Listing, extension_text, option_text
+from portlight.guest.iptables.extension import Listing, option_text
 from portlight.guest.iptables.matches import MATCHES
 from portlight.guest.iptables.names import PLAIN, Names
 from portlight.guest.iptables.problems import Dialect
 from portlight.guest.iptables.rules import Chain, Counters, Extension, Option, Rule, RuleSet, Table
+from portlight.guest.iptables.saved_rules import outline_counters, outline_text, outlines
+from portlight.guest.iptables.spelling import rule_text
 from portlight.guest.iptables.targets import TARGETS
 
 DEBIAN: Final = Dialect()
@@ -33,26 +35,6 @@ class ListStyle:
     names: Names = PLAIN
 
 
-def rule_text(rule: Rule, names: Names = PLAIN, *, counters: bool = False) -> str:
-    """Return a rule's specification, without -A and its chain."""
-    parts = [_head_text(option, names) for option in rule.options]
-    parts.extend(extension_text("-m", each, MATCHES.get(each.name)) for each in rule.matches)
-    if counters:
-        parts.append(f"-c {rule.counters.packets} {rule.counters.bytes}")
-    if rule.target is not None:
-        flag = "-g" if rule.is_goto else "-j"
-        parts.append(extension_text(flag, rule.target, TARGETS.get(rule.target.name)))
-    return " ".join(parts)
-
-
-def _head_text(option: Option, names: Names) -> str:
-    if option.name == "-p":
-        number = option.values[0]
-        name = names.protocol_name(int(number)) if number.isdecimal() else number
-        return f"{'! ' if option.negated else ''}-p {name}"
-    return option_text(option)
-
-
 def render_save(ruleset: RuleSet, names: Names = PLAIN, *, counters: bool = False) -> str:
     """Return the save file, without its comments: they tell only program and date."""
     lines: list[str] = []
@@ -69,9 +51,12 @@ def render_save(ruleset: RuleSet, names: Names = PLAIN, *, counters: bool = Fals
 
 
 def _saved_rules(chain: Chain, names: Names, *, counters: bool) -> Iterator[str]:
-    for rule in chain.rules:
-        count = f"[{rule.counters.packets}:{rule.counters.bytes}] " if counters else ""
-        yield f"{count}{_appended(chain.name, rule_text(rule, names))}"
+    # Other names may say it otherwise than the text that a rule was read from.
+    for one in outlines(chain.rules) if names is PLAIN else chain.rules:
+        text = rule_text(one, names) if isinstance(one, Rule) else outline_text(one)
+        counted = outline_counters(one) if counters else None
+        count = f"[{counted.packets}:{counted.bytes}] " if counted else ""
+        yield f"{count}{_appended(chain.name, text)}"
 
 
 def _appended(chain: str, text: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final, overload
+from typing import Final, NamedTuple, overload
 
 from portlight.guest.iptables.canonical import parse_canonical
 from portlight.guest.iptables.conditions import conditions_of
@@ -16,17 +16,18 @@ from portlight.guest.iptables.extension import Context
 from portlight.guest.iptables.meaning import Field, Within
 from portlight.guest.iptables.packet import Packet
 from portlight.guest.iptables.readers import address_text, canonical_address
-from portlight.guest.iptables.render import rule_text
-from portlight.guest.iptables.rules import Counters, Rule
+from portlight.guest.iptables.rules import ZERO, Counters, Rule
 from portlight.guest.iptables.specification import parse_rule
+from portlight.guest.iptables.spelling import rule_text
 from portlight.guest.iptables.words import split_raw
 
-Line = tuple[str, str | None, str | None, str | None]
-"""A line of a known form; the source, destination and destination port that it asks for."""
 _Form = tuple[str | None, ...]
 
 COUNTERS: Final = re.compile(r"\[(\d+):(\d+)\]")
 """Of a chain or a rule: packets and bytes."""
+_Key = tuple[str, str | None]
+_Index = dict[_Key, list[int]]
+_ANYTHING: Final[_Key] = ("anything", None)
 _HOST: Final = {4: r"[0-9.]+/32", 6: r"[0-9a-f:.]+/128"}
 _PORT: Final = r"(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3})"
 _LINE: Final = (
@@ -40,24 +41,39 @@ _LINE: Final = (
 """A quoted text is none of it: what looks like a port there is no port."""
 
 
+class Line(NamedTuple):
+    """A line of a known form, unread."""
+
+    text: str
+    source: str | None
+    destination: str | None
+    """Hosts that it asks for, with their length."""
+    port: str | None
+    """The destination port that it asks for."""
+    like: Rule
+    """A rule of the same form: the same but for hosts, ports and counters."""
+
+
 class Reader:
     """Reads the rules of one save file; leaves lines unread whose form it met twice."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._match = _pattern(context.family).fullmatch
-        self._forms: dict[_Form, bool | None] = {}
-        """Whether lines of a form may be left unread; None: met once, and not looked into."""
+        self._forms: dict[_Form, Rule | bool] = {}
+        """A rule of each form whose lines may be left unread; False: met once, and not looked
+        into; True: looked into, and to be read."""
 
     def known(self, line: str) -> tuple[str, Line] | None:
         """Return the chain of a line that surely holds one rule, None if it has to be read."""
         found = self._match(line)
-        if found is None or not self._forms.get(_form(found)):
+        like = self._forms.get(_form(found)) if found else None
+        if found is None or not isinstance(like, Rule):
             return None
         chain, source, destination, port = found.group("chain", "source", "destination", "port")
         if not (self._is_host(source) and self._is_host(destination)):
             return None
-        return chain, (line, source, destination, port)
+        return chain, Line(line, source, destination, port, like)
 
     def read(
         self, line: str, words: Sequence[str], counters: re.Match[str] | None
@@ -73,9 +89,10 @@ class Reader:
         """Note a form; what stands in a file once only is not worth a look."""
         form = _form(line)
         if form not in self._forms:
-            self._forms[form] = None
-        elif self._forms[form] is None:
-            self._forms[form] = len(rules) == 1 and self._is_plain(line, rules[0])
+            self._forms[form] = False
+        elif self._forms[form] is False:
+            is_plain = len(rules) == 1 and self._is_plain(line, rules[0])
+            self._forms[form] = rules[0] if is_plain else True
 
     def chain(self, rules: Iterable[Rule | Line]) -> "SavedRules":
         """Return the rules of one chain."""
@@ -107,6 +124,7 @@ class SavedRules(Sequence[Rule]):
     def __init__(self, rules: Iterable[Rule | Line], context: Context) -> None:
         self._saved = tuple(rules)
         self._made: dict[int, Rule] = {}
+        self._index: _Index | None = None
         self._context = context
 
     def __len__(self) -> int:
@@ -138,22 +156,91 @@ class SavedRules(Sequence[Rule]):
     def __repr__(self) -> str:
         return repr(tuple(self))
 
+    def spliced(self, start: int, stop: int, rules: Iterable[Rule]) -> "SavedRules":
+        """Return the rules with others in the place of some; none is read for that."""
+        return SavedRules((*self._saved[:start], *rules, *self._saved[stop:]), self._context)
+
+    def outlines(self) -> Iterator[Rule | Line]:
+        """Yield the rules as far as they were read."""
+        yield from self._saved
+
     def possible(self, packet: Packet) -> Iterator[tuple[int, Rule]]:
         """Yield the rules, with their numbers, that do not ask for another host or port."""
         source, destination = _host(packet.source), _host(packet.destination)
         port = None if packet.destination_port is None else str(packet.destination_port)
-        for place, saved in enumerate(self._saved):
+        for place in self._places(source, destination, port):
+            saved = self._saved[place]
             if isinstance(saved, Rule) or (
-                _may_be(saved[1], source)
-                and _may_be(saved[2], destination)
-                and _may_be(saved[3], port)
+                _may_be(saved.source, source)
+                and _may_be(saved.destination, destination)
+                and _may_be(saved.port, port)
             ):
                 yield place + 1, self[place]
+
+    def _places(
+        self, source: str | None, destination: str | None, port: str | None
+    ) -> Iterable[int]:
+        """Return where rules may stand that a packet meets."""
+        if None in (source, destination, port):
+            return range(len(self))
+        if self._index is None:
+            self._index = _index(self._saved)
+        asked = {("source", source), ("destination", destination), ("port", port), _ANYTHING}
+        return sorted(place for key in asked for place in self._index.get(key, ()))
 
 
 def possible_rules(rules: Sequence[Rule], packet: Packet) -> Iterable[tuple[int, Rule]]:
     """Yield rules with their numbers from 1; those are left out that a packet cannot meet."""
     return rules.possible(packet) if isinstance(rules, SavedRules) else enumerate(rules, start=1)
+
+
+def spliced(
+    rules: Sequence[Rule], start: int, stop: int, others: Sequence[Rule] = ()
+) -> Sequence[Rule]:
+    """Return rules with others in the place of some."""
+    if isinstance(rules, SavedRules):
+        return rules.spliced(start, stop, others)
+    return (*rules[:start], *others, *rules[stop:])
+
+
+def outlines(rules: Sequence[Rule]) -> Iterable[Rule | Line]:
+    """Return what is known of rules without reading any."""
+    return rules.outlines() if isinstance(rules, SavedRules) else rules
+
+
+def outline_text(outline: Rule | Line) -> str:
+    """Return a rule's specification, without -A and its chain."""
+    if isinstance(outline, Rule):
+        return rule_text(outline)
+    _, _, rest = outline.text.partition("-A ")
+    return rest.partition(" ")[2]
+
+
+def outline_counters(outline: Rule | Line) -> Counters:
+    """Return what a rule has counted."""
+    return outline.counters if isinstance(outline, Rule) else _counters(outline.text)
+
+
+def target_of(outline: Rule | Line) -> str | None:
+    """Return the name of a rule's target."""
+    target = (outline if isinstance(outline, Rule) else outline.like).target
+    return target.name if target else None
+
+
+def _index(saved: Sequence[Rule | Line]) -> "_Index":
+    """Return the places of rules by one thing that each asks for."""
+    index: _Index = {}
+    for place, one in enumerate(saved):
+        key = _ANYTHING
+        if isinstance(one, Line):
+            if one.source is not None:
+                key = ("source", one.source)
+            elif one.destination is not None:
+                key = ("destination", one.destination)
+            elif one.port is not None:
+                key = ("port", one.port)
+        index.setdefault(key, []).append(place)
+    return index
 
 
 @lru_cache
@@ -168,9 +255,8 @@ def _form(line: re.Match[str]) -> _Form:
 
 
 def _rule(line: Line, context: Context) -> Rule:
-    text, *_ = line
-    counters = COUNTERS.match(text)
-    (rule,) = _read(split_raw(text)[3 if counters else 2 :], context, counters)
+    counters = COUNTERS.match(line.text)
+    (rule,) = _read(split_raw(line.text)[3 if counters else 2 :], context, counters)
     return rule
 
 
@@ -179,12 +265,20 @@ def _read(
 ) -> tuple[Rule, ...]:
     plain = parse_canonical(words, context)
     rules = (plain,) if plain else parse_rule(words, context, is_lenient=True)
-    if counters is None or counters[1] == counters[2] == "0":
+    counted = _counted(counters)
+    if counted == ZERO:
         return rules
-    counted = Counters(int(counters[1]), int(counters[2]))
     return tuple(
         Rule(rule.options, rule.matches, rule.target, rule.is_goto, counted) for rule in rules
     )
+
+
+def _counters(line: str) -> Counters:
+    return _counted(COUNTERS.match(line))
+
+
+def _counted(found: re.Match[str] | None) -> Counters:
+    return Counters(int(found[1]), int(found[2])) if found else ZERO
 
 
 def _may_be(asked: str | None, seen: str | None) -> bool:

@@ -13,9 +13,9 @@ from typing import Final
 from portlight.guest.iptables.conditions import conditions_of, rule_meets, unknown_to
 from portlight.guest.iptables.packet import Hook, Packet
 from portlight.guest.iptables.readers import mark_and_mask
-from portlight.guest.iptables.render import rule_text
 from portlight.guest.iptables.rules import Chain, Rule, RuleSet, Table
 from portlight.guest.iptables.saved_rules import possible_rules
+from portlight.guest.iptables.spelling import rule_text
 
 _PREROUTING: Final = (("raw", "PREROUTING"), ("mangle", "PREROUTING"), ("nat", "PREROUTING"))
 _POSTROUTING: Final = (("mangle", "POSTROUTING"), ("nat", "POSTROUTING"))

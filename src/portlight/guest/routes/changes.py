@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.confirm import amend, applying, begin, confirm, rollback
+from portlight.guest.guard.confirm import rollback
+from portlight.guest.guard.guarded import Made, Outlook, Request, change_guarded
+from portlight.guest.guard.history_commands import OK
 from portlight.guest.guard.journal import (
     Change,
-    ChangeId,
     Journal,
     KeptFile,
     Record,
@@ -18,11 +19,14 @@ from portlight.guest.guard.journal import (
     Step,
     state_folder,
 )
+from portlight.guest.guard.wishes import Wishes
 from portlight.guest.routes.boot import boot_files, tool_words
+from portlight.guest.routes.planned import planned
+from portlight.guest.routes.proof import edges_of_routes, judge_by_routes
 from portlight.guest.routes.remedies import Commands, plan_remedies
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
-from portlight.guest.routes.snapshot import ToolError, read_snapshot, run_tool
-from portlight.guest.routes.values import FAMILIES, Command, RoutesError
+from portlight.guest.routes.snapshot import read_snapshot, run_tool
+from portlight.guest.routes.values import FAMILIES, Command, RoutesError, Snapshot
 
 _SETTLED: Final = (
     'said=$(LC_ALL=C "$@" 2>&1) || case $said in'
@@ -32,8 +36,6 @@ _SETTLED: Final = (
 _PROC: Final = Path("/proc/net")
 _SYSTEMD: Final = Path("/run/systemd/system")
 _ENTRY: Final = "portlight.guest.entry"
-_AT_ONCE: Final = 60.0
-"""Seconds that a change without confirmation may take until it is applied."""
 
 
 class NothingToUndoError(RoutesError):
@@ -66,8 +68,10 @@ def listing() -> str:
     return "".join((*tables, rules))
 
 
-def start(kinds: Sequence[str], keep: str, commands: Commands, seconds: float) -> ChangeId:
-    """Write the change down, start its timer, apply it; take it back when it fails half-way."""
+def start(
+    kinds: Sequence[str], keep: str, commands: Commands, snapshot: Snapshot, wishes: Wishes
+) -> int:
+    """Apply remedies under guard; return the exit status."""
     before = load_intent()
     intent = Intent(
         kinds=tuple(dict.fromkeys((*before.kinds, *kinds))),
@@ -75,25 +79,37 @@ def start(kinds: Sequence[str], keep: str, commands: Commands, seconds: float) -
         commands=commands.apply,
         before=Intent(kinds=before.kinds, keep=before.keep),
     )
-    return _begin(f"fix {', '.join(kinds)}", commands, intent, seconds)
+    return _change(f"fix {', '.join(kinds)}", commands, intent, snapshot, wishes)
 
 
-def start_undo(seconds: float) -> tuple[ChangeId, bool]:
-    """Take the last change of routes back; return it, and whether that waits for confirmation.
+def start_undo(wishes: Wishes) -> int:
+    """Take the last change of routes back; return the exit status.
 
     One that is still pending is rolled back; a confirmed one is undone by a new change.
     """
     last = _last()
     if last.state is State.PENDING:
-        rollback(last.id, "undone")
-        return last.id, False
+        if not wishes.dry_run:
+            rollback(last.id, "undone")
+        print(f"change {last.id} {'would be' if wishes.dry_run else 'is'} taken back")
+        return OK
     done = _decode_intent(json.loads(last.change.files[0].text))
     back = done.before or Intent()
     commands = Commands(
         apply=tuple(_original(step) for step in last.change.undo), undo=done.commands
     )
     intent = Intent(kinds=back.kinds, keep=back.keep, commands=commands.apply)
-    return _begin(f"undo of change {last.id}", commands, intent, seconds), True
+    return _change(f"undo of change {last.id}", commands, intent, read_snapshot(), wishes)
+
+
+def outlook_of(snapshot: Snapshot, commands: Sequence[Command]) -> Outlook:
+    """Return what packets meet now, and what they will meet after commands."""
+    then = planned(snapshot, commands)
+    return Outlook(
+        before=judge_by_routes(snapshot, snapshot),
+        after=judge_by_routes(snapshot, then),
+        edges=lambda: edges_of_routes(snapshot, then),
+    )
 
 
 def restore() -> tuple[Command, ...]:
@@ -113,29 +129,29 @@ def load_intent() -> Intent:
         return Intent()
 
 
-def _begin(summary: str, commands: Commands, intent: Intent, seconds: float) -> ChangeId:
-    change = Change(
-        kind="routes",
-        summary=summary,
-        undo=tuple(_step(command) for command in commands.undo),
-        before=listing(),
-        files=(
-            KeptFile(path=str(intent_path()), text=json.dumps(asdict(intent))),
-            *boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY)),
-        ),
-    )
-    started = begin(change, seconds or _AT_ONCE)
-    try:
-        with applying(started):
-            for command in commands.apply:
-                run_tool(*command)
-    except ToolError:
-        rollback(started, "it could not be applied")
-        raise
-    amend(started, after=listing())
-    if not seconds:
-        confirm(started)
-    return started
+def _change(
+    summary: str, commands: Commands, intent: Intent, snapshot: Snapshot, wishes: Wishes
+) -> int:
+    def record() -> Change:
+        boot = boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY))
+        return Change(
+            kind="routes",
+            summary=summary,
+            undo=tuple(_step(command) for command in commands.undo),
+            before=listing(),
+            files=(KeptFile(path=str(intent_path()), text=json.dumps(asdict(intent))), *boot),
+        )
+
+    def carry_out() -> None:
+        for command in commands.apply:
+            run_tool(*command)
+
+    def look() -> Made:
+        return Made(text=listing(), judge=judge_by_routes(snapshot, read_snapshot()))
+
+    outlook = outlook_of(snapshot, commands.apply)
+    request = Request(outlook=outlook, record=record, apply=carry_out, look=look)
+    return change_guarded(request, wishes)
 
 
 def _last() -> Record:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.confirm import DEFAULT_SECONDS, pending
-from portlight.guest.guard.history_commands import add_history_commands, describe_pending
-from portlight.guest.routes.changes import load_intent, restore, start, start_undo
+from portlight.guest.guard.guarded import foresee
+from portlight.guest.guard.history_commands import OK, REFUSED, add_history_commands
+from portlight.guest.guard.wishes import Wishes, add_wishes, wishes_of
+from portlight.guest.routes.changes import load_intent, outlook_of, restore, start, start_undo
 from portlight.guest.routes.checks.all import find_faults
-from portlight.guest.routes.follow import follow, switch_policy
+from portlight.guest.routes.follow import follow, switch_policy, switching
 from portlight.guest.routes.remedies import (
     REMEDIES,
     plan_remedies,
@@ -23,8 +24,6 @@ from portlight.guest.routes.show import read_rows, read_rows6, render_rows, rend
 from portlight.guest.routes.snapshot import read_snapshot
 
 _PROC: Final = Path("/proc/net")
-OK: Final = 0
-REFUSED: Final = 1
 
 
 def add_commands(commands: Commands) -> None:
@@ -87,63 +86,26 @@ def _add_fix(verbs: Commands) -> None:
         *("--only", "-o"), action="append", choices=tuple(REMEDIES), help="this remedy; repeatable"
     )
     fix.add_argument("--keep", default="", help="the interface whose default gateway stays")
-    fix.add_argument("--preview", action="store_true", help="print the commands, change nothing")
-    _add_seconds(fix)
+    add_wishes(fix)
     fix.set_defaults(run=_fix)
 
 
-def _add_seconds(parser: argparse.ArgumentParser) -> None:
-    timer = parser.add_mutually_exclusive_group()
-    timer.add_argument(
-        "--confirm-within",
-        type=float,
-        default=DEFAULT_SECONDS,
-        metavar="SECONDS",
-        dest="seconds",
-        help="taken back after so long unless confirmed (default: %(default)g)",
-    )
-    timer.add_argument(
-        "--no-confirm", action="store_const", const=0.0, dest="seconds", help="keep it at once"
-    )
-
-
 def _fix(arguments: argparse.Namespace) -> int:
-    snapshot = read_snapshot()
+    snapshot, wishes = read_snapshot(), wishes_of(arguments)
     kinds = arguments.only or remedies_of(find_faults(snapshot))
     commands = plan_remedies(snapshot, kinds, arguments.keep)
     if not commands.apply:
-        print("nothing to do")
+        print(json.dumps({"result": "nothing to do"}) if wishes.as_json else "nothing to do")
         return OK
-    for command in commands.apply:
+    for command in () if wishes.as_json else commands.apply:
         print(shlex.join(command))
-    if arguments.preview:
-        return OK
-    change = start(kinds, arguments.keep, commands, arguments.seconds)
-    _say(change, arguments.seconds)
-    return OK
-
-
-def _say(change: int, seconds: float) -> None:
-    for record in pending("routes") if seconds else ():
-        if record.id == change:
-            print(describe_pending(record))
-    if not seconds:
-        print(f"change {change} is applied; back: portlight-guest routes undo")
+    return start(kinds, arguments.keep, commands, snapshot, wishes)
 
 
 def _add_undo(verbs: Commands) -> None:
     undo = verbs.add_parser("undo", help="take the last change of routes back")
-    _add_seconds(undo)
-    undo.set_defaults(run=_undo)
-
-
-def _undo(arguments: argparse.Namespace) -> int:
-    change, waits = start_undo(arguments.seconds)
-    if waits:
-        _say(change, arguments.seconds)
-    else:
-        print(f"change {change} is taken back")
-    return OK
+    add_wishes(undo)
+    undo.set_defaults(run=lambda arguments: start_undo(wishes_of(arguments)))
 
 
 def _add_restore(verbs: Commands) -> None:
@@ -168,11 +130,18 @@ def _add_policy(verbs: Commands) -> None:
     policy.add_argument(
         "--follow", action="store_true", help="stay, and follow addresses and routes"
     )
+    policy.add_argument("--force", action="store_true", help="even if it cuts somebody off")
     policy.set_defaults(run=_policy)
 
 
 def _policy(arguments: argparse.Namespace) -> int:
-    switch_policy(on=arguments.state == "on")
+    is_on = arguments.state == "on"
+    if not arguments.force:
+        snapshot = read_snapshot()
+        outlook = outlook_of(snapshot, switching(snapshot, on=is_on))
+        if not foresee(outlook, Wishes()):
+            return REFUSED
+    switch_policy(on=is_on)
     if arguments.follow:
         follow()
     return OK

@@ -10,6 +10,7 @@ from typing import Final
 from portlight.guest.routes.policy import PROTOCOL, Policy, policy_commands, present_policy
 from portlight.guest.routes.remedies import plan_remedies
 from portlight.guest.routes.snapshot import ToolError, read_snapshot, run_tool
+from portlight.guest.routes.values import Command, Snapshot
 
 _MONITOR: Final = ("ip", "-N", "-oneline", "monitor", "link", "address", "route")
 _SETTLE_SECONDS: Final = 0.1
@@ -20,13 +21,8 @@ _ATTEMPTS: Final = 3
 def switch_policy(*, on: bool) -> None:
     """Bring tables and rules to what they should be, or remove them all."""
     for attempt in range(_ATTEMPTS):
-        snapshot = read_snapshot()
-        if on:
-            commands = plan_remedies(snapshot, ("policy-routing",)).apply
-        else:
-            commands = tuple(policy_commands(present_policy(snapshot), Policy()))
         try:
-            for command in commands:
+            for command in switching(read_snapshot(), on=on):
                 run_tool(*command)
         except ToolError:
             # An interface or address went between looking and doing: look again.
@@ -34,6 +30,13 @@ def switch_policy(*, on: bool) -> None:
                 raise
         else:
             return
+
+
+def switching(snapshot: Snapshot, *, on: bool) -> tuple[Command, ...]:
+    """Return the commands that switch policy routing on or off."""
+    if on:
+        return plan_remedies(snapshot, ("policy-routing",)).apply
+    return tuple(policy_commands(present_policy(snapshot), Policy()))
 
 
 def follow() -> None:

@@ -44,6 +44,33 @@ def find_route(
     return None
 
 
+def find_interfaces(
+    snapshot: Snapshot,
+    destination: IpAddress,
+    source: IpAddress | None = None,
+    in_interface: str = "lo",
+) -> frozenset[str]:
+    """Return the interfaces by which a packet may leave: several where the kernel shares flows."""
+    found = find_route(snapshot, destination, source, in_interface)
+    if found is None:
+        return frozenset()
+    return frozenset(
+        hop.interface
+        for route in snapshot.routes
+        if route is found or _is_sibling(route, found)
+        for hop in route.hops
+    )
+
+
+def _is_sibling(route: Route, found: Route) -> bool:
+    """Whether two routes of IPv6 are one to the kernel."""
+    return (
+        found.family == 6  # noqa: PLR2004 -- IPv6
+        and (route.table, route.destination, route.metric, route.kind, route.dead)
+        == (found.table, found.destination, found.metric, found.kind, False)
+    )
+
+
 def _matches(
     rule: Rule, destination: IpAddress, source: IpAddress | None, in_interface: str
 ) -> bool:

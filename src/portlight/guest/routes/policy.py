@@ -13,6 +13,7 @@ from typing import Final
 from portlight.guest.routes.spell import ip_words, route_words, rule_words
 from portlight.guest.routes.values import (
     FAMILIES,
+    IPV6_METRIC,
     MAIN_TABLE,
     Command,
     Interface,
@@ -27,8 +28,6 @@ PRIORITY: Final = 32765
 FIRST_TABLE: Final = 7400
 LAST_TABLE: Final = 7499
 _IPV6: Final = 6
-_IPV6_METRIC: Final = 1024
-"""What the kernel gives a route of IPv6 that asks for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +114,7 @@ def _table(snapshot: Snapshot, card: Interface, family: int, table: int) -> Iter
             hops=(replace(hop, weight=1),),
             table=table,
             # IPv6 knows no metric 0; IPv4 needs none, each destination being there once.
-            metric=_IPV6_METRIC if family == _IPV6 else 0,
+            metric=IPV6_METRIC if family == _IPV6 else 0,
             protocol=PROTOCOL,
             mtu=route.mtu,
         )

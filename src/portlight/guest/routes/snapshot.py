@@ -1,7 +1,7 @@
 """Reads the network of this server, once. Changes nothing."""
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -54,8 +54,12 @@ def run_tool(*command: str) -> str:
 
 def read_snapshot(*, keepalived: Path = _KEEPALIVED, probe: bool = False) -> Snapshot:
     """Read everything; with `probe`, ask the gateways before (takes up to a second)."""
+    shared = {
+        f"ipv4/{name}": _number(_SYSCTL / "ipv4/conf/all" / name) for name in _STRICTER_OF_BOTH
+    }
     interfaces = tuple(
-        _with_settings(one) for one in decode_interfaces(run_tool("ip", "-json", "address", "show"))
+        _with_settings(one, shared)
+        for one in decode_interfaces(run_tool("ip", "-json", "address", "show"))
     )
     read = Snapshot(
         interfaces=interfaces,
@@ -77,6 +81,7 @@ def read_snapshot(*, keepalived: Path = _KEEPALIVED, probe: bool = False) -> Sna
             4: _number(_SYSCTL / "ipv4/ip_forward") == 1,
             6: _number(_SYSCTL / "ipv6/conf/all/forwarding") == 1,
         },
+        shared_settings=shared,
         resolvers=tuple(decode_resolvers(_resolver_files(interfaces))),
         virtual_ips=tuple(decode_virtual_ips(_text(keepalived))),
     )
@@ -86,14 +91,13 @@ def read_snapshot(*, keepalived: Path = _KEEPALIVED, probe: bool = False) -> Sna
     return replace(read, probes=probes, neighbours=neighbours)
 
 
-def _with_settings(interface: Interface) -> Interface:
+def _with_settings(interface: Interface, shared: Mapping[str, int]) -> Interface:
     own = {
         f"{family}/{name}": _number(_SYSCTL / family / "conf" / interface.name / name)
         for family, names in _SETTINGS.items()
         for name in names
     }
-    shared = {name: _number(_SYSCTL / "ipv4/conf/all" / name) for name in _STRICTER_OF_BOTH}
-    counts = {f"ipv4/{name}": max(own[f"ipv4/{name}"], value) for name, value in shared.items()}
+    counts = {name: max(own[name], value) for name, value in shared.items()}
     return replace(interface, own_settings=own, settings={**own, **counts})
 
 

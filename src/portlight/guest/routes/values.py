@@ -21,6 +21,8 @@ Command = tuple[str, ...]
 FAMILIES: Final = (4, 6)
 MAIN_TABLE: Final = 254
 LOCAL_TABLE: Final = 255
+IPV6_METRIC: Final = 1024
+"""What the kernel gives a route of IPv6 that asks for none."""
 NO_HOP_KINDS: Final = frozenset({"blackhole", "unreachable", "prohibit"})
 
 
@@ -173,6 +175,8 @@ class Snapshot:
     neighbours: tuple[Neighbour, ...] = ()
     forwarding: Mapping[int, bool] = field(default_factory=dict)
     """By family, for the server as a whole."""
+    shared_settings: Mapping[str, int] = field(default_factory=dict)
+    """Kernel settings of `all`, where the larger of these and an interface's own counts."""
     resolvers: tuple[Resolver, ...] = ()
     virtual_ips: tuple[IpInterface, ...] = ()
     """Addresses that the server holds only while it is the master (keepalived)."""

@@ -7,11 +7,11 @@ old=$(cat /run/policy.pid 2>/dev/null) && kill -0 "$old" 2>/dev/null || old=
 if [ "$(cat /run/guest/policy)" = on ]; then
 	set -- /sys/class/net/eth*
 	[ -z "$old" ] && [ $# -gt 1 ] || exit 0
-	/bin/sh /run/guest/portlight-guest routes policy on --follow >>/run/policy.log 2>&1 8>&- &
+	/bin/sh /run/guest/portlight-guest routes policy on --follow --force >>/run/policy.log 2>&1 8>&- &
 	echo $! >/run/policy.pid
 elif [ -n "$old" ]; then
 	kill "$old"
 	while kill -0 "$old" 2>/dev/null; do sleep 0.02; done
 	rm /run/policy.pid
-	/bin/sh /run/guest/portlight-guest routes policy off
+	/bin/sh /run/guest/portlight-guest routes policy off --force
 fi

@@ -1,0 +1,154 @@
+"""One guarded change of the firewall or the routes: look around, prove, write down, apply, look.
+
+Whoever is killed on any line here leaves what was there, or the change under a running timer.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from portlight.guest.guard.confirm import ChangeError, amend, applying, begin, rollback
+from portlight.guest.guard.flows import Network
+from portlight.guest.guard.history_commands import OK, REFUSED, describe_pending, keep
+from portlight.guest.guard.journal import Change, ChangeId, Journal, KeptFile
+from portlight.guest.guard.proof import Judge, Proof, prove
+from portlight.guest.guard.protected import load_protected
+from portlight.guest.guard.report import document, report
+from portlight.guest.guard.sessions import current_door
+from portlight.guest.guard.surroundings import Surroundings, look_around
+from portlight.guest.guard.wishes import Wishes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What packets meet now, and what they will meet."""
+
+    before: Judge
+    after: Judge
+    edges: Callable[[], Sequence[Network]]
+    """The prefixes that are treated differently, what the change itself names first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What the kernel made of a change."""
+
+    text: str
+    """The state as people see it."""
+    judge: Judge | None = None
+    """None: exactly what was planned."""
+    files: tuple[KeptFile, ...] = ()
+    """What keeps it over a restart; none: those of the record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to become of the server."""
+
+    outlook: Outlook
+    record: Callable[[], Change]
+    """What the journal has to know before anything is done."""
+    apply: Callable[[], None]
+    """Does it in the kernel; raises when that fails."""
+    look: Callable[[], Made]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Talk:
+    """What is said about one change: to people as it goes, to programs as one document."""
+
+    wishes: Wishes
+    facts: dict[str, object] = field(default_factory=dict)
+
+    def foresee(self, proof: Proof, around: Surroundings) -> None:
+        """Say what the change would do."""
+        if self.wishes.as_json:
+            self.facts.update(document(proof, around))
+        self.say(*report(proof, around))
+
+    def say(self, *lines: str) -> None:
+        """Tell people."""
+        if not self.wishes.as_json:
+            print("\n".join(lines))
+
+    def end(self, status: int, result: str, line: str) -> int:
+        """Say how it ended; return the status."""
+        self.say(line)
+        if self.wishes.as_json:
+            print(json.dumps({"result": result, **self.facts}))
+        return status
+
+    def refuse(self) -> int:
+        """Say that it is refused."""
+        print(
+            "refused: nothing was changed. With --force it is applied all the same, and taken"
+            " back unless it is confirmed.",
+            file=sys.stderr,
+        )
+        return self.end(REFUSED, "refused", "") if self.wishes.as_json else REFUSED
+
+
+def change_guarded(request: Request, wishes: Wishes) -> int:
+    """Make a change under guard; return the exit status."""
+    around = _look_around(request.outlook)
+    proof = prove(around.flows, request.outlook.before, request.outlook.after)
+    refused = bool(proof.refusals) and not wishes.force
+    talk = _Talk(wishes=wishes)
+    talk.foresee(proof, around)
+    if wishes.dry_run:
+        return talk.end(REFUSED if refused else OK, "dry run", "nothing was changed")
+    if refused:
+        return talk.refuse()
+    return _apply(request, talk, around, proof)
+
+
+def foresee(outlook: Outlook, wishes: Wishes) -> bool:
+    """Say what a change would do that has no timer; return whether it may be made."""
+    around = _look_around(outlook)
+    proof = prove(around.flows, outlook.before, outlook.after)
+    if proof.refusals and not wishes.force:
+        _Talk(wishes=wishes).foresee(proof, around)
+        return False
+    return True
+
+
+def _look_around(outlook: Outlook) -> Surroundings:
+    return look_around(current_door(), load_protected(Journal().folder), outlook.edges)
+
+
+def _apply(request: Request, talk: _Talk, around: Surroundings, foreseen: Proof) -> int:
+    change = begin(request.record(), talk.wishes.seconds)
+    talk.facts["change"] = change
+    try:
+        made = _carried_out(request, change)
+        if not talk.wishes.force and _surprises(request.outlook, around, made):
+            rollback(change, "what was applied would cut off what must stay open")
+            return talk.refuse()
+        amend(change, after=made.text, files=made.files)
+        if talk.wishes.keep and not foreseen.refusals:
+            keep(change)
+            return talk.end(OK, "confirmed", f"change {change} is applied and confirmed")
+    except ChangeError as error:
+        return talk.end(REFUSED, "rolled back", str(error))
+    return talk.end(OK, "pending", describe_pending(Journal().load(change)))
+
+
+def _surprises(outlook: Outlook, around: Surroundings, made: Made) -> bool:
+    """Whether the kernel made something of it that cuts somebody off, against the model's word."""
+    if made.judge is None:
+        return False
+    return bool(prove(around.flows, outlook.before, made.judge).refusals)
+
+
+def _carried_out(request: Request, change: ChangeId) -> Made:
+    """Apply the change; return what is there now. Whatever fails is taken back."""
+    try:
+        with applying(change):
+            request.apply()
+        return request.look()
+    except BaseException:
+        with suppress(ChangeError):  # its timer may have run out by now
+            rollback(change, "it could not be applied")
+        raise

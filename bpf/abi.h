@@ -255,7 +255,7 @@ struct counter {
 _Static_assert(sizeof(struct counter) == 16, "counter");
 
 /* Map `mirror_sources`: port number (__u32) -> keys of classifiers, each asked on its own, up to the
- * first 0. A rule's ALLOW means a copy for the session whose number is its label.
+ * first 0. ALLOW means a copy for a session; label: its number, and above 32 bits its ways' version.
  */
 #define MIRROR_CHAINS 4
 
@@ -267,12 +267,13 @@ struct mirror_source {
 };
 _Static_assert(sizeof(struct mirror_source) == 128, "mirror_source");
 
-/* Map `mirror_ways`: how copies of a source for a session travel. */
+/* Map `mirror_ways`: how copies travel whose rule has this version. */
 struct mirror_way_key {
 	__u32 session;
 	__u32 port;
+	__u32 version;
 };
-_Static_assert(sizeof(struct mirror_way_key) == 8, "mirror_way_key");
+_Static_assert(sizeof(struct mirror_way_key) == 12, "mirror_way_key");
 
 struct mirror_way {
 	__u64 bytes_per_second;	/* budget of each direction; 0: none */

@@ -164,6 +164,7 @@ __attribute__((noinline)) int order_copy(struct __sk_buff *skb, struct packet *p
 	packets = packets_of(skb, size, headers);
 	key.session = one->session;
 	key.port = one->port;
+	key.version = one->version;
 	way = bpf_map_lookup_elem(&mirror_ways, &key);
 	if (!way) {
 		count_copies(one, MIRROR_NO_TARGET, packets, bytes);
@@ -226,6 +227,7 @@ __attribute__((noinline)) int mirror_packet(struct __sk_buff *skb, struct port_e
 		if (!question || match_rules(question) != ACTION_ALLOW)
 			continue;
 		one.session = question->result.label;
+		one.version = question->result.label >> 32;
 		order_copy(skb, packet, &one, present->mirror_ifindex);
 	}
 	return 0;

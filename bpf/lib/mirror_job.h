@@ -20,6 +20,7 @@
 struct mirror_case {
 	__u32 session;
 	__u32 port;
+	__u32 version; /* of its ways */
 	__u8 direction;
 	__u8 reason; /* why the original was dropped; 0: it was not */
 };

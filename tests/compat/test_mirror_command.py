@@ -111,7 +111,11 @@ def test_a_session_is_set_up_step_by_step(server: ApiServer, portlight: Portligh
     again = portlight(*steps, "show", "steps", "--json")
     assert (again["source_port_ids"], again["enabled"]) == ([source], False)
     assert portlight("mirror", "rule", "show", rule["id"], "--json")["protocol"] == "ICMP"
-    assert "ICMP" in portlight("mirror", "rule", "list", "step-filter")["text"]
+    portlight("mirror", "rule", "set", rule["id"], "--protocol", "udp", "--dport", "53")
+    portlight("mirror", "rule", "set", rule["id"], "--protocol", "any", "--dport", "any")
+    wide = portlight("mirror", "rule", "show", rule["id"], "--json")
+    assert (wide["protocol"], wide["destination_ports"]) == ("ALL", None)
+    assert "ALL" in portlight("mirror", "rule", "list", "step-filter")["text"]
     assert "steps" in portlight(*steps, "list", "--source", source)["text"]
     portlight(*steps, "delete", "steps")
     portlight("mirror", "rule", "delete", rule["id"])

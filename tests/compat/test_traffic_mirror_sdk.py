@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 from tests.support.api_server import ApiServer
-from tests.support.vpc_sdk import VpcSdk, a_filter, a_session, refusal, vpc_sdk, vpc_sdk_with
+from tests.support.vpc_sdk import (
+    VpcSdk,
+    a_filter,
+    a_rule,
+    a_session,
+    refusal,
+    vpc_sdk,
+    vpc_sdk_with,
+)
 
 
 @pytest.mark.covers("H51", "H115", "H132", "P22")
@@ -282,6 +290,7 @@ def test_the_things_of_another_project_do_not_exist(
 ) -> None:
     made = a_session(sdk, ports)
     admin = vpc_sdk(server, "admin")
+    own = a_session(admin, ports)
 
     for call in (
         lambda: admin.show("session", made.id),
@@ -289,6 +298,11 @@ def test_the_things_of_another_project_do_not_exist(
         lambda: admin.delete("session", made.id),
         lambda: admin.add_sources(made.id, next(ports)),
         lambda: admin.show("filter", made.traffic_mirror_filter_id),
+        lambda: a_rule(admin, made.traffic_mirror_filter_id),
+        lambda: a_session(admin, ports, traffic_mirror_filter_id=made.traffic_mirror_filter_id),
+        lambda: admin.update(
+            "session", own.id, traffic_mirror_filter_id=made.traffic_mirror_filter_id
+        ),
     ):
         assert refusal(call).code == "VPC.9904"
     assert made.id not in [s.id for s in admin.find("session").traffic_mirror_sessions]

@@ -14,8 +14,8 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 RULE = {"direction": "egress", "protocol": "all", "ethertype": "ipv4", "action": "accept"}
 
 
-def base(server: ApiServer) -> str:
-    token = server.http().headers["x-auth-token"]
+def base(server: ApiServer, user: str = "portlight") -> str:
+    token = server.http(user).headers["x-auth-token"]
     return f"/v3/{server.cloud.authenticate_token(token).project_id}/vpc"
 
 
@@ -72,6 +72,8 @@ def test_rules_are_made_in_a_batch_all_or_none(server: ApiServer) -> None:
     assert shown["egress_rules"][0]["source_cidr_block"] is None
     nowhere = path.replace(one, NOBODY)
     assert refused(server.http().post(nowhere, json=batch(1))) == (404, "VPC.9904")
+    foreign = path.replace(base(server), base(server, "admin"))
+    assert refused(server.http("admin").post(foreign, json=batch(4))) == (404, "VPC.9904")
 
 
 def test_a_repeated_filter_of_a_list_means_either(server: ApiServer) -> None:

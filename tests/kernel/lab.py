@@ -44,7 +44,7 @@ def private_names() -> Iterator[HostNames]:
     # Not pytest's own folder: a DHCP server reads its files as a user of its own.
     root = Path(tempfile.mkdtemp(prefix="portlight-"))
     root.chmod(0o755)
-    names = HostNames(tag=tag, root=root)
+    names = HostNames(tag=tag, state=root / "state", root=root)
     names.folder.mkdir()
     try:
         yield names

@@ -1,6 +1,7 @@
 """The driver of instances on a real kernel."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,4 +156,74 @@ def test_a_removed_guest_leaves_nothing(names: HostNames) -> None:
     assert not Path(f"/proc/{first}").exists()
     assert not (Path("/run/netns") / names.instance(WEB)).exists()
     assert not names.instance_folder(WEB).exists()
+    assert not names.kept_folder(WEB).exists()
     assert str(names.folder) not in Path("/proc/mounts").read_text()
+
+
+KEPT = "/var/lib/portlight-guest"
+SLOW_RULES = "sleep 0.5; iptables -w -A INPUT -p tcp --dport 80 -j DROP"
+"""What a guest asks for at boot; slow, so that whoever does not wait for it is seen."""
+
+
+def cut_power(names: HostNames) -> None:
+    """Leave what a restart of this machine leaves: the state folder."""
+    assert InstanceDriver(names).end_all() == {}
+    shutil.rmtree(names.folder)
+    names.folder.mkdir()
+
+
+@pytest.mark.covers("K59")
+def test_what_a_guest_keeps_outlives_the_power_and_stands_before_its_cables_carry_a_packet(
+    names: HostNames,
+) -> None:
+    converge(names, {WEB: a_guest(), DB: a_guest("db")})
+    in_guest(names, WEB, "sh", "-c", f"echo '{SLOW_RULES}' >{KEPT}/restore.sh")
+    cut_power(names)
+    assert InstanceDriver(names).read().keys() == {WEB, DB}
+
+    # Gates are opened once this has returned.
+    converge(names, {WEB: a_guest(), DB: a_guest("db")})
+
+    assert "--dport 80 -j DROP" in in_guest(names, WEB, "iptables", "-S")
+    assert "--dport 80" not in in_guest(names, DB, "iptables", "-S")
+    assert in_guest(names, DB, "ls", KEPT) == ""
+    assert names.kept_folder(WEB).stat().st_mode & 0o777 == 0o700
+
+
+def test_what_an_instance_kept_goes_although_it_was_deleted_without_power(
+    names: HostNames,
+) -> None:
+    converge(names, {WEB: a_guest(), DB: a_guest("db")})
+    cut_power(names)
+    stranger = names.kept_folders / "Notes of the operator"
+    stranger.touch()
+
+    converge(names, {DB: a_guest("db")})
+
+    assert not names.kept_folder(WEB).exists()
+    assert names.kept_folder(DB).exists()
+    assert stranger.exists()
+
+
+def test_removing_what_a_lost_instance_kept_ends_nobody_of_the_same_short_name(
+    names: HostNames,
+) -> None:
+    lost = InstanceId(WEB[:8] + "-0000-4000-8000-00000000ffff")
+    names.kept_folder(lost).mkdir(parents=True)
+    assert InstanceDriver(names).apply(delta({WEB: a_guest()}, {})) == {}
+    first = init_of(names, WEB)
+
+    converge(names, {WEB: a_guest()})
+
+    assert init_of(names, WEB) == first
+    assert not names.kept_folder(lost).exists()
+
+
+@pytest.mark.covers("K59")
+def test_ending_a_deployment_leaves_what_its_guests_keep(names: HostNames) -> None:
+    converge(names, {WEB: a_guest()})
+
+    assert InstanceDriver(names).end_all() == {}
+
+    assert not (Path("/run/netns") / names.instance(WEB)).exists()
+    assert names.kept_folder(WEB).exists()

@@ -1,6 +1,7 @@
 """Copies to a collector outside the cloud: through the source's router, and never round."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.support.builders import (
@@ -22,12 +23,14 @@ from tests.support.routed_lan import (
     GUEST,
     STRANGER,
     WEB,
+    WORLD,
     a_lan,
     settle_guests,
     without_snat,
 )
 from tests.support.routing_builders import a_floating_ip, a_route
 
+from portlight.core.mirror import MirrorAction
 from portlight.core.security_group import Direction
 from portlight.core.topology import Entity
 from portlight.dataplane.bpf.abi import MirrorOutcome
@@ -35,6 +38,7 @@ from portlight.dataplane.bpf.abi import MirrorOutcome
 COLLECTOR = "192.0.2.9"
 """Behind the external network, where the guest on it answers for it."""
 COPIES = "udp port 4789"
+PUBLIC = f"{WORLD}.30"
 TO_COLLECTOR = a_route(1, 1, f"{COLLECTOR}/32", ADDRESS[STRANGER])
 
 
@@ -126,6 +130,38 @@ def test_a_floating_ip_is_no_target_outside(host: PlanHost) -> None:
     send(host, WEB, ADDRESS[DATABASE], 8000)
 
     assert outcomes(host)[MirrorOutcome.NO_TARGET] == before + 1
+
+
+@pytest.mark.covers("H13", "H14")
+def test_packets_of_a_public_address_are_judged_and_copied_with_the_port_s_own(
+    host: PlanHost,
+) -> None:
+    """The rules that name the public address match nothing: the router has translated it."""
+    received: dict[str, Any] = {
+        "direction": Direction.INGRESS,
+        "source_prefix": net(f"{ADDRESS[STRANGER]}/32"),
+    }
+    own, public = net(f"{ADDRESS[WEB]}/32"), net(f"{PUBLIC}/32")
+    rules = (
+        a_mirror_rule(1, destination_prefix=public, action=MirrorAction.REJECT, **received),
+        a_mirror_rule(2, protocol=1, destination_prefix=own, **received),
+        a_mirror_rule(3, source_prefix=public, action=MirrorAction.REJECT),
+        a_mirror_rule(4, protocol=1, source_prefix=own),
+    )
+    session = a_mirror_session(1, (WEB,), DATABASE, packet_length=0)
+    floating = a_floating_ip(3, PUBLIC, EXTERNAL, GUEST[WEB])
+    host.show(a_lan(floating, a_mirror_filter(), *rules, session))
+
+    with (
+        captured(host, WEB, "icmp[0] == 0 or icmp[0] == 8") as seen,
+        captured(host, DATABASE, COPIES) as copies,
+    ):
+        host.inside(STRANGER, "ping", "-nc2", "-i0.2", "-W2", PUBLIC)
+
+    ends = [(inner(copy)[26:30], inner(copy)[30:34]) for copy in copies]
+    stranger, web = ip(ADDRESS[STRANGER]).packed, ip(ADDRESS[WEB]).packed
+    assert ends == [(stranger, web), (web, stranger)] * 2
+    assert [inner(copy) for copy in copies] == seen
 
 
 STREAM = 400_000

@@ -1,19 +1,24 @@
-"""Copies on real links: across networks of a router, and from a source that changes its place."""
+"""Copies on real links: across networks of a router, and while sessions and sources change."""
 
 from collections.abc import Iterator
 
 import pytest
 from tests.support.builders import (
+    a_mirror_filter,
     a_mirror_rule,
+    a_mirror_session,
     a_network,
     a_port,
+    a_rule,
     a_subnet,
     an_instance,
     group_id,
     ip,
+    ports,
 )
-from tests.support.captures import captured, inner
+from tests.support.captures import captured, inner, number_at
 from tests.support.mirror_scene import (
+    OTHER,
     PEER,
     SOURCE,
     TARGET,
@@ -22,6 +27,7 @@ from tests.support.mirror_scene import (
     mirror_host,
     mirrors,
     outcomes,
+    running,
     send,
 )
 from tests.support.plan_host import PlanHost
@@ -44,11 +50,68 @@ FAR_NETWORK, FAR_SUBNET, FAR_ADDRESS = 2, 3, "10.0.2.13"
 NEAR_LEG = an_interface(101, 1, 1, (1, "10.0.0.1"))
 FAR_LEG = an_interface(102, 1, FAR_NETWORK, (FAR_SUBNET, "10.0.2.1"))
 
+SWAPS = 12
+STREAM = f"""
+import socket, time
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+print("bound", flush=True)
+while True:
+    for port in (8000, 8001):
+        sender.sendto(bytes(1000), ({addresses(PEER)[0]!r}, port))
+    time.sleep(0.0002)
+"""
+FILTERS = (
+    a_mirror_filter(1),
+    a_mirror_rule(1, 1, protocol=17, destination_ports=ports(8000)),
+    a_mirror_filter(2),
+    a_mirror_rule(2, 2, protocol=17, destination_ports=ports(8001)),
+)
+TARGET_RULES = (a_rule(7, 2, protocol=17, ports=ports(4789)),)
+
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanHost]:
     with mirror_host(tmp_path_factory.mktemp("objects")) as made:
         yield made
+
+
+def session(number: int, target: int) -> Entity:
+    """Return the session in one of its two states; its VNI is the number of its filter."""
+    filters = (a_mirror_filter(number).id,)
+    length = {1: 0, 2: 60}[number]
+    return a_mirror_session(
+        1, (SOURCE,), target, mirror_filter_ids=filters, vni=number, packet_length=length
+    )
+
+
+@pytest.mark.covers("H51", "H116", "H119", "H120", "X7")
+def test_filter_target_vni_and_length_change_for_each_packet_at_once(host: PlanHost) -> None:
+    """The first state is the first session of this host at all: it finds its device and its way."""
+    states = (session(1, TARGET), session(2, OTHER))
+    host.show(a_cloud())
+    before = outcomes(host)
+    with (
+        captured(host, TARGET, "udp port 4789") as first,
+        captured(host, OTHER, "udp port 4789") as second,
+        running(host, SOURCE, "python3", "-c", STREAM),
+    ):
+        for _ in range(SWAPS):
+            for state in states:
+                host.show(a_cloud(*FILTERS, state, target_rules=TARGET_RULES))
+
+    assert kinds(first) == {(1, 8000, 42 + 1000)}
+    assert kinds(second) == {(2, 8001, 60)}
+    after = outcomes(host)
+    changed = {outcome for outcome in after if after[outcome] != before.get(outcome)}
+    assert changed == {MirrorOutcome.COPIED, MirrorOutcome.TRUNCATED}
+
+
+def kinds(copies: list[bytes]) -> set[tuple[int, int, int]]:
+    """Return what there is of VNI, inner destination port and inner length."""
+    return {
+        (int.from_bytes(copy[46:49], "big"), number_at(inner(copy), 36), len(inner(copy)))
+        for copy in copies
+    }
 
 
 def far_target() -> tuple[Entity, ...]:

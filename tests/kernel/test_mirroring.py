@@ -1,8 +1,9 @@
 """Copies on real links: what reached the target, against what the source sent and received."""
 
+import re
 import socket
 import struct
-import time
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,7 @@ from tests.support.mirror_scene import (
     mirror_host,
     mirrors,
     outcomes,
+    running,
     send,
 )
 from tests.support.plan_host import PlanHost, run
@@ -272,19 +274,32 @@ def is_multicast_listener(frame: bytes) -> bool:
 def test_a_running_flow_is_copied_from_the_next_packet_on_and_no_longer_than_enabled(
     host: PlanHost,
 ) -> None:
-    ping = ("ping", "-q", "-i0.01", "-c300", addresses(PEER)[0])
-    host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1), enabled=False)))
-    with captured(host, TARGET, "udp port 4789") as copies:
-        running = host.start(SOURCE, *ping)
-        time.sleep(0.7)
-        host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1))))
-        time.sleep(0.7)
-        host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=1), enabled=False)))
-        finish(running)
+    rules = (a_mirror_rule(1, protocol=1), a_mirror_rule(2, protocol=17))
+    disabled = a_cloud(*mirrors(*rules, enabled=False))
+    host.show(disabled)
+    with (
+        captured(host, TARGET, "udp port 4789") as copies,
+        running(host, SOURCE, "ping", "-i0.01", addresses(PEER)[0]) as ping,
+    ):
+        answers_until(ping, 20)
+        host.show(a_cloud(*mirrors(*rules)))
+        answers_until(ping, answers_until(ping, 1) + 20)
+        host.show(disabled)
+        send(host, SOURCE, addresses(PEER)[0], 8000)
 
+    assert {inner(copy)[23] for copy in copies} == {1}
     numbers = [number_at(inner(copy), 40) for copy in copies]
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
-    assert 1 < numbers[0] < numbers[-1] < 300
+    assert 20 < numbers[0] < numbers[-1]
+
+
+def answers_until(ping: subprocess.Popen[str], last: int) -> int:
+    """Read what ping prints until it has an answer of this number or a later one; return that."""
+    assert ping.stdout is not None
+    while True:
+        found = re.search(r"icmp_seq=(\d+)", ping.stdout.readline())
+        if found is not None and int(found[1]) >= last:
+            return int(found[1])
 
 
 @pytest.mark.covers("X14")

@@ -10,19 +10,26 @@ from pathlib import Path
 from portlight.guest.guard.journal import ChangeId, Journal
 
 _BEGIN = """
+import os
+import signal
 import sys
 from pathlib import Path
-from portlight.guest.guard.confirm import begin
+from portlight.guest.guard.confirm import applying
 from portlight.guest.guard.journal import Change, KeptFile, Step
-target, kept, kind, seconds = Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])
+target, kept, kind, seconds, needs, dies = Path(sys.argv[1]), *sys.argv[2:]
 before = target.read_text()
-print(begin(Change(
+change = Change(
     kind=kind,
     summary="write a file",
-    undo=(Step(argv=("tee", str(target)), stdin=before),),
+    undo=(Step(argv=("sh", "-c", 'test -e "$1" && tee "$0"', str(target), needs), stdin=before),),
     files=(KeptFile(path=kept, text=before + "x"),),
-), seconds), flush=True)
-target.write_text(before + "x")
+)
+with applying(lambda: change, float(seconds)) as begun:
+    target.write_text(before + "x")
+    print(begun.id, flush=True)
+    if dies:
+        os.kill(os.getpid(), signal.SIGKILL)
+    begun.settle(after=target.read_text())
 """
 
 
@@ -37,16 +44,29 @@ class Bench:
         self.journal = Journal(self.folder)
         self._variables = dict(variables or {})
 
-    def begin(self, seconds: float, kind: str = "firewall") -> ChangeId:
-        """Begin and apply a change in a process that is gone when this returns."""
+    def begin(
+        self,
+        seconds: float,
+        kind: str = "firewall",
+        *,
+        needs: Path = Path("/"),
+        dies: bool = False,
+    ) -> ChangeId:
+        """Begin and apply a change in a process that is gone when this returns.
+
+        Taking it back fails while the file that it `needs` is missing; a process that `dies` is
+        killed once the change is applied.
+        """
+        words = (self.target, self.kept, kind, str(seconds), needs, "dies" if dies else "")
         done = subprocess.run(
-            [sys.executable, "-c", _BEGIN, self.target, self.kept, kind, str(seconds)],
+            [sys.executable, "-c", _BEGIN, *words],
             env={**os.environ, **self._variables, "PORTLIGHT_GUEST_STATE": str(self.folder)},
             start_new_session=True,
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
+        assert done.returncode == (-signal.SIGKILL if dies else 0), done.stderr
         return ChangeId(int(done.stdout))
 
     def watchers(self, change: ChangeId) -> set[int]:

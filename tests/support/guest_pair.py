@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 _SERIAL = itertools.count()
 _SSHD = """\
 HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/operator.pub
+AuthorizedKeysFile /run/sshd/operator.pub
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 UsePAM no
@@ -29,8 +29,20 @@ LogLevel INFO
 MaxStartups 100
 SetEnv PORTLIGHT_GUEST_STATE={folder}/state
 """
-# sshd wants /run/sshd; in a view of its own nothing is left of it.
-_START_SSHD = "mount -t tmpfs none /run && mkdir /run/sshd && exec /usr/sbin/sshd -D -f $0 -E $1"
+# sshd wants /run/sshd; in a view of its own nothing is left of it, nor of a user of its own.
+_START_SSHD = """\
+mount -t tmpfs -o mode=755 none /run && mkdir /run/sshd || exit 1
+install -m 644 $2/operator.pub /run/sshd/ || exit 1
+for file in passwd shadow sudoers; do mount --bind $2/$file /etc/$file || exit 1; done
+exec /usr/sbin/sshd -D -f $0 -E $1
+"""
+SUDOER = "operator"
+"""Somebody who may become root there, without a password."""
+_USERS = {
+    "passwd": (f"{SUDOER}:x:4242:4242::/:/bin/sh\n", 0o644),
+    "shadow": (f"{SUDOER}:*:19000::::::\n", 0o600),
+    "sudoers": (f"{SUDOER} ALL=(ALL) NOPASSWD: ALL\n", 0o440),
+}
 
 
 class GuestPair:
@@ -45,12 +57,12 @@ class GuestPair:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def guest(
-        self, *words: str, check: bool = True, stdin: str | None = None
+        self, *words: str, check: bool = True, stdin: str | None = None, path: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run our tool on the server, as somebody who sits at it."""
+        """Run our tool on the server, as somebody who sits at it and may have a PATH of his own."""
         done = subprocess.run(
             self.enter(self.server, self.tool(*words)),
-            env=self._environment(),
+            env=self._environment() | ({"PATH": path} if path else {}),
             input=stdin,
             capture_output=True,
             text=True,
@@ -150,10 +162,14 @@ class GuestPair:
     def _start_sshd(self) -> None:
         for key in ("host_key", "operator"):
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / key))
+        for name, (line, mode) in _USERS.items():
+            file = self.folder / name
+            file.write_text(Path(f"/etc/{name}").read_text() + line)
+            file.chmod(mode)
         config = self.folder / "sshd_config"
         config.write_text(_SSHD.format(folder=self.folder))
         self.start(self.server, "unshare", "--mount", "sh", "-c", _START_SSHD, str(config),
-                   str(self.auth_log))  # fmt: skip
+                   str(self.auth_log), str(self.folder))  # fmt: skip
         wait_until(self.reaches, self.auth_log.read_text)
 
     def remove(self) -> None:

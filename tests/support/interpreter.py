@@ -15,6 +15,7 @@ from portlight.core.verdict import Frame
 from portlight.plan.classifier import Action, ClassifierRule, RuleFlag
 from portlight.plan.delta import delta
 from portlight.plan.host import HostPlan, PortPlan, VirtualIpPlan
+from portlight.plan.mirror import session_of
 from portlight.values.addresses import IpAddress, MacAddress
 from portlight.values.prefixes import PrefixSet
 from portlight.values.verdict import Allow, Drop, DropReason, Verdict
@@ -161,7 +162,7 @@ class Interpreter:
             for key in chains
         ]
         first = [matching[0] for matching in answers if matching]
-        return [rule.label for rule in first if rule.action is Action.ALLOW]
+        return [session_of(rule.label) for rule in first if rule.action is Action.ALLOW]
 
 
 def never_mirrored(ip: Ip) -> bool:

@@ -86,15 +86,24 @@ def mirror_host(folder: Path) -> Iterator[PlanHost]:
             four, six = addresses(number)
             made.address(number, f"{four}/24", f"{six}/64")
         # A bound socket keeps the target's kernel from complaining about every copy.
-        listener = made.start(TARGET, "python3", "-c", LISTENER)
-        assert listener.stdout is not None
-        listener.stdout.readline()
-        for number in (PEER, OTHER):
-            made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[0])
-            made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[1])
-        yield made
-        listener.kill()
-        listener.communicate()
+        with running(made, TARGET, "python3", "-c", LISTENER):
+            for number in (PEER, OTHER):
+                made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[0])
+                made.inside(SOURCE, "ping", "-c1", "-W2", addresses(number)[1])
+            yield made
+
+
+@contextmanager
+def running(host: PlanHost, number: int, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a tool in a guest, from its first line of output on until the block ends."""
+    process = host.start(number, *command)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def outcomes(host: PlanHost) -> dict[MirrorOutcome, int]:

@@ -117,7 +117,8 @@ def run(*command: str, check: bool = True) -> str:
 def plan_host(objects: Path, prefix: str = "portlight-") -> Iterator[PlanHost]:
     """Yield a host of its own tag; nothing of it is left afterwards."""
     with tempfile.TemporaryDirectory(prefix=prefix) as folder, ExitStack() as stack:
-        names = HostNames(tag="b" + base36(next(_TAGS) % 46656).rjust(3, "0"), root=Path(folder))
+        tag = "b" + base36(next(_TAGS) % 46656).rjust(3, "0")
+        names = HostNames(tag=tag, state=Path(folder, "state"), root=Path(folder))
         stack.callback(remove_bpffs, names.bpf_folder)
         ensure_bpffs(names.bpf_folder)
         stack.callback(_remove_namespaces, names)

@@ -117,7 +117,9 @@ def server(folder: Path, cards: int, *, gateways: bool = True) -> Iterator[Serve
         _quick_ipv6(made.namespace)
         batch(made.namespace, "link set lo up")
         for number in range(cards):
-            _plug(made, number, gateways=gateways)
+            _settle(made, number)
+            plug(made, number)
+            _configure(made, number, gateways=gateways)
         for number, world in enumerate(made.worlds):
             # Before both ends know of each other, the first packets of IPv6 are lost.
             for end, link in ((made.namespace, f"eth{number}"), (world, "wire")):
@@ -155,21 +157,34 @@ def _quick_ipv6(namespace: str) -> None:
         inside(namespace, "sysctl", "-qw", *settings)
 
 
-def _plug(made: Server, number: int, *, gateways: bool) -> None:
+def plug(made: Server, number: int) -> None:
+    """Lay the cable between a world and the server's `ethN`, which is left as it comes."""
+    batch(
+        made.namespace, f"link add eth{number} type veth peer name wire netns {made.worlds[number]}"
+    )
+    batch(
+        made.worlds[number],
+        *(f"address add {a}/{LENGTHS[f]} dev wire" for f, a in _of(GATEWAYS, number)),
+        "link set wire up",
+    )
+
+
+def _settle(made: Server, number: int) -> None:
+    """Let a world have its host."""
     world = made.worlds[number]
     _quick_ipv6(world)
     batch(
-        made.namespace,
-        f"link add eth{number} type veth peer name wire netns {world}",
-        *(f"address add {a}/{LENGTHS[f]} dev eth{number}" for f, a in _of(SERVERS, number)),
-        f"link set eth{number} up",
-    )
-    batch(
         world,
         "link set lo up",
-        *(f"address add {a}/{LENGTHS[f]} dev wire" for f, a in _of(GATEWAYS, number)),
         *(f"address add {a} dev lo" for _, a in _of(HOSTS, number + 1)),
-        "link set wire up",
+    )
+
+
+def _configure(made: Server, number: int, *, gateways: bool) -> None:
+    batch(
+        made.namespace,
+        *(f"address add {a}/{LENGTHS[f]} dev eth{number}" for f, a in _of(SERVERS, number)),
+        f"link set eth{number} up",
     )
     if gateways:
         batch(

@@ -57,6 +57,14 @@ KEEPERS = 1_000_000
 FILTERS, SESSIONS = 3, 6
 MOST_THAT_COPY_ALL = 3
 """Of one source: the kernel's entry has room for these and for all others together."""
+MIRROR_TARGETS: tuple[dict[str, object], ...] = (
+    {},
+    {},
+    {"target_port_id": None},
+    {"target_port_id": None, "target_ip": ip("10.0.0.5")},
+    {"target_port_id": None, "target_ip": ip("192.0.2.9")},
+)
+"""A port, one that was deleted, an address outside."""
 
 
 def a_world(random: Random) -> Topology:
@@ -212,7 +220,7 @@ def some_mirrors(random: Random) -> list[Entity]:
                 enabled=random.random() < 0.9,
                 copies_all=number <= MOST_THAT_COPY_ALL and random.random() < 0.3,
                 copies_drops=random.random() < 0.3,
-                target_ip=random.choice((None, None, ip("10.0.0.5"), ip("192.0.2.9"))),
+                **random.choice(MIRROR_TARGETS),
             )
         )
     return entities

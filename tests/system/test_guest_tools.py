@@ -1,9 +1,11 @@
 """`portlight guest`: the tools for inside a server, run in an instance."""
 
+import json
 import subprocess
+from pathlib import Path
 
 import pytest
-from tests.support.deployment import PORTLIGHT, Deployment, wait_for
+from tests.support.deployment import PORTLIGHT, Deployment, Guest, wait_for
 
 
 def tool(cloud: Deployment, *words: str) -> subprocess.CompletedProcess[str]:
@@ -38,3 +40,52 @@ def test_rules_of_an_instance_are_guarded_and_outlive_its_reboot(cloud: Deployme
     history = tool(cloud, "firewall", guest.name, "history").stdout
     assert "root through Portlight" in history
     assert "rolled back" in history.splitlines()[2]
+
+
+GUESS = "Nov 20 22:00:00 web sshd[101]: Invalid user nobody from 10.96.2.99 port 4011\n"
+
+
+@pytest.mark.covers("K59", "X22", "K11")
+def test_what_was_confirmed_in_an_instance_outlives_the_host(
+    cloud: Deployment, tmp_path: Path
+) -> None:
+    log = tmp_path / "auth.log"
+    log.touch()
+    networks = [cloud.network(name) for name in ("front", "back")]
+    for number, network in enumerate(networks):
+        cloud.subnet(network, f"10.96.{number + 2}.0/24")
+    web = cloud.guest("web", *({"network_id": network["id"]} for network in networks))
+    inside(web, "iptables --keep -A INPUT -p tcp --dport 80 -j DROP")
+    inside(web, "routes fix --only default-gateways --keep eth0 --no-confirm")
+    inside(web, f"sshguard start --log {log}")
+
+    assert cloud.portlight("down").returncode == 0
+    cloud.up()
+
+    cloud.wait_active(web)
+    assert "--dport 80 -j DROP" in web.must("iptables", "-S")
+    wait_for("one gateway", lambda: gateways(web) == ["eth0"])
+    wait_for("a ban", lambda: bans_who_guesses(web, log), every=0.2)
+    kept = cloud.state / "instances" / web.id
+    assert kept.stat().st_mode & 0o777 == 0o700
+    cloud.native("DELETE", f"/instances/{web.id}")
+    wait_for("nothing of it is left", lambda: not kept.exists())
+    cloud.guests.remove(web)
+
+
+def inside(guest: Guest, words: str) -> str:
+    """Run `portlight-guest` in a guest."""
+    return guest.must("/bin/sh", "/run/guest/portlight-guest", *words.split())
+
+
+def gateways(guest: Guest) -> list[str]:
+    """Return the interfaces of the default routes of the main table."""
+    routes = json.loads(guest.must("ip", "-json", "route", "show", "default"))
+    return [route["dev"] for route in routes]
+
+
+def bans_who_guesses(guest: Guest, log: Path) -> bool:
+    """Whether one more wrong guess finds its author banned; the reader starts at the log's end."""
+    with log.open("a") as file:
+        file.write(GUESS)
+    return "-A sshguard -s 10.96.2.99/32 -j DROP" in guest.must("iptables", "-S")

@@ -2,6 +2,7 @@
 
 Policy before devices: a link that comes up finds its rules, and a change of rules never waits for a
 device. Removal goes backwards. A gate is opened last: programs and the port's entry are there then.
+Before all, the ways of mirror copies: whoever asks for a copy by new rules finds its new way.
 """
 
 import logging
@@ -52,6 +53,8 @@ from portlight.plan.host import DhcpPlan, HostPlan
 from portlight.plan.routers import PublicAddressKey, RouterPlan
 from portlight.values.ids import InstanceId
 
+AHEAD = ("mirror_device", "mirror_ways")
+"""What the policy leads to; those whose link is yet to come follow with the devices."""
 POLICY = (
     "classifiers",
     "members",
@@ -209,6 +212,8 @@ class Host:
 
     def apply(self, plan: HostPlan, now: float) -> None:
         """Bring the host to the plan: policy first, then devices."""
+        for name in AHEAD:
+            self._put(name, plan, now)
         changed = [self._put(name, plan, now) for name in POLICY]
         changed += [self._remove(name, plan, now) for name in reversed(POLICY)]
         if any(changed):

@@ -7,7 +7,6 @@ import click
 from portlight.cli.kinds import Kind, add_standard_commands, given
 from portlight.cli.output import json_option, print_list, print_one
 from portlight.cli.session import Session, pass_session
-from portlight.client.errors import NoMatchError
 from portlight.client.resources import MirrorFilter, MirrorFilterRule
 
 FILTER: Kind[MirrorFilter] = Kind(
@@ -45,8 +44,9 @@ _FIELDS: Mapping[str, str] = {
     "dport": "destination_ports",
     "priority": "priority",
 }
+_RESTRICTIONS = ("source_ip_prefix", "destination_ip_prefix", "source_ports", "destination_ports")
 _MATCH = (
-    click.option("--protocol", type=click.Choice(_PROTOCOLS, case_sensitive=False)),
+    click.option("--protocol", type=click.Choice((*_PROTOCOLS, "any"), case_sensitive=False)),
     click.option("--ethertype", type=click.Choice(list(_FAMILIES.values()), case_sensitive=False)),
     click.option("--src", "source_ip_prefix", metavar="CIDR"),
     click.option("--dst", "destination_ip_prefix", metavar="CIDR"),
@@ -126,7 +126,7 @@ def create_rule(
 ) -> None:
     """Accept (copy) or reject packets that the source sends (egress) or receives (ingress)."""
     client = session.client
-    body = _completed(given(**fields))
+    body = _completed(_widened(given(**fields)))
     body["mirror_filter_id"] = FILTER.id_of(client, mirror_filter)
     print_one(client.mirror_filter_rules.create(body), as_json=as_json)
 
@@ -148,8 +148,8 @@ def show_rule(session: Session, /, rule: str, *, as_json: bool) -> None:
 @json_option
 @pass_session
 def change_rule(session: Session, /, rule: str, *, as_json: bool, **fields: object) -> None:
-    """Change a rule; `any` ends a restriction."""
-    body = {name: None if value == "any" else value for name, value in given(**fields).items()}
+    """Change a rule; `any` ends a restriction, of all but the family."""
+    body = _widened(given(**fields))
     changed = session.client.mirror_filter_rules.update(_found(session, rule).id, body)
     print_one(changed, as_json=as_json)
 
@@ -159,8 +159,9 @@ def change_rule(session: Session, /, rule: str, *, as_json: bool, **fields: obje
 @pass_session
 def delete_rules(session: Session, /, names: tuple[str, ...]) -> None:
     """Delete rules by their ids (or by the beginning of an id)."""
-    for name in names:
-        session.client.mirror_filter_rules.delete(_found(session, name).id)
+    collection = session.client.mirror_filter_rules
+    for one in collection.find_by_ids(names):
+        collection.delete(one.id)
 
 
 def parse_rules(texts: Sequence[str]) -> list[dict[str, object]]:
@@ -205,12 +206,18 @@ def _completed(body: dict[str, object]) -> dict[str, object]:
     return {"protocol": "all", "ethertype": "IPv6" if is_ipv6 else "IPv4", **body}
 
 
-def _found(session: Session, beginning: str) -> MirrorFilterRule:
-    known = session.client.mirror_filter_rules.list()
-    found = [one for one in known if one.id.startswith(beginning)]
-    if len(found) != 1:
-        raise NoMatchError("mirror rule", beginning, len(found))
-    return found[0]
+def _found(session: Session, text: str) -> MirrorFilterRule:
+    (found,) = session.client.mirror_filter_rules.find_by_ids([text])
+    return found
+
+
+def _widened(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields, where `any` is what the API calls the end of a restriction."""
+    ends = {"protocol": "all", **dict.fromkeys(_RESTRICTIONS)}
+    return {
+        name: ends[name] if name in ends and value == "any" else value
+        for name, value in fields.items()
+    }
 
 
 def _end(prefix: str | None, ports: str | None) -> str:

@@ -8,7 +8,6 @@ from portlight.cli.output import Columns, json_option, print_list, print_one
 from portlight.cli.security_group_import import import_rules
 from portlight.cli.session import Session, pass_session
 from portlight.client.client import Client
-from portlight.client.errors import NoMatchError
 from portlight.client.resources import SecurityGroup, SecurityGroupRule
 
 GROUP: Kind[SecurityGroup] = Kind(
@@ -141,11 +140,8 @@ def add_rule(session: Session, /, group: str, *, as_json: bool, **options: objec
 def delete_rules(session: Session, /, rules: tuple[str, ...]) -> None:
     """Delete rules by their ids (or by the beginning of an id)."""
     collection = session.client.security_group_rules
-    for identifier in rules:
-        found = [one.id for one in collection.list() if one.id.startswith(identifier)]
-        if len(found) != 1:
-            raise NoMatchError("rule", identifier, len(found))
-        collection.delete(found[0])
+    for one in collection.find_by_ids(rules):
+        collection.delete(one.id)
 
 
 def _rule_body(  # noqa: PLR0913 -- one for each option of the command

@@ -53,15 +53,37 @@ class Collection(Generic[R]):
 
     def find(self, name_or_id: str, **filters: str | Sequence[str]) -> R:
         """Return the one with this id, or else with this name; raise NoMatchError otherwise."""
-        if _UUID.fullmatch(name_or_id):
-            try:
-                return self.get(name_or_id)
-            except ApiError as error:
-                if error.status != HTTPStatus.NOT_FOUND:
-                    raise
-        found = self.list(name=name_or_id, **filters)
+        known = self._known(name_or_id)
+        if known is not None:
+            return known
+        return self._only(name_or_id, self.list(name=name_or_id, **filters))
+
+    def find_by_ids(self, beginnings: "Sequence[str]") -> "Sequence[R]":
+        """Return those whose ids are or begin so, for kinds without names; NoMatchError else.
+
+        Only a beginning makes it list them, and several do so once.
+        """
+        found: dict[str, R | None] = {one: self._known(one) for one in beginnings}
+        listed = self.list() if None in found.values() else ()
+        return [
+            known or self._only(text, [one for one in listed if one.id.startswith(text)])
+            for text, known in found.items()
+        ]
+
+    def _known(self, text: str) -> R | None:
+        """Return the one with this id, if it is one and of something."""
+        if not _UUID.fullmatch(text):
+            return None
+        try:
+            return self.get(text)
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+        return None
+
+    def _only(self, wanted: str, found: "Sequence[R]") -> R:
         if len(found) != 1:
-            raise NoMatchError(self.name.replace("_", " "), name_or_id, len(found))
+            raise NoMatchError(self.name.replace("_", " "), wanted, len(found))
         return found[0]
 
     def create(self, body: Body) -> R:

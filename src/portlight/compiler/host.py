@@ -20,7 +20,7 @@ from portlight.compiler.routers import compile_routers
 from portlight.compiler.shortcuts import compile_shortcuts
 from portlight.compiler.view import host_view
 from portlight.compiler.virtual_ips import compile_virtual_ips, compile_virtual_macs
-from portlight.compiler.ways_out import WaysOut
+from portlight.compiler.ways_out import compile_ways_out
 from portlight.core.topology import Topology
 from portlight.plan.host import HostPlan
 from portlight.values.ids import HostName
@@ -37,7 +37,7 @@ def compile_host(topology: Topology, host: HostName, memo: Memo | None = None) -
     classifiers = compile_port_classifiers(view)
     routing = compile_routers(view)
     shortcuts = compile_shortcuts(view, routing)
-    mirrors = compile_mirrors(view, WaysOut(view=view, shortcuts=shortcuts, routing=routing))
+    mirrors = compile_mirrors(view, compile_ways_out(view, shortcuts, routing))
     plan = HostPlan(
         bridges=compile_bridges(view),
         links=compile_links(view),

@@ -1,25 +1,32 @@
-"""Mirror sessions of the ports of this host: classifiers, and the ways of the copies.
+"""Mirror sessions of the ports of this host: which packets are copied for whom.
 
-docs/design/mirroring.md, sections 2 and 3. All sessions of a source of which the first match
+docs/design/mirroring.md, sections 1 and 2. All sessions of a source of which the first match
 decides become one classifier; each that copies whatever the others decide becomes one of its own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
+from portlight.compiler.mirror_guard import compile_guards
+from portlight.compiler.mirror_ways import MirrorWays
 from portlight.compiler.view import HostView
-from portlight.compiler.ways_out import WayOutside, WaysOut
+from portlight.compiler.ways_out import WaysOut
 from portlight.core.mirror import MirrorAction, MirrorFilterRule, MirrorSession
 from portlight.core.mirrors import UDP
-from portlight.core.network import Network
 from portlight.core.port import Port
 from portlight.core.security_group import Direction, EtherType
 from portlight.plan.classifier import Action, Classifier, ClassifierRule, Family
-from portlight.plan.host import MirrorSourcePlan, MirrorWayPlan
-from portlight.values.addresses import IpPrefix, MacAddress
-from portlight.values.ids import SubnetId
+from portlight.plan.mirror import (
+    MirrorSourcePlan,
+    MirrorWayPlan,
+    WayKey,
+    mirror_label,
+    version_of,
+)
+from portlight.values.addresses import IpPrefix
 from portlight.values.prefixes import PrefixSet, prefix_set
 from portlight.values.ranges import PortRange
 
@@ -37,92 +44,85 @@ class HostMirrors:
     """Everything about mirroring on one host."""
 
     sources: Mapping[int, MirrorSourcePlan]
-    ways: Mapping[tuple[int, int], MirrorWayPlan]
+    ways: Mapping[WayKey, MirrorWayPlan]
     classifiers: Mapping[int, Classifier]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Start:
-    """An address of a port, and the subnet that it is from."""
-
-    address: IPv4Address
-    subnet_id: SubnetId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _End:
-    """Where copies are delivered: at their target, or at the router that leads to it."""
-
-    port_number: int
-    mac: MacAddress
-    address: IPv4Address
-    """Of the target."""
-    mtu: int
-    source_mac: MacAddress | None = None
-    """None: the source's own."""
 
 
 def compile_mirrors(view: HostView, ways_out: WaysOut) -> HostMirrors:
     """Return the sources among the ports of this host, with what they need."""
     sources: dict[int, MirrorSourcePlan] = {}
-    ways: dict[tuple[int, int], MirrorWayPlan] = {}
+    ways: dict[WayKey, MirrorWayPlan] = {}
     classifiers: dict[int, Classifier] = {}
+    guards = compile_guards(view)
     here = {port.id: (port, network) for port, network in view.attached()}
-    for port, network in view.attached():
+    known_ways = MirrorWays(view=view, ways_out=ways_out, here=here)
+    for port, network in here.values():
         sessions = _sessions_of(view, port)
         if not sessions:
             continue
-        chains = {
-            (direction, drops): tuple(_chains(view, sessions, direction, drops=drops))
-            for direction in Direction
-            for drops in (False, True)
-        }
-        classifiers |= {one.key: one for chain in chains.values() for one in chain}
-        keys = {case: tuple(one.key for one in chain) for case, chain in chains.items()}
-        sources[port.number] = MirrorSourcePlan(
-            egress=keys[Direction.EGRESS, False],
-            ingress=keys[Direction.INGRESS, False],
-            dropped_egress=keys[Direction.EGRESS, True],
-            dropped_ingress=keys[Direction.INGRESS, True],
-        )
+        chains = _Chains(view=view, sessions=sessions, guarded=guards.get(network.id, frozenset()))
+        sources[port.number] = chains.source(classifiers)
         for session in sessions:
-            target = here.get(session.target_port_id) if session.target_port_id else None
-            way = _way(session, (port, network), target, ways_out)
+            way = known_ways.of(session, port, network)
             if way is not None:
-                ways[session.number, port.number] = way
+                ways[session.number, port.number, version_of(_label(view, session))] = way
     return HostMirrors(sources=sources, ways=ways, classifiers=classifiers)
 
 
 def _sessions_of(view: HostView, port: Port) -> list[MirrorSession]:
-    sessions = [one for one in view.mirror_sessions_of(port.id).values() if one.enabled]
-    return sorted(sessions, key=lambda one: (one.priority, one.number))
-
-
-def _chains(
-    view: HostView, sessions: Iterable[MirrorSession], direction: Direction, *, drops: bool
-) -> Iterator[Classifier]:
-    chosen = [one for one in sessions if one.copies_drops == drops]
-    outward = view.memo.recall(
-        ("mirror_outward", direction), _outward, view.mirror_sessions_outward(), direction
+    """Return the sessions that take part in the search: those that lead anywhere."""
+    found = view.mirror_sessions_of(port.id).values()
+    return sorted(
+        (one for one in found if one.enabled and one.has_target),
+        key=lambda one: (one.priority, one.number),
     )
-    first_match = tuple(one for one in chosen if not one.copies_all)
-    for group in (first_match, *((one,) for one in chosen if one.copies_all)):
-        parts = tuple(_session_rules(view, one, direction) for one in group)
-        key = ("mirror_chain", tuple(one.id for one in group), direction)
-        chain = view.memo.recall(key, _merged, outward, parts)
-        if chain is not None:
-            yield chain
 
 
-def _merged(outward: Rules, parts: tuple[Rules, ...]) -> Classifier | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chains:
+    """What one source is asked."""
+
+    view: HostView
+    sessions: list[MirrorSession]
+    guarded: frozenset[IPv4Address]
+
+    def source(self, classifiers: dict[int, Classifier]) -> MirrorSourcePlan:
+        """Return the keys of the source's classifiers, which are added to the others."""
+        return MirrorSourcePlan(
+            egress=self._keys(classifiers, Direction.EGRESS, drops=False),
+            ingress=self._keys(classifiers, Direction.INGRESS, drops=False),
+            dropped_egress=self._keys(classifiers, Direction.EGRESS, drops=True),
+            dropped_ingress=self._keys(classifiers, Direction.INGRESS, drops=True),
+        )
+
+    def _keys(
+        self, classifiers: dict[int, Classifier], direction: Direction, *, drops: bool
+    ) -> tuple[int, ...]:
+        chain = tuple(self._of(direction, drops=drops))
+        classifiers |= {one.key: one for one in chain}
+        return tuple(one.key for one in chain)
+
+    def _of(self, direction: Direction, *, drops: bool) -> Iterator[Classifier]:
+        chosen = [one for one in self.sessions if one.copies_drops == drops]
+        first_match = tuple(one for one in chosen if not one.copies_all)
+        for group in (first_match, *((one,) for one in chosen if one.copies_all)):
+            parts = tuple(_session_rules(self.view, one, direction) for one in group)
+            key = ("mirror_chain", tuple(one.id for one in group), direction, self.guarded)
+            chain = self.view.memo.recall(key, _merged, self.guarded, direction, parts)
+            if chain is not None:
+                yield chain
+
+
+def _merged(
+    guarded: frozenset[IPv4Address], direction: Direction, parts: tuple[Rules, ...]
+) -> Classifier | None:
     rules = tuple(rule for part in parts for rule in part)
-    return Classifier(rules=outward + rules) if rules else None
+    return Classifier(rules=_guard(guarded, direction) + rules) if rules else None
 
 
-def _outward(sessions: Mapping[object, MirrorSession], direction: Direction) -> Rules:
+def _guard(guarded: frozenset[IPv4Address], direction: Direction) -> Rules:
     """Return what keeps copies from being copied where they pass a source on their way outside."""
-    addresses = {one.target_ip for one in sessions.values() if one.target_ip is not None}
-    targets = prefix_set(IPv4Network(address) for address in addresses)
+    targets = prefix_set(IPv4Network(address) for address in guarded)
     if targets is None:
         return ()
     sent = direction is Direction.EGRESS
@@ -138,8 +138,25 @@ def _outward(sessions: Mapping[object, MirrorSession], direction: Direction) -> 
     )
 
 
+def _label(view: HostView, session: MirrorSession) -> int:
+    return view.memo.recall(("mirror_label", session.id), _labelling, session)
+
+
+def _labelling(session: MirrorSession) -> int:
+    """Return the label of a session's rules: another one when its copies travel otherwise."""
+    travels = (
+        session.target_port_id,
+        session.target_ip,
+        session.vni,
+        session.packet_length,
+        session.bytes_per_second,
+    )
+    digest = hashlib.blake2b(repr(travels).encode(), digest_size=4).digest()
+    return mirror_label(session.number, int.from_bytes(digest, "big"))
+
+
 def _session_rules(view: HostView, session: MirrorSession, direction: Direction) -> Rules:
-    """Return the rules of a session's filters, labelled with its number."""
+    """Return the rules of a session's filters with the session's label."""
     parts = tuple(
         view.memo.recall(
             ("mirror_filter", key, direction), _filter_rules, view.mirror_rules_of(key), direction
@@ -147,12 +164,12 @@ def _session_rules(view: HostView, session: MirrorSession, direction: Direction)
         for key in session.mirror_filter_ids
     )
     return view.memo.recall(
-        ("mirror_session", session.id, direction), _labelled, parts, session.number
+        ("mirror_session", session.id, direction), _labelled, parts, _label(view, session)
     )
 
 
-def _labelled(parts: tuple[Rules, ...], number: int) -> Rules:
-    return tuple(replace(rule, label=number) for part in parts for rule in part)
+def _labelled(parts: tuple[Rules, ...], label: int) -> Rules:
+    return tuple(replace(rule, label=label) for part in parts for rule in part)
 
 
 def _filter_rules(rules: Mapping[object, MirrorFilterRule], direction: Direction) -> Rules:
@@ -183,74 +200,3 @@ def _as_set(prefix: IpPrefix | None) -> PrefixSet | None:
 def _narrow(prefix: IpPrefix | None) -> IpPrefix | None:
     """Return None, which matches everything, for a prefix that does."""
     return prefix if prefix is not None and prefix.prefixlen else None
-
-
-def _way(
-    session: MirrorSession,
-    source: tuple[Port, Network],
-    target: tuple[Port, Network] | None,
-    ways_out: WaysOut,
-) -> MirrorWayPlan | None:
-    """Return the way to a target on this host or outside the cloud; None when there is none."""
-    sender, network = source
-    start, end = _first_ipv4(sender), None
-    if start is not None and session.target_ip is not None:
-        router = ways_out.outside(network, start.subnet_id, session.target_ip)
-        end = _end_by(router, session.target_ip)
-    elif start is not None and target is not None:
-        end = _end_inside(network, start, target, ways_out)
-    if start is None or end is None:
-        return None
-    return MirrorWayPlan(
-        source_mac=end.source_mac or sender.mac,
-        source_address=start.address,
-        target_port=end.port_number,
-        target_mac=end.mac,
-        target_address=end.address,
-        vni=session.vni,
-        packet_length=session.packet_length,
-        mtu=min(network.mtu, end.mtu),
-        bytes_per_second=session.bytes_per_second,
-    )
-
-
-def _end_inside(
-    network: Network, start: _Start, target: tuple[Port, Network], ways_out: WaysOut
-) -> _End | None:
-    receiver, other = target
-    place = _first_ipv4(receiver)
-    if place is None:
-        return None
-    if network.id == other.id:
-        return _end_at(receiver, place.address, other, None)
-    out = ways_out.of(network, start.subnet_id, place.address)
-    if out is not None and out.network == other.number:
-        return _end_at(receiver, place.address, other, out.router_mac)
-    return _end_by(ways_out.across(network, start.subnet_id, place.address, other), place.address)
-
-
-def _end_at(receiver: Port, address: IPv4Address, network: Network, by: MacAddress | None) -> _End:
-    """Return the end at a port itself; `by`: the router that the copy seems to come from."""
-    return _End(
-        port_number=receiver.number,
-        mac=receiver.mac,
-        address=address,
-        mtu=network.mtu,
-        source_mac=by,
-    )
-
-
-def _end_by(router: WayOutside | None, address: IPv4Address) -> _End | None:
-    """Return the end at a router that leads to an address."""
-    if router is None:
-        return None
-    return _End(port_number=router.port_number, mac=router.mac, address=address, mtu=router.mtu)
-
-
-def _first_ipv4(port: Port) -> _Start | None:
-    found = (
-        _Start(address=one.address, subnet_id=one.subnet_id)
-        for one in port.fixed_ips
-        if isinstance(one.address, IPv4Address)
-    )
-    return next(found, None)

@@ -4,7 +4,7 @@ Read off what the sender's program may route by itself (compiler/shortcuts.py), 
 across peerings: whatever else only the router can decide has no answer here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -31,6 +31,16 @@ class WayOutside:
     """Of its network and of the external network behind the router, if there is one."""
 
 
+def compile_ways_out(view: HostView, shortcuts: HostShortcuts, routing: HostRouters) -> "WaysOut":
+    """Return who can be asked about the routers of this host."""
+    peers: dict[int, dict[str, int]] = {}
+    for number, peering in routing.peerings.items():
+        one, other = peering.routers
+        peers.setdefault(one, {})[peer_ifname(number)] = other
+        peers.setdefault(other, {})[peer_ifname(number)] = one
+    return WaysOut(view=view, shortcuts=shortcuts, routing=routing, peers=peers)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaysOut:
     """Questions about the routers of one host."""
@@ -38,6 +48,8 @@ class WaysOut:
     view: HostView
     shortcuts: HostShortcuts
     routing: HostRouters
+    peers: Mapping[int, Mapping[str, int]]
+    """By router number: the ends of its peerings, and the number of the router at the other end."""
 
     def of(
         self, network: Network, subnet: SubnetId, destination: IPv4Address
@@ -64,7 +76,8 @@ class WaysOut:
         routes = (self.routing.routes.get((number, table, prefix)) for prefix in _prefixes(to))
         route = next((one for one in routes if one is not None), None)
         hops = {hop.ifname for hop in route.hops} if route is not None else set()
-        if not hops or not hops <= self._peerings_to(number, beyond):
+        behind = {self.peers.get(number, {}).get(ifname) for ifname in hops}
+        if not behind or not behind <= self._routers_of(beyond):
             return None
         leg = inside_leg(self.view, port)
         return WayOutside(port_number=port.number, mac=leg.mac, mtu=min(leg.mtu, beyond.mtu))
@@ -89,16 +102,10 @@ class WaysOut:
             return None
         return self.shortcuts.legs.get((network.number, gateway.mac))
 
-    def _peerings_to(self, router: int, network: Network) -> set[str]:
-        """Return the ends of a router's peerings with the routers that a network has."""
-        peers = {
+    def _routers_of(self, network: Network) -> set[int | None]:
+        return {
             self.view.routers[RouterId(port.device_id)].number
             for port in self.view.routers_in(network.id)
-        }
-        return {
-            peer_ifname(number)
-            for number, peering in self.routing.peerings.items()
-            if router in peering.routers and peers & (set(peering.routers) - {router})
         }
 
     def _gateway_of(self, network: Network, subnet: SubnetId) -> Port | None:

@@ -97,3 +97,8 @@ class MirrorSession:
     """Copy what the source's port dropped, with the reason, instead of what passed (row X9)."""
     bytes_per_second: int | None = None
     """Budget of the copies of each source and direction, encapsulation included; None: none."""
+
+    @property
+    def has_target(self) -> bool:
+        """Whether copies lead anywhere; not after its target was deleted."""
+        return self.target_port_id is not None or self.target_ip is not None

@@ -4,17 +4,20 @@ Pure. Written from sections 1 and 2 of docs/design/mirroring.md; the compiled pl
 program are compared with it, so it shares nothing with them.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 
 from portlight.core import wire
+from portlight.core.gateways import PeeringStatus
 from portlight.core.mirror import MirrorAction, MirrorFilterRule, MirrorSession
 from portlight.core.packet import ICMP, PORT_PROTOCOLS, UDP, Ip, parse_packet
+from portlight.core.port import OWNER_ROUTER_INTERFACE, Port
 from portlight.core.security_group import Direction, EtherType
 from portlight.core.topology import Topology
 from portlight.core.verdict import Frame
 from portlight.values.addresses import IpAddress, IpPrefix
-from portlight.values.ids import MirrorSessionId, PortId
+from portlight.values.ids import InstanceId, MirrorSessionId, NetworkId, PortId, RouterId
 from portlight.values.ranges import PortRange
 from portlight.values.verdict import Drop, DropReason, Verdict
 
@@ -39,12 +42,13 @@ def copies(
     content = None if isinstance(packet, DropReason) else packet.content
     if not isinstance(content, Ip) or not _may_be_mirrored(content):
         return ()
-    if _is_copy_outward(topology, content):
+    if _is_copy_outward(topology, port_id, content):
         return ()
     chosen = [
         session
         for session in _by_priority(topology.mirror_sessions.values())
         if session.enabled
+        and (session.target_port_id or session.target_ip)
         and port_id in session.source_port_ids
         and session.copies_drops == isinstance(verdict, Drop)
     ]
@@ -115,12 +119,54 @@ def _may_be_mirrored(packet: Ip) -> bool:
     return not _is_about_copy(packet)
 
 
-def _is_copy_outward(topology: Topology, packet: Ip) -> bool:
+def _is_copy_outward(topology: Topology, port_id: PortId, packet: Ip) -> bool:
     """Whether it may be a copy on its way to a target outside, which a port may forward."""
     if packet.protocol != UDP or packet.destination_port != VXLAN_PORT or not packet.has_ports:
         return False
-    outside = {one.target_ip for one in topology.mirror_sessions.values() if one.enabled}
-    return packet.destination in outside
+    sources = {
+        source
+        for one in topology.mirror_sessions.values()
+        if one.enabled and one.target_ip == packet.destination
+        for source in one.source_port_ids
+    }
+    reach = _reach_of(topology, topology.ports[port_id].network_id) if sources else frozenset()
+    ports = [topology.ports[source] for source in sources if source in topology.ports]
+    return any(port.network_id in reach for port in ports)
+
+
+def _reach_of(topology: Topology, network: NetworkId) -> frozenset[NetworkId]:
+    """Return the networks that packets get to from this one, without an external one between.
+
+    None, when nothing passes packets from this network to any other.
+    """
+    links = [
+        {("network", port.network_id), ("device", port.device_id)} for port in _joints(topology)
+    ]
+    links += [
+        {("device", one.router_id), ("device", one.peer_router_id)}
+        for one in topology.peerings.values()
+        if one.status is PeeringStatus.ACTIVE
+        and topology.routers[one.router_id].admin_state_up
+        and topology.routers[one.peer_router_id].admin_state_up
+    ]
+    reach, size = {("network", str(network))}, 0
+    while size != len(reach):
+        size = len(reach)
+        reach |= {end for link in links if link & reach for end in link}
+    return frozenset(NetworkId(key) for kind, key in reach if kind == "network" and size > 1)
+
+
+def _joints(topology: Topology) -> Iterator[Port]:
+    """Yield the ports of what may pass packets on: routers that are up, guests with several."""
+    placed = [one for one in topology.ports.values() if one.device_index is not None]
+    held = Counter(port.device_id for port in placed)
+    for port in topology.ports.values():
+        router = topology.routers.get(RouterId(port.device_id))
+        if router is not None and port.device_owner == OWNER_ROUTER_INTERFACE:
+            if router.admin_state_up:
+                yield port
+        elif InstanceId(port.device_id) in topology.instances and held[port.device_id] > 1:
+            yield port
 
 
 def _is_about_copy(packet: Ip) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 from portlight.values.ids import InstanceId
 
 _TAG = re.compile(r"[a-z0-9]{4}")
+_INSTANCE = re.compile(r"[0-9a-f]+(-[0-9a-f]+)*")
+"""Nothing in it leads elsewhere."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BASE = len(_DIGITS)
 
@@ -21,6 +23,8 @@ class HostNames:
 
     tag: str
     """Four of [a-z0-9]."""
+    state: Path
+    """Folder of what outlives the machine's power."""
     root: Path = Path("/run/portlight")
 
     def __post_init__(self) -> None:
@@ -57,6 +61,17 @@ class HostNames:
     def instance_folder(self, instance: InstanceId) -> Path:
         """Return where the host keeps what it knows of an instance."""
         return self.folder / "instances" / instance[:8]
+
+    @property
+    def kept_folders(self) -> Path:
+        """Where every instance has a folder of what it keeps across restarts."""
+        return self.state / "instances"
+
+    def kept_folder(self, instance: InstanceId) -> Path:
+        """Return what an instance keeps; its whole id, so that no two ever share one."""
+        if not is_instance_id(instance):
+            raise ValueError(f"{instance!r} is no id of an instance")
+        return self.kept_folders / instance
 
     def bridge(self, network: int) -> str:
         """Return the link name of a network's bridge."""
@@ -114,6 +129,11 @@ class HostNames:
         if digits == link or not digits or not set(digits) <= set(_DIGITS):
             return None
         return int(digits, _BASE)
+
+
+def is_instance_id(text: str) -> bool:
+    """Whether a text can be an instance's id, and so the name of a folder of ours."""
+    return _INSTANCE.fullmatch(text) is not None
 
 
 def base36(number: int) -> str:

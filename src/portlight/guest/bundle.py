@@ -26,8 +26,8 @@ _READABLE: Final = 0o100644 << 16
 
 def bundle() -> bytes:
     """Return the file; from inside of one, its own bytes."""
-    if origin := _own_archive():
-        return origin
+    if origin := own_archive():
+        return origin.read_bytes()
     files = {
         "__main__.py": _MAIN,
         "portlight/__init__.py": "",
@@ -45,9 +45,10 @@ def bundle() -> bytes:
     return packed.getvalue()
 
 
-def _own_archive() -> bytes | None:
+def own_archive() -> Path | None:
+    """Return the one file that this program runs from; None when it is a package."""
     archive = getattr(__spec__.loader, "archive", None)
-    return Path(archive).read_bytes() if archive else None
+    return Path(archive) if archive else None
 
 
 def _sources(folder: Traversable, name: str) -> dict[str, str]:

@@ -12,14 +12,15 @@ from typing import Final
 
 from portlight.guest.arguments import Area
 from portlight.guest.guard.commands import add_firewall
-from portlight.guest.guard.confirm import ChangeError, rearm
+from portlight.guest.guard.confirm import rearm
 from portlight.guest.guard.iptables_commands import add_iptables
 from portlight.guest.guard.journal import DEFAULT_FOLDER, FOLDER_VARIABLE
 from portlight.guest.guard.protected import ProtectedError
+from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.sshguard_commands import add_protect, add_sshguard
 from portlight.guest.guard.watch import WatchError
 from portlight.guest.iptables.parse import SaveFileError
-from portlight.guest.iptables.tool import ToolError
+from portlight.guest.iptables.tool import ToolError, search_path
 from portlight.guest.remote import run_remotely
 from portlight.guest.routes.commands import add_commands as add_routes
 from portlight.guest.routes.values import RoutesError
@@ -51,8 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     front, words = _front_options(sys.argv[1:] if argv is None else argv)
     if front.state_dir:
         os.environ[FOLDER_VARIABLE] = front.state_dir
+    os.environ["PATH"] = search_path()
     try:
         if front.ssh:
+            state = ("--state-dir", front.state_dir) if front.state_dir else ()
+            words = [*state, *words]
             return run_remotely(front.ssh, words, sudo=front.sudo, options=front.ssh_option)
         arguments = _parser().parse_args(words)
         rearm()

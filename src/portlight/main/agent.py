@@ -41,7 +41,7 @@ def run_agent(settings: Settings) -> None:
 
     Writes `<runtime>/ready` after the first full snapshot was applied.
     """
-    names = HostNames(tag=settings.tag)
+    names = HostNames(tag=settings.tag, state=settings.state)
     try:
         # Held for as long as the process lives; the variable keeps the descriptor in use.
         lock = hold_lock(settings.runtime / "agent.lock")
@@ -78,7 +78,7 @@ def tear_down_host(names: HostNames) -> None:
         # Its state folder may be gone and its pid file with it; left alive it would repair it all.
         kill_and_wait(agent)
     instances = InstanceDriver(names)
-    guests = instances.apply(delta({}, instances.read()))
+    guests = instances.end_all()
     dhcp = DhcpDriver(names)
     servers = dhcp.apply(delta({}, dhcp.read()))
     dhcp.close()

@@ -65,7 +65,7 @@ def take_down(settings: Settings, teardown: Callable[[HostNames], None], *, purg
     """
     server, agent = services(settings)
     ended = [end(service, seconds=STOP_SECONDS) for service in (agent, server)]
-    teardown(HostNames(tag=settings.tag))
+    teardown(HostNames(tag=settings.tag, state=settings.state))
     if settings.runtime.is_dir():
         shutil.rmtree(settings.runtime)
     if purge and (settings.state / "settings.json").is_file():

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 
 from portlight.plan.classifier import Classifier
+from portlight.plan.mirror import MirrorSourcePlan, MirrorWayPlan, WayKey
 from portlight.plan.routers import (
     FloatingIpPlan,
     PeeringPlan,
@@ -102,41 +102,6 @@ class LinkPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorSourcePlan:
-    """Which classifiers the packets of a source are asked; its key is the port's number.
-
-    ALLOW means: copy for the session whose number is the rule's label; DENY: no copy. Each
-    classifier of a tuple is asked on its own: the first holds all sessions of which the first match
-    decides, each further one a session that copies whatever the others decide.
-    """
-
-    egress: tuple[int, ...] = ()
-    ingress: tuple[int, ...] = ()
-    dropped_egress: tuple[int, ...] = ()
-    """The same for packets that the port dropped."""
-    dropped_ingress: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorWayPlan:
-    """How copies of one source for one session travel; key: (session number, port number)."""
-
-    source_mac: MacAddress
-    """Of the source, or of the router in the target's network."""
-    source_address: IPv4Address
-    target_port: int
-    """Port number of the target, which has a link on this host."""
-    target_mac: MacAddress
-    target_address: IPv4Address
-    vni: int
-    packet_length: int
-    """Bytes of the inner frame to keep; 0: all."""
-    mtu: int
-    """Of the networks on the way, in IP bytes: no copy is longer than this with its headers."""
-    bytes_per_second: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PortPlan:
     """How the data plane treats the packets of one port; its key is the port's number."""
 
@@ -217,7 +182,7 @@ class HostPlan:
     virtual_macs: Mapping[VirtualMacKey, StationKey] = field(default_factory=dict)
     """The virtual IP that a MAC of its own leads to: its owner is the next hop of routers."""
     mirror_sources: Mapping[int, MirrorSourcePlan] = field(default_factory=dict)
-    mirror_ways: Mapping[tuple[int, int], MirrorWayPlan] = field(default_factory=dict)
+    mirror_ways: Mapping[WayKey, MirrorWayPlan] = field(default_factory=dict)
     router_legs: Mapping[RouterLegKey, int] = field(default_factory=dict)
     """The table that packets to a router's MAC follow."""
     shortcuts: Mapping[ShortcutKey, ShortcutPlan] = field(default_factory=dict)

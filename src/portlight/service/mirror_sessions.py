@@ -124,9 +124,7 @@ def _check_targets(
 
 
 def _check_source(work: Work, session: MirrorSession, port_id: PortId) -> None:
-    port = _guest_port(work, port_id, "sources")
-    # what a port sends and receives is its owner's, not that of whoever owns the network
-    check_owner(work.caller, "mirror_port", port.meta.project_id)
+    _check_guest_port(work, port_id, "sources")
     targeted = work.tx.find(MirrorSession, {"target_port_id": [port_id]})
     others = [one for one in targeted if one.id != session.id]
     if others:
@@ -136,7 +134,7 @@ def _check_source(work: Work, session: MirrorSession, port_id: PortId) -> None:
 
 
 def _check_target(work: Work, session: MirrorSession, port_id: PortId) -> None:
-    _guest_port(work, port_id, "target")
+    _check_guest_port(work, port_id, "target")
     tapped = work.tx.find(MirrorSession, {"source_port_id": [port_id]})
     others = [one for one in tapped if one.id != session.id]
     if others:
@@ -145,11 +143,13 @@ def _check_target(work: Work, session: MirrorSession, port_id: PortId) -> None:
     check_room(work, session.meta.project_id, "mirror_target_sessions", used + 1)
 
 
-def _guest_port(work: Work, port_id: PortId, field: str) -> Port:
+def _check_guest_port(work: Work, port_id: PortId, field: str) -> None:
     port = load(work, Port, port_id)
+    # What a port sends and receives, and what else it can be, is its owner's business: not that of
+    # whoever owns its network.
+    check_owner(work.caller, "mirror_port", port.meta.project_id)
     if port.device_owner.startswith(SERVICE_OWNERS):
         raise MirrorPortUnfitError(field, port_id, port.device_owner)
-    return port
 
 
 def _check_copies(work: Work, session: MirrorSession, ports: Sequence[PortId]) -> None:

@@ -13,11 +13,13 @@ from tests.kernel.lab import wait_until
 from tests.support.bad_rules import bad_rule_set
 from tests.support.guest_pair import ROOT, GuestPair, guest_pair
 
-RULE_SETS = int(os.environ.get("PORTLIGHT_BAD_RULE_SETS", "12"))
+from portlight.guest.guard.clock import boottime
+
+RULE_SETS = int(os.environ.get("PORTLIGHT_BAD_RULE_SETS", "10"))
 SILENT = 0.1
 """A session that said nothing for so long, five times its pace, before the timer ended was cut."""
-SECONDS = 0.3
-"""Of each timer. Longer ones cost time and show nothing more."""
+SECONDS = 0.8
+"""Of each timer: enough for a rule set to be felt, if it is applied at once."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_a_session_is_back_within_a_second_after_the_timer(pair: GuestPair, tmp_
     wait_until(lambda: bool(session.answers))
     chance = random.Random(7)  # noqa: S311 -- not for secrets
     late: list[float] = []
-    cut = 0
+    felt: list[bool] = []
     for _ in range(RULE_SETS):
         file = tmp_path / "rules"
         file.write_text(bad_rule_set(chance))
@@ -67,12 +69,17 @@ def test_a_session_is_back_within_a_second_after_the_timer(pair: GuestPair, tmp_
         # On a machine with much to do the timer may run out before the command ends.
         assert told["result"] in {"pending", "rolled back"}
         changer.stdout.readline()
+        told_at = boottime()
         record = pair.state / "changes" / f"{told['change']:06}.json"
         deadline = json.loads(record.read_text())["deadline"]
         late.append(session.first_after(deadline) - deadline)
-        cut += not any(deadline - SILENT <= at < deadline for at in session.answers[-200:])
+        # One that was applied only a moment before its time was over is no witness.
+        if told_at < deadline - 2 * SILENT:
+            answers = session.answers[-200:]
+            felt.append(not any(deadline - SILENT <= at < deadline for at in answers))
 
-    sys.stdout.write(f"{RULE_SETS} rule sets, {cut} cut the session; back after {max(late):.3f} s")
-    assert cut >= RULE_SETS * 3 // 4, "the rule sets are bad ones"
+    result = f"{sum(felt)} of {len(felt)} cut the session; back after {max(late):.3f} s"
+    sys.stdout.write(f"{RULE_SETS} rule sets, {result}")
+    assert sum(felt) >= len(felt) * 3 // 4, "the rule sets are bad ones"
     assert max(late) <= 1
     assert "DROP" not in "".join(pair.rules())

@@ -2,6 +2,8 @@
 
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ from tests.kernel.lab import run, wait_until
 from tests.support.changes import Bench
 
 from portlight.guest.guard.clock import boottime
-from portlight.guest.guard.confirm import ChangeError, begin, confirm, pending, rearm, rollback
+from portlight.guest.guard.confirm import applying, confirm, pending, rearm, rollback
 from portlight.guest.guard.journal import Change, ChangeId, State
+from portlight.guest.guard.rollback import ChangeError
 
 SHORT = 1.0
 LONG = 60.0
@@ -84,7 +87,7 @@ def test_a_killed_watcher_is_replaced_by_the_other_again_and_again(bench: Bench)
 
 
 def test_the_next_command_finds_a_change_whose_watchers_were_killed_at_once(bench: Bench) -> None:
-    change = bench.begin(SHORT)
+    change = bench.begin(4)
     first, second = bench.watchers(change)
     run("kill", "-STOP", str(first), str(second))
     run("kill", "-KILL", str(first), str(second))
@@ -151,8 +154,89 @@ def test_a_change_from_before_a_restart_is_over_and_runs_nothing(bench: Bench) -
     assert bench.target.read_text() == "x"
 
 
+@pytest.mark.covers("X11")
+def test_a_rollback_that_fails_is_tried_again_until_it_works(bench: Bench) -> None:
+    works = bench.folder / "works"
+    change = bench.begin(LONG, needs=works)
+
+    with pytest.raises(ChangeError, match="tried again until it works"):
+        rollback(change, folder=bench.folder)
+
+    wait_until(lambda: len(bench.watchers(change)) == 2)
+    with pytest.raises(ChangeError, match="change 1 is rollback failed already"):
+        confirm(change, folder=bench.folder)
+    with pytest.raises(ChangeError, match="change 1 is being taken back"), _another(bench):
+        pytest.fail("it was applied")
+    assert bench.target.read_text() == "x"
+    works.touch()
+    wait_until(lambda: bench.target.read_text() == "", seconds=20)
+    wait_until(lambda: bench.journal.load(change).state is State.ROLLED_BACK)
+    wait_until(lambda: not bench.watchers(change))
+
+
+@pytest.mark.covers("X11")
+def test_a_rollback_that_failed_is_taken_up_by_the_next_command(bench: Bench) -> None:
+    works = bench.folder / "works"
+    change = bench.begin(LONG, needs=works)
+    watchers = bench.watchers(change)
+    run("kill", "-STOP", *map(str, watchers))
+    with pytest.raises(ChangeError):
+        rollback(change, folder=bench.folder)
+    run("kill", "-KILL", *map(str, watchers))
+    wait_until(lambda: not bench.watchers(change))
+    works.touch()
+
+    touched = rearm(folder=bench.folder)
+
+    assert [one.id for one in touched] == [change]
+    wait_until(lambda: bench.target.read_text() == "")
+
+
+@pytest.mark.covers("X11")
+def test_what_stands_on_a_change_that_cannot_go_back_does_not_bring_it_to_life_again(
+    bench: Bench,
+) -> None:
+    works = bench.folder / "works"
+    oldest, newest = bench.begin(LONG), bench.begin(LONG, needs=works)
+
+    with pytest.raises(ChangeError):
+        rollback(oldest, folder=bench.folder)
+    assert bench.target.read_text() == "", "what can go back is back at once"
+
+    works.touch()
+    wait_until(lambda: pending(folder=bench.folder) == ())
+    assert bench.target.read_text() == ""
+    assert bench.journal.load(newest).state is State.ROLLED_BACK
+
+
+@pytest.mark.covers("K59")
+def test_a_change_whose_maker_was_killed_half_way_is_taken_back_and_never_kept(
+    bench: Bench,
+) -> None:
+    change = bench.begin(LONG, dies=True)
+
+    with pytest.raises(ChangeError, match="interrupted while it was applied"):
+        confirm(change, folder=bench.folder)
+
+    rollback(change, folder=bench.folder)
+    assert bench.target.read_text() == ""
+    assert not bench.kept.exists()
+
+
+@contextmanager
+def _another(bench: Bench) -> Iterator[None]:
+    change = Change(kind="firewall", summary="none", undo=())
+    with applying(lambda: change, folder=bench.folder):
+        yield
+
+
 def test_nothing_begins_when_it_cannot_be_written_down(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
 
-    with pytest.raises(OSError, match="state"):
-        begin(Change(kind="firewall", summary="none", undo=()), folder=tmp_path / "state")
+    change = Change(kind="firewall", summary="none", undo=())
+
+    with (
+        pytest.raises(OSError, match="state"),
+        applying(lambda: change, folder=tmp_path / "state"),
+    ):
+        pytest.fail("it was applied")

@@ -1,15 +1,15 @@
 """A change of routes is proven before it is made: sessions over every interface, on real routes."""
 
 import json
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.kernel.lab import wait_until
 from tests.support.servers import HOSTS, SERVERS, Server, batch, server
+from tests.support.talk import Talk, talk
 
 from portlight.guest.guard.clock import boottime
 from portlight.guest.routes.planned import planned
@@ -18,6 +18,8 @@ from portlight.guest.routes.values import Route, Snapshot
 
 FIX = ("routes", "fix", "--only", "default-gateways", "--keep")
 PEER, LOCAL = HOSTS[4].format(n=2), SERVERS[4].format(n=1)
+OVER_SSH = ("env", f"SSH_CONNECTION={PEER} 40001 {LOCAL} 22")
+"""What an SSH server tells those who come by the session."""
 
 
 @pytest.fixture
@@ -32,51 +34,9 @@ def two(tmp_path: Path) -> Iterator[Server]:
         yield made
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A TCP connection from far away to the second interface."""
-
-    port: int
-    client: subprocess.Popen[bytes]
-    service: subprocess.Popen[bytes]
-
-    @property
-    def environment(self) -> tuple[str, ...]:
-        """What an SSH server tells those who come by this connection."""
-        return ("env", f"SSH_CONNECTION={PEER} {self.port} {LOCAL} 22")
-
-    def answers(self) -> bool:
-        """Whether what one end says reaches the other, and the answer comes back."""
-        for near, far in ((self.client, self.service), (self.service, self.client)):
-            assert near.stdin
-            assert far.stdout
-            near.stdin.write(b"x\n")
-            near.stdin.flush()
-            if far.stdout.readline() != b"x\n":
-                return False
-        return True
-
-
-@contextmanager
-def session(host: Server, port: int = 40001, *, service: int = 22) -> Iterator[Session]:
-    listen = ("nc", "-l", LOCAL, str(service))
-    reach = ("nc", "-s", PEER, "-p", str(port), LOCAL, str(service))
-    ends: list[subprocess.Popen[bytes]] = []
-    try:
-        ends.append(_start(host.namespace, listen))
-        wait_until(lambda: f"{LOCAL}:{service}" in host.run("ss", "-Hltn"))
-        ends.append(_start(host.worlds[1], reach))
-        wait_until(lambda: f"{PEER}:{port}" in host.run("ss", "-Htn"))
-        yield Session(port, ends[1], ends[0])
-    finally:
-        for one in ends:
-            one.kill()
-            one.communicate()
-
-
-def _start(namespace: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    enter = ("nsenter", f"--net=/run/netns/{namespace}", *command)
-    return subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def session(host: Server, *, service: int = 22) -> AbstractContextManager[Talk]:
+    """Hold a TCP connection from far away to the second interface."""
+    return talk((host.worlds[1], PEER, 40001), (host.namespace, LOCAL, service))
 
 
 def defaults(host: Server) -> list[str]:
@@ -87,7 +47,7 @@ def defaults(host: Server) -> list[str]:
 def test_a_remedy_that_would_cut_off_the_session_is_refused_with_its_packet(two: Server) -> None:
     before = defaults(two)
     with session(two) as mine:
-        refused = two.guest(*FIX, "eth0", under=mine.environment)
+        refused = two.guest(*FIX, "eth0", under=OVER_SSH)
 
         assert refused.returncode == 1
         assert f"you work through SSH: {PEER} -> {LOCAL}" in refused.stdout
@@ -105,7 +65,7 @@ def test_a_remedy_that_would_cut_off_the_session_is_refused_with_its_packet(two:
 def test_a_forced_remedy_is_taken_back_within_a_second_and_the_session_lives(two: Server) -> None:
     before = defaults(two)
     with session(two) as mine:
-        told = two.guest(*FIX, "eth0", "--force", "--confirm-within", "3", under=mine.environment)
+        told = two.guest(*FIX, "eth0", "--force", "--confirm-within", "3", under=OVER_SSH)
         cut_off = defaults(two)
         wait_until(lambda: defaults(two) == before)
         late = boottime() - json.loads((two.state / "changes/000001.json").read_text())["deadline"]
@@ -120,7 +80,7 @@ def test_a_forced_remedy_is_taken_back_within_a_second_and_the_session_lives(two
 @pytest.mark.parametrize("remedy", [(*FIX, "eth1"), ("routes", "fix", "--only", "policy-routing")])
 def test_a_remedy_that_keeps_the_session_goes_through(two: Server, remedy: tuple[str, ...]) -> None:
     with session(two) as mine:
-        told = two.guest(*remedy, "--no-confirm", under=mine.environment)
+        told = two.guest(*remedy, "--no-confirm", under=OVER_SSH)
 
         assert told.returncode == 0, told.stdout + told.stderr
         assert f"stays open: SSH session, {PEER}:40001 -> {LOCAL}:22 tcp" in told.stdout
@@ -133,7 +93,7 @@ def test_what_policy_routing_holds_is_not_let_go_of_unless_forced(two: Server) -
     two.must("routes", "policy", "on")
     batch(two.namespace, "route delete default via 10.1.0.1 dev eth1 metric 100")
     with session(two) as mine:
-        refused = two.guest("routes", "policy", "off", under=mine.environment)
+        refused = two.guest("routes", "policy", "off", under=OVER_SSH)
 
         assert refused.returncode == 1
         assert "WOULD BE LOST: SSH session" in refused.stdout
@@ -172,8 +132,8 @@ def test_the_reverse_path_filter_counts_for_what_comes_in(two: Server) -> None:
     two.must("routes", "fix", "--only", "policy-routing", "--no-confirm")
     two.run("sysctl", "-qw", "net.ipv4.conf.eth1.rp_filter=1")
     batch(two.namespace, "route delete default via 10.1.0.1 dev eth1 metric 100")
-    with session(two) as mine:
-        refused = two.guest("routes", "undo", under=mine.environment)
+    with session(two):
+        refused = two.guest("routes", "undo", under=OVER_SSH)
 
         assert refused.returncode == 1
         assert (

@@ -26,14 +26,20 @@ from tests.support.routing_builders import (
 from portlight.compiler.host import compile_host
 from portlight.core.port import FixedIp
 from portlight.core.topology import Entity
-from portlight.plan.host import MirrorWayPlan
+from portlight.plan.mirror import MirrorWayPlan
 
 NEAR, FAR = an_interface(101, 1, 1, (1, "10.0.1.1")), an_interface(102, 1, 2, (2, "10.0.2.1"))
 
 
+def a_target(**fields: object) -> Entity:
+    """Return the target, which is in network 2."""
+    place = FixedIp(subnet_id=a_subnet(2).id, address=ip("10.0.2.5"))
+    return a_port(2, network_id=a_network(2).id, fixed_ips=(place,), **fields)
+
+
 def the_way(*entities: Entity) -> MirrorWayPlan | None:
     """Return the way of copies from network 1 to network 2; the entities replace others."""
-    places = (FixedIp(subnet_id=a_subnet(n).id, address=ip(f"10.0.{n}.5")) for n in (1, 2))
+    place = FixedIp(subnet_id=a_subnet(1).id, address=ip("10.0.1.5"))
     topology = a_topology(
         *(a_network(number, mtu=1500 - number) for number in (1, 2)),
         *(
@@ -41,15 +47,14 @@ def the_way(*entities: Entity) -> MirrorWayPlan | None:
             for n in (1, 2)
         ),
         *(an_instance(number) for number in (1, 2)),
-        *(
-            a_port(n, network_id=a_network(n).id, fixed_ips=(place,))
-            for n, place in enumerate(places, start=1)
-        ),
+        a_port(1, network_id=a_network(1).id, fixed_ips=(place,)),
+        a_target(),
         *(NEAR, FAR, a_route_table(1), a_router()),
         *(a_mirror_filter(), a_mirror_session(1, (1,), 2, enabled=True)),
         *entities,
     )
-    return compile_host(topology, HOST).mirror_ways.get((1, 1))
+    ways = compile_host(topology, HOST).mirror_ways
+    return next((way for key, way in ways.items() if key[:2] == (1, 1)), None)
 
 
 @pytest.mark.covers("H36")
@@ -68,8 +73,17 @@ def test_behind_the_source_s_gateway_a_copy_comes_from_the_router_and_fits_both_
         replace(NEAR, admin_state_up=False),
         replace(FAR, admin_state_up=False),
         replace(NEAR, fixed_ips=(FixedIp(subnet_id=a_subnet(1).id, address=ip("10.0.1.2")),)),
+        a_target(admin_state_up=False),
+        a_network(2, admin_state_up=False),
     ],
-    ids=["a longer prefix leads elsewhere", "near leg down", "far leg down", "not the gateway"],
+    ids=[
+        "a longer prefix leads elsewhere",
+        "near leg down",
+        "far leg down",
+        "not the gateway",
+        "target down",
+        "the target's network down",
+    ],
 )
 def test_what_the_router_does_not_lead_straight_to_has_no_way(entity: Entity) -> None:
     assert the_way(entity) is None

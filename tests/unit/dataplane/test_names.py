@@ -1,5 +1,7 @@
 """Names of kernel objects."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from portlight.dataplane.names import HostNames
 from portlight.values.addresses import MacAddress
 from portlight.values.ids import InstanceId
 
-NAMES = HostNames(tag="ab12")
+NAMES = HostNames(tag="ab12", state=Path("/state"))
 
 
 @given(number=st.integers(1, 2**31 - 1))
@@ -36,7 +38,7 @@ def test_links_of_others_have_no_number(name: str) -> None:
 
 
 def test_namespaces_of_another_deployment_are_not_ours() -> None:
-    other = HostNames(tag="zz99")
+    other = HostNames(tag="zz99", state=Path("/state"))
 
     assert NAMES.owns_namespace(NAMES.dhcp(3))
     assert not NAMES.owns_namespace(other.instance(InstanceId("12345678-0")))
@@ -45,7 +47,7 @@ def test_namespaces_of_another_deployment_are_not_ours() -> None:
 @pytest.mark.parametrize("tag", ["", "abc", "abcde", "AB12", "a/b1"])
 def test_a_bad_tag_is_refused(tag: str) -> None:
     with pytest.raises(ValueError, match="tag"):
-        HostNames(tag=tag)
+        HostNames(tag=tag, state=Path("/state"))
 
 
 def test_a_link_is_read_back_from_its_label() -> None:
@@ -55,3 +57,17 @@ def test_a_link_is_read_back_from_its_label() -> None:
 
     assert parse_label(link.label) == link
     assert parse_label("something else") is None
+
+
+def test_what_two_instances_keep_is_apart_although_their_names_are_alike() -> None:
+    one, other = (InstanceId(f"0000beef-0000-4000-8000-00000000000{n}") for n in (1, 2))
+
+    assert NAMES.instance_folder(one) == NAMES.instance_folder(other)
+    assert NAMES.kept_folder(one) == Path("/state/instances") / one
+    assert NAMES.kept_folder(other) != NAMES.kept_folder(one)
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "/etc", "abc/../..", "-", "a-", "A\n"])
+def test_a_name_that_leads_elsewhere_is_no_instance(name: str) -> None:
+    with pytest.raises(ValueError, match="no id"):
+        NAMES.kept_folder(InstanceId(name))

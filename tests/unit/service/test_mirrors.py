@@ -104,18 +104,20 @@ def test_a_source_of_any_project_is_no_target_and_a_foreign_session_is_not_named
         a_session(world, source_port_ids=(three,), target_port_id=three)
 
 
-def test_what_a_port_sends_is_its_owners_even_if_another_owns_the_network() -> None:
+def test_a_port_is_source_and_target_only_for_its_owner_even_if_another_owns_the_network() -> None:
     world = a_world()
     network = world.cloud.networks.create(ADMIN, NetworkDraft(shared=True))
     owner = a_caller("p0")
     port = world.cloud.ports.create(STRANGER, PortDraft(network_id=network.id))
-    draft = MirrorSessionDraft(name="tap", priority=1, source_port_ids=(port.id,))
+    tap = MirrorSessionDraft(name="tap", priority=1, source_port_ids=(port.id,))
+    claim = MirrorSessionDraft(name="claim", priority=2, target_port_id=port.id)
 
-    with pytest.raises(ForbiddenError):
-        world.cloud.mirror_sessions.create(owner, draft)
-    with pytest.raises(NotFoundError):
-        world.cloud.mirror_sessions.create(MEMBER, draft)
-    assert world.cloud.mirror_sessions.create(STRANGER, draft).source_port_ids == (port.id,)
+    for draft in (tap, claim):
+        with pytest.raises(ForbiddenError):
+            world.cloud.mirror_sessions.create(owner, draft)
+        with pytest.raises(NotFoundError):
+            world.cloud.mirror_sessions.create(MEMBER, draft)
+    assert world.cloud.mirror_sessions.create(STRANGER, tap).source_port_ids == (port.id,)
 
 
 def test_things_of_another_project_are_not_found_and_readers_change_nothing() -> None:

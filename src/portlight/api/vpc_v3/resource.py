@@ -25,6 +25,7 @@ from portlight.service.cloud import Cloud
 from portlight.service.collection import C, Collection, D, I
 from portlight.service.sharing import O
 from portlight.service.work import LABELS
+from portlight.values.ids import MirrorFilterId
 
 BASE = "/v3/{project_id}/vpc"
 
@@ -42,6 +43,8 @@ class VpcResource(Generic[O, I, D, C]):
     use: Callable[[Cloud], Collection[O, I, D, C]]
     render: Callable[[Cloud, Caller, Sequence[O]], list[Json]]
     listing: Listing[O]
+    filters_of: Callable[[D | C], Sequence[MirrorFilterId]] = lambda _: ()
+    """The mirror filters that a draft names."""
 
     @property
     def path(self) -> str:
@@ -82,10 +85,20 @@ def resource_routes(face: Face, resource: VpcResource[O, I, D, C]) -> list[Route
 def own_id(resource: VpcResource[O, I, D, C], call: Call) -> I:
     """Return the identifier in the address; raise NotFoundError for a thing of another project."""
     identifier = resource.identifier(call.path["id"])
-    entity = resource.use(call.cloud).get(call.caller, identifier)
+    _check_own(call, resource.use(call.cloud), identifier)
+    return identifier
+
+
+def check_own_filters(call: Call, filters: Sequence[MirrorFilterId]) -> None:
+    """Raise NotFoundError for a filter of another project."""
+    for one in filters:
+        _check_own(call, call.cloud.mirror_filters, one)
+
+
+def _check_own(call: Call, use: Collection[O, I, D, C], identifier: I) -> None:
+    entity = use.get(call.caller, identifier)
     if entity.meta.project_id != call.caller.project_id:
         raise NotFoundError(LABELS[type(entity)], identifier)
-    return identifier
 
 
 def reply_with(
@@ -109,6 +122,7 @@ def _list(resource: VpcResource[O, I, D, C], call: Call) -> Reply:
 def _create(resource: VpcResource[O, I, D, C], call: Call) -> Reply:
     document = envelope(call.document(), resource.name)
     draft = resource.draft(**parse_create(resource.attributes, document))
+    check_own_filters(call, resource.filters_of(draft))
     made = resource.use(call.cloud).create(call.caller, draft)
     return reply_with(resource, call, made, HTTPStatus.CREATED)
 
@@ -122,6 +136,7 @@ def _update(resource: VpcResource[O, I, D, C], call: Call) -> Reply:
     document = envelope(call.document(), resource.name)
     change = resource.change(**parse_update(resource.attributes, document))
     identifier = own_id(resource, call)
+    check_own_filters(call, resource.filters_of(change))
     changed = resource.use(call.cloud).update(call.caller, identifier, change)
     return reply_with(resource, call, changed)
 

@@ -30,7 +30,7 @@ from portlight.api.resource_schema import create_schema
 from portlight.api.schema import MOMENT, TEXT, array, or_null, shape
 from portlight.api.shell import Call, Face, Reply, route
 from portlight.api.vpc_v3.listing import Filter, Listing
-from portlight.api.vpc_v3.resource import BASE, VpcResource, answer_schema
+from portlight.api.vpc_v3.resource import BASE, VpcResource, answer_schema, check_own_filters
 from portlight.api.wire import Json, identifier, nullable, one_of, text, timestamp
 from portlight.core.drafts_mirror import MirrorFilterRuleChange, MirrorFilterRuleDraft
 from portlight.core.mirror import MirrorAction, MirrorFilterRule
@@ -91,6 +91,12 @@ def _render(_cloud: Cloud, _caller: Caller, rules: Sequence[MirrorFilterRule]) -
     return [render_rule(rule) for rule in rules]
 
 
+def _filters_of(
+    draft: MirrorFilterRuleDraft | MirrorFilterRuleChange,
+) -> tuple[MirrorFilterId, ...]:
+    return (draft.mirror_filter_id,) if isinstance(draft, MirrorFilterRuleDraft) else ()
+
+
 _LISTING: Listing[MirrorFilterRule] = Listing(
     filters={
         "id": Filter(parse=text(), of=lambda rule: rule.id, key="id"),
@@ -121,6 +127,7 @@ RULES: VpcResource[
     use=lambda cloud: cloud.mirror_filter_rules,
     render=_render,
     listing=_LISTING,
+    filters_of=_filters_of,
 )
 RULE_SHOWN = RULES.schema
 
@@ -158,5 +165,6 @@ def _create_batch(call: Call) -> Reply:
         )
         for one in listed
     ]
+    check_own_filters(call, [filter_id])
     made = call.cloud.mirror_filter_rules.create_many(call.caller, drafts)
     return Reply(status=HTTPStatus.CREATED, document={_PLURAL: [render_rule(one) for one in made]})

@@ -100,6 +100,10 @@ def _draft(*, target_type: TargetType | Unset = UNSET, **fields: object) -> Mirr
     raise NotFoundError("LoadBalancer", draft.target_port_id)
 
 
+def _filters_of(draft: MirrorSessionDraft) -> tuple[MirrorFilterId, ...]:
+    return () if isinstance(draft.mirror_filter_ids, Unset) else draft.mirror_filter_ids
+
+
 def _render(_cloud: Cloud, _caller: Caller, sessions: Sequence[MirrorSession]) -> list[Json]:
     return [_render_one(one) for one in sessions]
 
@@ -168,6 +172,7 @@ SESSIONS: VpcResource[MirrorSession, MirrorSessionId, MirrorSessionDraft, Mirror
         use=lambda cloud: cloud.mirror_sessions,
         render=_render,
         listing=_LISTING,
+        filters_of=_filters_of,
     )
 )
 

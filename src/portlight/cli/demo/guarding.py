@@ -8,7 +8,8 @@ from portlight.cli.demo.stage import Stage, wait_until
 from portlight.cli.guest_process import Finished
 
 _TOOL = ("/bin/sh", "/run/guest/portlight-guest")
-_SECONDS = 1
+_SECONDS = 5
+"""Of the timer: one try to get in, which waits for a second, has to end well before."""
 _LOG = "/run/auth.log"
 _FAILURE = "Failed password for root from {address} port 40000 ssh2"
 """What an SSH server writes into its log."""

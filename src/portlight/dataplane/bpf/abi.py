@@ -258,9 +258,10 @@ class Counter:
 class MirrorWayKey:
     """A key of `mirror_ways`."""
 
-    FORMAT: ClassVar[str] = "=II"
+    FORMAT: ClassVar[str] = "=III"
     session: int
     port: int
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from portlight.dataplane.bpf.abi import (
 )
 from portlight.dataplane.bpf.maps import BpfMap
 from portlight.plan.delta import Delta
-from portlight.plan.host import HostPlan, MirrorSourcePlan
+from portlight.plan.host import HostPlan
+from portlight.plan.mirror import MirrorSourcePlan, WayKey
 from portlight.values.addresses import MacAddress
 
 CHAINS = 4
@@ -27,9 +28,6 @@ CHAINS = 4
 _NUMBER = struct.Struct("=I")
 _SOURCE = struct.Struct(f"={4 * CHAINS}Q")
 _COUNTER = struct.Struct("=QQ")
-
-WayKey = tuple[int, int]
-"""Number of the session and of the source port."""
 
 
 class TooManyChainsError(ValueError):
@@ -94,7 +92,7 @@ class MirrorSourceTable:
 
 
 class MirrorWayTable:
-    """Driver of ways by session and source."""
+    """Driver of ways by session, source and version."""
 
     def __init__(self, ways: BpfMap) -> None:
         self._ways = ways
@@ -164,12 +162,12 @@ def _decode_source(raw: bytes) -> MirrorSourcePlan:
 
 
 def _encode_way_key(key: WayKey) -> bytes:
-    return encode_record(MirrorWayKey(session=key[0], port=key[1]))
+    return encode_record(MirrorWayKey(session=key[0], port=key[1], version=key[2]))
 
 
 def _decode_way_key(raw: bytes) -> WayKey:
     key = decode_record(MirrorWayKey, raw)
-    return key.session, key.port
+    return key.session, key.port, key.version
 
 
 def _record(way: WayEntry) -> MirrorWay:

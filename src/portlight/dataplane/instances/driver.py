@@ -18,7 +18,7 @@ from typing import Any
 import portlight
 from portlight.dataplane.attempts import attempt_each
 from portlight.dataplane.instances.values import Guest, GuestInterface, GuestState
-from portlight.dataplane.names import HostNames
+from portlight.dataplane.names import HostNames, is_instance_id
 from portlight.dataplane.namespaces import (
     attach_name,
     create_namespace,
@@ -32,7 +32,16 @@ from portlight.guest import entry
 from portlight.plan.delta import Delta
 from portlight.values.ids import InstanceId
 
-_SCRIPTS = ("boot.sh", "quiet.sh", "run.sh", "lease.sh", "lease6.sh", "renew.sh", "policy.sh")
+_SCRIPTS = (
+    "boot.sh",
+    "quiet.sh",
+    "run.sh",
+    "lease.sh",
+    "lease6.sh",
+    "renew.sh",
+    "policy.sh",
+    "remedies.sh",
+)
 _NOISY = "noisy"
 """File that is there from the start of a guest until its namespace was made quiet again."""
 _GUEST_TOOL = f"""\
@@ -40,6 +49,8 @@ _GUEST_TOOL = f"""\
 PYTHONPATH={Path(portlight.__file__).parents[1]} exec {sys.executable} -P -m {entry.__name__} "$@"
 """
 """Starts the tool for inside a guest; its files are ours, seen from within."""
+_LOST = Guest(hostname="", running=False, boot=0, intact=False)
+"""What is seen of a guest that nothing is left of but what it kept."""
 _BOOT_SECONDS = 10.0
 _POLL_SECONDS = 0.002
 
@@ -51,8 +62,8 @@ class InstanceDriver:
         self._names = names
 
     def read(self) -> Mapping[InstanceId, Guest]:
-        """Return the guests that are there, as they are."""
-        return dict(self._read_one(folder) for folder in self._folders())
+        """Return the guests that are there, as they are; also one of which only is what it kept."""
+        return self._kept() | dict(self._read_one(folder) for folder in self._folders())
 
     def states(self) -> Mapping[InstanceId, GuestState]:
         """Return what is seen of each guest."""
@@ -72,6 +83,16 @@ class InstanceDriver:
         # All were started before the first is waited for: they boot side by side.
         booting = [key for key, guest in delta.put.items() if guest.running and key not in failures]
         return failures | attempt_each(self._await_boot, booting)
+
+    def end_all(self) -> Mapping[InstanceId, Exception]:
+        """End every guest; what they keep stays for the next start of the deployment."""
+        return attempt_each(self._end, [_load(folder)[0] for folder in self._folders()])
+
+    def _kept(self) -> dict[InstanceId, Guest]:
+        """Return a guest of whom nothing runs for each folder: the machine was restarted."""
+        root = self._names.kept_folders
+        found = [one.name for one in root.iterdir()] if root.is_dir() else []
+        return {InstanceId(one): _LOST for one in found if is_instance_id(one)}
 
     def _folders(self) -> list[Path]:
         root = self._names.folder / "instances"
@@ -96,12 +117,14 @@ class InstanceDriver:
             mark = None
         self._repair_namespace(instance, mark.pid if mark else None)
         folder.mkdir(parents=True, exist_ok=True)
+        # Root's alone: rules tell what a server is afraid of.
+        self._names.kept_folder(instance).mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_files(folder, guest)
         _save(folder, instance, guest)
         if not guest.running:
             _quiet(self._names.instance(instance), folder)
         elif mark is None:
-            _spawn(self._names.instance(instance), folder, guest.hostname)
+            self._spawn(instance, guest.hostname)
         elif before is not None:
             _tell(mark, folder, before, guest)
 
@@ -125,6 +148,34 @@ class InstanceDriver:
             delete_namespace(name)
             attach_name(name, source)
 
+    def _spawn(self, instance: InstanceId, hostname: str) -> None:
+        """Start the guest's first process, detached from us in every way."""
+        folder = self._names.instance_folder(instance)
+        (folder / "init").unlink(missing_ok=True)
+        (folder / "run").mkdir(exist_ok=True)
+        (folder / _NOISY).touch()
+        # Only now: a shell reads its script while it runs it.
+        for script in _SCRIPTS:
+            _write_script(folder, script)
+        network = f"--net={namespace_path(self._names.instance(instance))}"
+        kept = self._names.kept_folder(instance)
+        command = (
+            *("setsid", "--fork", "nsenter", network),
+            *("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc"),
+            *("--propagation", "private"),
+            *("/bin/sh", str(folder / "boot.sh"), str(folder), hostname, str(kept)),
+        )
+        with (folder / "console.log").open("ab") as log:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                check=True,
+            )
+
     def _await_boot(self, instance: InstanceId) -> None:
         path = self._names.instance_folder(instance) / "init"
         deadline = time.monotonic() + _BOOT_SECONDS
@@ -135,6 +186,15 @@ class InstanceDriver:
             time.sleep(_POLL_SECONDS)
 
     def _remove(self, instance: InstanceId) -> None:
+        kept, folder = self._names.kept_folder(instance), self._names.instance_folder(instance)
+        # Of one that only kept something, the short name may be another's by now.
+        if not (folder / "guest.json").exists() or _load(folder)[0] == instance:
+            self._end(instance)
+        # With it goes the last that a fresh agent knows of the instance.
+        if kept.exists():
+            shutil.rmtree(kept)
+
+    def _end(self, instance: InstanceId) -> None:
         folder = self._names.instance_folder(instance)
         mark = read_mark(folder / "init")
         if mark is not None:
@@ -142,31 +202,6 @@ class InstanceDriver:
         delete_namespace(self._names.instance(instance))
         # Last: while the folder is there, a fresh agent still knows that there is work left.
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _spawn(namespace: str, folder: Path, hostname: str) -> None:
-    """Start the guest's first process, detached from us in every way."""
-    (folder / "init").unlink(missing_ok=True)
-    (folder / "run").mkdir(exist_ok=True)
-    (folder / _NOISY).touch()
-    # Only now: a shell reads its script while it runs it.
-    for script in _SCRIPTS:
-        _write_script(folder, script)
-    command = (
-        *("setsid", "--fork", "nsenter", f"--net={namespace_path(namespace)}"),
-        *("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--propagation", "private"),
-        *("/bin/sh", str(folder / "boot.sh"), str(folder), hostname),
-    )
-    with (folder / "console.log").open("ab") as log:
-        subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-            check=True,
-        )
 
 
 def _quiet(namespace: str, folder: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from portlight.guest.guard.firewall import FAMILIES, Firewall
-from portlight.guest.guard.journal import DEFAULT_FOLDER, KeptFile
+from portlight.guest.guard.journal import KeptFile
 from portlight.guest.guard.texts import Saved, to_keep
+from portlight.guest.guard.units import SYSTEMD, Unit, unit_files
 
 SCRIPT: Final = "restore.sh"
 _SCRIPT: Final = """\
@@ -18,9 +19,8 @@ status=0
 {lines}exit $status
 """
 _LINE: Final = "{tool} -w <'{path}' || status=1\n"
-_SYSTEMD: Final = Path("/run/systemd/system")
-_UNIT: Final = Path("/etc/systemd/system/portlight-guest-restore.service")
-_WANTS: Final = Path("/etc/systemd/system/sysinit.target.wants") / _UNIT.name
+UNIT: Final = "portlight-guest-restore.service"
+_TARGET: Final = "sysinit.target"
 _UNIT_TEXT: Final = """\
 [Unit]
 Description=Confirmed firewall rules, before the first packet
@@ -38,7 +38,7 @@ RemainAfterExit=yes
 ExecStart=/bin/sh {folder}/{script}
 
 [Install]
-WantedBy=sysinit.target
+WantedBy={target}
 """
 
 
@@ -52,26 +52,18 @@ def kept_files(folder: Path, firewall: Firewall, saved: Saved) -> tuple[KeptFile
     )
     return (
         *(KeptFile(path=files[one], text=to_keep(saved.get(one, ""))) for one in FAMILIES),
-        # Last: it is what names the others.
+        # After what it names.
         KeptFile(path=str(folder / SCRIPT), text=_SCRIPT.format(lines=lines)),
+        *boot_files(folder),
     )
+
+
+def boot_files(folder: Path, systemd: Path = SYSTEMD) -> tuple[KeptFile, ...]:
+    """Return what lets systemd run the script at boot; nothing where there is none."""
+    unit = Unit(name=UNIT, text=unit_text(folder), wanted_by=_TARGET)
+    return unit_files(folder, systemd, unit)
 
 
 def unit_text(folder: Path) -> str:
     """Return the systemd unit that runs the script at boot."""
-    return _UNIT_TEXT.format(folder=folder, script=SCRIPT)
-
-
-def restores_at_boot(folder: Path) -> bool:
-    """See to it that this server's systemd runs the script; say whether it does.
-
-    A folder other than the server's own belongs to something else on the machine, which starts
-    by itself.
-    """
-    if folder != DEFAULT_FOLDER or not _SYSTEMD.is_dir():
-        return False
-    _UNIT.write_text(unit_text(folder))
-    _WANTS.parent.mkdir(parents=True, exist_ok=True)
-    if not _WANTS.is_symlink():
-        _WANTS.symlink_to(_UNIT)
-    return True
+    return _UNIT_TEXT.format(folder=folder, script=SCRIPT, target=_TARGET)

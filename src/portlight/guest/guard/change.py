@@ -11,11 +11,13 @@ from portlight.guest.guard.firewall import FAMILIES, Firewall
 from portlight.guest.guard.guarded import Made, Outlook, Request, change_guarded
 from portlight.guest.guard.journal import Change, Journal
 from portlight.guest.guard.packets import judge_by
-from portlight.guest.guard.texts import Saved, for_people, rules_only, whole
+from portlight.guest.guard.rollback import ChangeError
+from portlight.guest.guard.texts import Saved, for_people, has_same_rules, rules_only, whole
 from portlight.guest.guard.wishes import Wishes
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
+from portlight.guest.iptables.tool import ToolError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +43,14 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
     texts = {family: render_save(one) for family, one in new.planned.items()}
 
     def record() -> Change:
+        fresh = read_again(firewall, now)
+        back = {family: whole(fresh[family], [text]) for family, text in texts.items()}
+        _check_way_back(firewall, back)
         return Change(
             kind="firewall",
             summary=new.summary,
-            undo=tuple(
-                firewall.restore_step(family, whole(now[family], [text]))
-                for family, text in texts.items()
-            ),
-            before=for_people(now),
+            undo=tuple(firewall.restore_step(*step) for step in back.items()),
+            before=for_people(fresh),
             flows=save_connections(),
         )
 
@@ -68,6 +70,29 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
     )
     request = Request(outlook=outlook, record=record, apply=new.apply, look=look)
     return change_guarded(request, wishes)
+
+
+def read_again(firewall: Firewall, seen: Saved) -> dict[int, str]:
+    """Return what is there now, under the journal's lock; ChangeError when it is something else.
+
+    What was proven is about the rules that were seen, and so is a rule's number. Bans come and go.
+    """
+    now = read_rules(firewall)
+    if not all(has_same_rules(now[family], seen[family]) for family in FAMILIES):
+        raise ChangeError("the rules were changed meanwhile; nothing was done: run it again")
+    return now
+
+
+def _check_way_back(firewall: Firewall, back: Saved) -> None:
+    """Let the tool read the way back before it is needed."""
+    try:
+        for family, text in back.items():
+            firewall.check(family, text)
+    except ToolError as error:
+        raise ChangeError(
+            "nothing was changed: there would be no way back, iptables-restore refuses the rules"
+            f" of now: {error}"
+        ) from error
 
 
 def models(saved: Saved) -> dict[int, RuleSet]:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.boot import SCRIPT, kept_files, restores_at_boot, unit_text
+from portlight.guest.guard.boot import SCRIPT, boot_files, kept_files, unit_text
 from portlight.guest.guard.change import NewRules, change_firewall, models, read_rules
-from portlight.guest.guard.confirm import ChangeError, pending
+from portlight.guest.guard.confirm import pending
 from portlight.guest.guard.firewall import FAMILIES, Firewall
 from portlight.guest.guard.history_commands import OK, REFUSED, add_history_commands
 from portlight.guest.guard.iptables_commands import add_backend, add_firewall_wishes
 from portlight.guest.guard.journal import Journal, Record, State, write_durably
+from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.texts import by_family, whole
 from portlight.guest.guard.wishes import wishes_of
 from portlight.guest.iptables.parse import SaveFileError, parse_save
@@ -72,9 +73,7 @@ def _restore(arguments: argparse.Namespace) -> int:
         return USAGE
     firewall = Firewall(backend=arguments.backend)
     now = read_rules(firewall)
-    before = models(now)[family]
-    planned = RuleSet(family=family, tables={**before.tables, **wanted.tables})
-    return _put(arguments, firewall, now, {family: planned}, f"restore {arguments.file}")
+    return _put(arguments, firewall, now, {family: wanted}, f"restore {arguments.file}")
 
 
 def _add_undo(verbs: Commands) -> None:
@@ -120,11 +119,18 @@ def _put(
     arguments: argparse.Namespace,
     firewall: Firewall,
     now: Mapping[int, str],
-    planned: Mapping[int, RuleSet],
+    wanted: Mapping[int, RuleSet],
     summary: str,
 ) -> int:
+    """Put the tables that are wanted in place; all others stay as they are."""
+    before = models(now)
+    planned = {
+        family: RuleSet(family=family, tables={**before[family].tables, **one.tables})
+        for family, one in wanted.items()
+    }
+
     def carry_out() -> None:
-        for family, ruleset in planned.items():
+        for family, ruleset in wanted.items():
             firewall.restore(family, render_save(ruleset, counters=True))
 
     new = NewRules(summary=summary, planned=planned, apply=carry_out)
@@ -139,8 +145,10 @@ def _at_boot(_: argparse.Namespace) -> int:
             raise ChangeError("a change waits for its confirmation; confirm or roll back first")
         firewall = Firewall()
         for file in kept_files(folder, firewall, read_rules(firewall)):
-            write_durably(Path(file.path), file.text)
-    if restores_at_boot(folder):
+            file.write()
+    if files := boot_files(folder):
+        for file in files:
+            file.write()
         print(f"systemd runs {script} before the network comes up")
         return OK
     print(f"let this run before the network comes up: /bin/sh {script}\nfor systemd:\n")

@@ -1,20 +1,18 @@
 """The confirm timer: a change that nobody confirms in time is taken back.
 
-`begin` comes before the first packet is affected. Changes of one kind stand on each other: taking
-one back takes back what came after it, the newest first; confirming one confirms what came before.
+It is written down before the first packet is affected. Changes of one kind stand on each other:
+taking one back takes back what came after it; confirming one confirms what came before.
 """
 
 import fcntl
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from portlight.guest.guard.author import current_author
 from portlight.guest.guard.clock import boot_mark, boottime, wall_clock
-from portlight.guest.guard.connections import restore_connections
 from portlight.guest.guard.journal import (
     Change,
     ChangeId,
@@ -23,77 +21,84 @@ from portlight.guest.guard.journal import (
     Kind,
     Record,
     State,
-    Step,
-    write_durably,
 )
+from portlight.guest.guard.rollback import ChangeError, RollbackError, roll_back
 from portlight.guest.guard.watch import start_watchers
 
 DEFAULT_SECONDS: Final = 60.0
-_STEP_SECONDS: Final = 30.0
-_ROUNDS: Final = 3
 
 
-class ChangeError(Exception):
-    """A change cannot be confirmed or taken back; the text says why."""
+class StandsOnError(ChangeError):
+    """A change may not be confirmed alone: it was judged on top of one that may go."""
 
-
-def begin(
-    change: Change, seconds: float = DEFAULT_SECONDS, *, folder: Path | None = None
-) -> ChangeId:
-    """Write a change down and start its timer; apply it only after this has returned."""
-    journal = Journal(folder)
-    with journal.locked():
-        record = Record(
-            id=journal.next_id(),
-            change=change,
-            state=State.PENDING,
-            author=current_author(),
-            at=wall_clock(),
-            seconds=seconds,
-            deadline=boottime() + seconds,
-            boot=boot_mark(),
+    def __init__(self, change: ChangeId, below: Record) -> None:
+        super().__init__(
+            f"change {change} is not confirmed: it stands on change {below.id}"
+            f" ({below.change.kind}, {below.change.summary}), which waits for its own confirmation"
         )
-        journal.save(record)
-    _watch(journal, record.id)
-    return record.id
+        self.below = below
+
+
+@dataclass(slots=True, kw_only=True)
+class Begun:
+    """A change that is written down and being applied."""
+
+    id: ChangeId
+    after: str = ""
+    files: tuple[KeptFile, ...] = ()
+
+    def settle(self, *, after: str, files: tuple[KeptFile, ...] = ()) -> None:
+        """Add what is known only once it is applied; no files: those of the change."""
+        self.after, self.files = after, files
 
 
 @contextmanager
-def applying(change: ChangeId, *, folder: Path | None = None) -> Iterator[None]:
-    """Hold the timer off while the change is applied; refuse when it has run out before.
+def applying(
+    prepare: Callable[[], Change],
+    seconds: float = DEFAULT_SECONDS,
+    *,
+    folder: Path | None = None,
+) -> Iterator[Begun]:
+    """Write a change down and start its timer; the caller applies it meanwhile.
 
-    Otherwise a slow server could be changed after it was rolled back, and stay so. Whoever is
-    killed in here lets go of the timer.
+    All of it under one lock: what `prepare` reads is what the change is applied to, and the timer
+    waits for a slow server. Whatever fails is taken back; whoever is killed in here lets go.
     """
     journal = Journal(folder)
     with journal.locked():
-        _check_pending(_load(journal, change))
-        yield
+        change = prepare()
+        _check_firm(journal, change.kind)
+        record = _write_down(journal, change, seconds)
+        begun = Begun(id=record.id)
+        try:
+            yield begun
+            _settle(journal, record, begun)
+        except BaseException as error:
+            try:
+                roll_back(journal, record.id, "it could not be applied")
+            except RollbackError as failure:
+                raise ChangeError(f"{error}\n{failure}") from error
+            raise
 
 
-def amend(
-    change: ChangeId,
-    *,
-    after: str,
-    files: Sequence[KeptFile] = (),
-    folder: Path | None = None,
-) -> None:
-    """Add to a pending change what is known only once it is applied."""
-    journal = Journal(folder)
-    with journal.locked():
-        record = _load(journal, change)
-        known = replace(record.change, after=after, files=tuple(files) or record.change.files)
-        if record.state is State.PENDING:
-            journal.save(replace(record, change=known))
+def confirm(
+    change: ChangeId, *, alone: bool = False, folder: Path | None = None
+) -> tuple[Record, ...]:
+    """Keep a change and those it stands on; return them. Their files are written.
 
-
-def confirm(change: ChangeId, *, folder: Path | None = None) -> tuple[Record, ...]:
-    """Keep a change and those it stands on; return them. Their files are written."""
+    `alone`: StandsOnError when any other change, of whatever kind, waited before this one.
+    """
     journal = Journal(folder)
     with journal.locked():
         record = _load(journal, change)
         _check_pending(record)
-        chosen = [one for one in journal.pending(record.change.kind) if one.id <= change]
+        waiting = [one for one in journal.pending() if one.id <= change]
+        if alone and waiting[0].id != change:
+            raise StandsOnError(change, waiting[0])
+        chosen = [one for one in waiting if one.change.kind == record.change.kind]
+        for one in chosen:
+            _check_pending(one)
+            _check_applied(one)
         for one in chosen:
             journal.save(replace(one, state=State.CONFIRMING, ended_at=wall_clock()))
         return tuple(_finish(journal, _load(journal, one.id)) for one in chosen)
@@ -105,12 +110,14 @@ def rollback(
     """Take a change back and those that stand on it, the newest first; return them."""
     journal = Journal(folder)
     with journal.locked():
-        _check_pending(_load(journal, change))
-        return tuple(_roll_back(journal, change, reason))
+        record = _load(journal, change)
+        if not record.waits:
+            _check_pending(record)
+        return roll_back(journal, change, reason)
 
 
 def pending(kind: Kind | None = None, *, folder: Path | None = None) -> tuple[Record, ...]:
-    """Return the changes that wait for a confirmation, the oldest first."""
+    """Return the changes that wait, for a confirmation or to be taken back, the oldest first."""
     return tuple(Journal(folder).pending(kind))
 
 
@@ -130,11 +137,10 @@ def rearm(*, folder: Path | None = None) -> tuple[Record, ...]:
             if record.state is State.CONFIRMING:
                 touched.append(_finish(journal, record))
             elif record.boot != boot_mark():
-                touched.append(_end(journal, record, State.ROLLED_BACK, "the server restarted"))
-    for record in lost:
-        if record.state is State.PENDING and record.boot == boot_mark():
-            _watch(journal, record.id)
-            touched.append(record)
+                touched.append(journal.end(record, State.ROLLED_BACK, "the server restarted"))
+            else:
+                _watch_again(journal, record.id)
+                touched.append(record)
     return tuple(touched)
 
 
@@ -155,79 +161,62 @@ def is_watched(journal: Journal, record: Record) -> bool:
     return False
 
 
-def _watch(journal: Journal, change: ChangeId) -> None:
-    """Start the watchers; a change without them is over before it began."""
-
-    def expire() -> None:
-        with journal.locked():
-            if _load(journal, change).state is State.PENDING:
-                list(_roll_back(journal, change, "not confirmed in time"))
-
+def _write_down(journal: Journal, change: Change, seconds: float) -> Record:
+    """Put a change into the journal and start its timer."""
+    record = Record(
+        id=journal.next_id(),
+        change=change,
+        state=State.PENDING,
+        author=current_author(),
+        at=wall_clock(),
+        seconds=seconds,
+        deadline=boottime() + seconds,
+        boot=boot_mark(),
+    )
+    journal.save(record)
     try:
-        start_watchers(journal, change, expire)
+        _watch(journal, record.id)
     except BaseException:
-        with journal.locked():
-            list(_roll_back(journal, change, "no watcher could be started"))
+        journal.end(record, State.ROLLED_BACK, "no watcher could be started; it was not applied")
         raise
+    return record
 
 
-def _roll_back(journal: Journal, change: ChangeId, reason: str) -> Iterator[Record]:
-    kind = _load(journal, change).change.kind
-    chosen = [one for one in journal.pending(kind) if one.id >= change]
-    for one in reversed(chosen):
-        failures = _run(one.change.undo)
-        try:
-            restore_connections(one.change.flows)
-        except (OSError, subprocess.SubprocessError) as error:
-            failures.append(f"connections: {error}")
-        state = State.STUCK if failures else State.ROLLED_BACK
-        yield _end(journal, one, state, "; ".join((reason, *failures)))
+def _settle(journal: Journal, record: Record, begun: Begun) -> None:
+    """Write down that a change is applied, and what was made of it."""
+    known = replace(record.change, after=begun.after, files=begun.files or record.change.files)
+    journal.save(replace(record, change=known, is_applied=True))
 
 
-def _run(steps: Sequence[Step]) -> list[str]:
-    """Run all steps, again those that fail; return what fails for good."""
-    failing = list(steps)
-    failures: list[str] = []
-    for _ in range(_ROUNDS):
-        outcomes = [(step, _failure_of(step)) for step in failing]
-        failing = [step for step, failure in outcomes if failure]
-        failures = [failure for _, failure in outcomes if failure]
-    return failures
+def _watch(journal: Journal, change: ChangeId) -> None:
+    def expire() -> None:
+        if not journal.path(change).exists():
+            return  # somebody threw the whole journal away, and the way back with it
+        with journal.locked():
+            if _load(journal, change).waits:
+                roll_back(journal, change, "not confirmed in time")
+
+    start_watchers(journal, change, expire)
 
 
-def _failure_of(step: Step) -> str:
-    """Run a command; return the empty text when it did what it should."""
+def _watch_again(journal: Journal, change: ChangeId) -> None:
+    """Start the watchers of a change that lost them; without any it is over."""
     try:
-        done = subprocess.run(
-            step.argv,
-            input=step.stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_STEP_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{step.argv[0]}: {error}"
-    return done.stderr.strip() or f"status {done.returncode}" if done.returncode else ""
-
-
-def _end(journal: Journal, record: Record, state: State, note: str) -> Record:
-    ended = replace(record, state=state, note=note, ended_at=wall_clock())
-    journal.save(ended)
-    return ended
+        _watch(journal, change)
+    except BaseException:
+        roll_back(journal, change, "no watcher could be started")
+        raise
 
 
 def _finish(journal: Journal, record: Record) -> Record:
     """Write the files of a confirmed change; only then is it confirmed for good."""
     for file in record.change.files:
-        write_durably(Path(file.path), file.text)
-    return _end(journal, record, State.CONFIRMED, "confirmed")
+        file.write()
+    return journal.end(record, State.CONFIRMED, "confirmed")
 
 
 def _is_lost(journal: Journal, record: Record) -> bool:
-    if record.state is State.CONFIRMING:
-        return True
-    return record.state is State.PENDING and not is_watched(journal, record)
+    return record.state is State.CONFIRMING or not is_watched(journal, record)
 
 
 def _load(journal: Journal, change: ChangeId) -> Record:
@@ -239,5 +228,24 @@ def _load(journal: Journal, change: ChangeId) -> Record:
 
 def _check_pending(record: Record) -> None:
     if record.state is not State.PENDING:
-        when = f" at {record.ended_at} ({record.note})" if record.ended_at else ""
-        raise ChangeError(f"change {record.id} is {record.state} already{when}")
+        when = f" at {record.ended_at}" if record.ended_at else ""
+        why = f" ({record.note})" if record.note else ""
+        raise ChangeError(f"change {record.id} is {record.state} already{when}{why}")
+
+
+def _check_applied(record: Record) -> None:
+    """Refuse to keep what nobody has seen applied: its files may not be what the kernel has."""
+    if not record.is_applied:
+        raise ChangeError(
+            f"change {record.id} was interrupted while it was applied, and nobody knows how far:"
+            " roll it back, and make it again"
+        )
+
+
+def _check_firm(journal: Journal, kind: Kind) -> None:
+    """Refuse to build on a change that is being taken back: the next try would take both."""
+    for one in journal.pending(kind):
+        if one.state is State.STUCK:
+            raise ChangeError(
+                f"nothing was changed: change {one.id} is being taken back ({one.note})"
+            )

@@ -19,8 +19,8 @@ _TOOL_SECONDS: Final = 20.0
 _NAMES_OF_ORIGINAL: Final = frozenset(
     {"-s", "-d", "-p", "--sport", "--dport", "--icmp-type", "--icmp-code", "--icmp-id"}
 )
-_TRANSLATION: Final = frozenset({"-n", "-g"})
-"""Another source, another destination."""
+_REPLY: Final = frozenset({"-r", "-q", "-g", "-n", "--reply-port-src", "--reply-port-dst"})
+"""Of the answer: source and destination, by other names where they are translated (1.4.7)."""
 
 Options = Mapping[str, str]
 
@@ -61,9 +61,10 @@ def restore_connections(saved: str | None) -> None:
     for original in after.keys() - before.keys():
         if _is_translated(_options(after[original])):
             _conntrack("-D", *original)
-    lost = [line for key, line in before.items() if key not in after and is_live(_options(line))]
+    gone = [_options(line) for key, line in before.items() if key not in after]
+    lost = [_made_again(options) for options in gone if is_live(options)]
     if lost:
-        _conntrack("--load-file", "-", stdin="\n".join(lost) + "\n")
+        _conntrack("--load-file", "-", stdin="".join(f"{line}\n" for line in lost))
 
 
 def is_live(options: Options) -> bool:
@@ -104,7 +105,35 @@ def _by_original(listing: str) -> dict[tuple[str, ...], str]:
 
 
 def _is_translated(options: Options) -> bool:
-    return bool(_TRANSLATION & options.keys())
+    return any(_translations(options))
+
+
+def _translations(options: Options) -> tuple[str, str]:
+    """Return the other destination and the other source of a connection, each if there is one."""
+    called = _end(options["-d"], options.get("--dport", ""))
+    opener = _end(options["-s"], options.get("--sport", ""))
+    other = _end(options.get("-g") or options["-r"], options.get("--reply-port-src", ""))
+    answered = _end(options.get("-n") or options["-q"], options.get("--reply-port-dst", ""))
+    return (other if other != called else "", answered if answered != opener else "")
+
+
+def _end(address: str, port: str) -> str:
+    if not port:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _made_again(options: Options) -> str:
+    """Return the command that makes a connection again, translated as it was.
+
+    The kernel translates only what it is asked to: to name the answer's ends is not enough. The
+    family follows from the addresses.
+    """
+    destination, source = _translations(options)
+    words = {name: value for name, value in options.items() if name not in {*_REPLY, "-f"}}
+    words |= {"-g": destination} if destination else {}
+    words |= {"-n": source} if source else {}
+    return " ".join(("-A", *(word for pair in words.items() for word in pair)))
 
 
 def _conntrack(*arguments: str, stdin: str = "") -> str:

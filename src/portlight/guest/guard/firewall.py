@@ -49,7 +49,11 @@ class Firewall:
 
     def restore_step(self, family: int, text: str) -> Step:
         """Return the command that puts all tables of a saved text in place, each in one step."""
-        return Step(argv=(self.tool(family).program("-restore"), *_RESTORE), stdin=text)
+        return Step(argv=(self.tool(family).path("-restore"), *_RESTORE), stdin=text)
+
+    def check(self, family: int, text: str) -> None:
+        """Let the tool read a saved text without taking it; ToolError when it refuses."""
+        self.tool(family).check(text)
 
     def restore(self, family: int, text: str) -> None:
         """Put all tables of a saved text in place."""

@@ -6,13 +6,12 @@ Whoever is killed on any line here leaves what was there, or the change under a 
 import json
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
-from portlight.guest.guard.confirm import ChangeError, amend, applying, begin, rollback
+from portlight.guest.guard.confirm import StandsOnError, applying, confirm, rollback
 from portlight.guest.guard.flows import Network
-from portlight.guest.guard.history_commands import OK, REFUSED, describe_pending, keep
-from portlight.guest.guard.journal import Change, ChangeId, Journal, KeptFile
+from portlight.guest.guard.history_commands import OK, REFUSED, describe_pending
+from portlight.guest.guard.journal import Change, ChangeId, Journal, KeptFile, State
 from portlight.guest.guard.proof import Judge, Proof, prove
 from portlight.guest.guard.protected import load_protected
 from portlight.guest.guard.report import document, report
@@ -119,20 +118,36 @@ def _look_around(outlook: Outlook) -> Surroundings:
 
 
 def _apply(request: Request, talk: _Talk, around: Surroundings, foreseen: Proof) -> int:
-    change = begin(request.record(), talk.wishes.seconds)
-    talk.facts["change"] = change
-    try:
-        made = _carried_out(request, change)
-        if not talk.wishes.force and _surprises(request.outlook, around, made):
-            rollback(change, "what was applied would cut off what must stay open")
-            return talk.refuse()
-        amend(change, after=made.text, files=made.files)
-        if talk.wishes.keep and not foreseen.refusals:
-            keep(change)
-            return talk.end(OK, "confirmed", f"change {change} is applied and confirmed")
-    except ChangeError as error:
-        return talk.end(REFUSED, "rolled back", str(error))
-    return talk.end(OK, "pending", describe_pending(Journal().load(change)))
+    wishes = talk.wishes
+    with applying(request.record, wishes.seconds) as begun:
+        talk.facts["change"] = begun.id
+        request.apply()
+        made = request.look()
+        begun.settle(after=made.text, files=made.files)
+    # Who forces a change wants it whatever becomes of it; who keeps it wants no surprise.
+    is_asked = wishes.keep or not wishes.force
+    is_safe = not (is_asked and _surprises(request.outlook, around, made))
+    if not is_safe and not wishes.force:
+        rollback(begun.id, "what was applied would cut off what must stay open")
+        return talk.refuse()
+    status = OK
+    if wishes.keep and is_safe and not foreseen.refusals:
+        try:
+            confirm(begun.id, alone=True)
+            return talk.end(OK, "confirmed", f"change {begun.id} is applied and confirmed")
+        except StandsOnError as error:
+            print(error, file=sys.stderr)
+            status = REFUSED
+    return _end_pending(talk, begun.id, status)
+
+
+def _end_pending(talk: _Talk, change: ChangeId, status: int) -> int:
+    """Say that a change waits; on a slow server its time may be over by now."""
+    record = Journal().load(change)
+    if record.state is State.PENDING:
+        return talk.end(status, "pending", describe_pending(record))
+    result = str(record.state)
+    return talk.end(REFUSED, result, f"change {change} is {result}: {record.note}")
 
 
 def _surprises(outlook: Outlook, around: Surroundings, made: Made) -> bool:
@@ -140,15 +155,3 @@ def _surprises(outlook: Outlook, around: Surroundings, made: Made) -> bool:
     if made.judge is None:
         return False
     return bool(prove(around.flows, outlook.before, made.judge).refusals)
-
-
-def _carried_out(request: Request, change: ChangeId) -> Made:
-    """Apply the change; return what is there now. Whatever fails is taken back."""
-    try:
-        with applying(change):
-            request.apply()
-        return request.look()
-    except BaseException:
-        with suppress(ChangeError):  # its timer may have run out by now
-            rollback(change, "it could not be applied")
-        raise

@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.boot import restores_at_boot
 from portlight.guest.guard.confirm import (
-    ChangeError,
     confirm,
     is_watched,
     pending,
@@ -17,6 +15,7 @@ from portlight.guest.guard.confirm import (
     rollback,
 )
 from portlight.guest.guard.journal import ChangeId, Journal, Kind, Record, State
+from portlight.guest.guard.rollback import ChangeError
 
 OK, REFUSED = 0, 1
 
@@ -48,6 +47,8 @@ def difference(record: Record) -> list[str]:
 
 def describe_pending(record: Record) -> str:
     """Say that a change waits, and what to do."""
+    if record.state is State.STUCK:
+        return f"change {record.id} is being taken back, until it works: {record.note}"
     tool = f"portlight-guest {record.change.kind}"
     return (
         f"change {record.id} is taken back in {remaining(record):.0f} s unless it is confirmed\n"
@@ -112,27 +113,16 @@ def _show(record: Record, arguments: argparse.Namespace) -> int:
     return OK
 
 
-def keep(change: ChangeId) -> tuple[Record, ...]:
-    """Confirm a change and those it stands on; see to it that a restart brings them back."""
-    kept = confirm(change)
-    if any(one.change.kind == "firewall" for one in kept):
-        restores_at_boot(Journal().folder)
-    return kept
-
-
 def _confirm(change: ChangeId) -> int:
-    for one in keep(change):
+    for one in confirm(change):
         print(f"change {one.id} is confirmed: {one.change.summary}")
     return OK
 
 
 def _roll_back(change: ChangeId) -> int:
-    gone = rollback(change)
-    for one in gone:
+    for one in rollback(change):
         print(f"change {one.id}: {one.state}: {one.change.summary}")
-        if one.state is State.STUCK:
-            print(f"  {one.note}")
-    return REFUSED if any(one.state is State.STUCK for one in gone) else OK
+    return OK
 
 
 def _chosen(kind: Kind, number: int | None, *, last: bool) -> ChangeId:

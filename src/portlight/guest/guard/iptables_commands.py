@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from portlight.guest.arguments import Commands
-from portlight.guest.guard.change import NewRules, change_firewall, models, read_rules
+from portlight.guest.guard.change import NewRules, change_firewall, models, read_again, read_rules
 from portlight.guest.guard.firewall import Firewall
+from portlight.guest.guard.journal import Journal
 from portlight.guest.guard.texts import rules_only
 from portlight.guest.guard.wishes import add_wishes, count_wishes, wishes_of
 from portlight.guest.iptables.apply import apply
@@ -95,7 +96,9 @@ def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
 
     try:
         if _is_same(before, planned):
-            carry_out()
+            with Journal().locked():
+                read_again(firewall, now)
+                carry_out()
             return 0
         summary = " ".join((tool, *words))
         new = NewRules(summary=summary, planned={family: planned}, apply=carry_out)

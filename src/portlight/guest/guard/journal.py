@@ -8,10 +8,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, NewType
+
+from portlight.guest.guard.clock import wall_clock
 
 DEFAULT_FOLDER = Path("/var/lib/portlight-guest")
 FOLDER_VARIABLE = "PORTLIGHT_GUEST_STATE"
@@ -33,7 +35,17 @@ class KeptFile:
     """A file that makes the change outlive a restart; written when the change is confirmed."""
 
     path: str
-    text: str
+    text: str = ""
+    mode: int = 0o600
+    links_to: str = ""
+    """It is a symbolic link; a text it has none."""
+
+    def write(self) -> None:
+        """Write it; when this returns, it outlives a power cut."""
+        if self.links_to:
+            _link_durably(Path(self.path), self.links_to)
+        else:
+            write_durably(Path(self.path), self.text, self.mode)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +72,7 @@ class State(StrEnum):
     CONFIRMED = "confirmed"
     ROLLED_BACK = "rolled back"
     STUCK = "rollback failed"
+    """So far: it is tried again until it works, or the server restarts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +89,15 @@ class Record:
     """On the clock `boottime`, of the start that `boot` names."""
     boot: str
     note: str = ""
-    """Why it ended as it did."""
+    """Why it ended as it did, or does not."""
     ended_at: str = ""
+    is_applied: bool = False
+    """Whoever made it lived to see it applied."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be confirmed or taken back."""
+        return self.state in {State.PENDING, State.STUCK}
 
 
 def state_folder() -> Path:
@@ -117,12 +137,18 @@ class Journal:
 
     def save(self, record: Record) -> None:
         """Write a record; when this returns, it outlives a power cut."""
-        is_open = record.state in {State.PENDING, State.CONFIRMING}
+        is_open = record.waits or record.state is State.CONFIRMING
         if is_open:
             self.mark(record.id).touch(mode=0o600)
         write_durably(self.path(record.id), json.dumps(asdict(record)))
         if not is_open:
             self.mark(record.id).unlink(missing_ok=True)
+
+    def end(self, record: Record, state: State, note: str) -> Record:
+        """Write that a change is over; return it."""
+        ended = replace(record, state=state, note=note, ended_at=wall_clock())
+        self.save(ended)
+        return ended
 
     def load(self, change: ChangeId) -> Record:
         """Return a record; KeyError when there is none of this number."""
@@ -136,11 +162,11 @@ class Journal:
         return [self.load(ChangeId(number)) for number in sorted(self._ids())]
 
     def pending(self, kind: Kind | None = None) -> list[Record]:
-        """Return the changes that wait for a confirmation, the oldest first."""
+        """Return the changes that are to be confirmed or taken back, the oldest first."""
         return [
             record
             for record in self.unended()
-            if record.state is State.PENDING and kind in (None, record.change.kind)
+            if record.waits and kind in (None, record.change.kind)
         ]
 
     def unended(self) -> list[Record]:
@@ -153,16 +179,31 @@ class Journal:
         return [int(path.stem) for path in self._changes.glob("[0-9]*.json")]
 
 
-def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
+def write_durably(path: Path, content: str | bytes, mode: int = 0o600) -> None:
     """Replace a file in one step that outlives a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One name for all writers of this file: what a killed one left is written over.
-    new = path.with_name(f".{path.name}.new")
+    new = _new_name(path)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
+    _put_in_place(new, path)
+
+
+def _link_durably(path: Path, target: str) -> None:
+    new = _new_name(path)
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    _put_in_place(new, path)
+
+
+def _new_name(path: Path) -> Path:
+    """Return where a file is made; one name for all writers: what a killed one left is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.new")
+
+
+def _put_in_place(new: Path, path: Path) -> None:
     new.replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

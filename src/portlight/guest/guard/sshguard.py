@@ -1,7 +1,8 @@
 """The real SSHGUARD at work, with us as its firewall.
 
 A process of its own holds its programs together, decides whom a ban may meet, and keeps the chain
-as it should be. It ends with SIGTERM and takes the programs with it.
+as it should be. It ends with SIGTERM and takes the programs with it. What it was told is kept, and
+it is started again with the server until somebody stops it.
 """
 
 import fcntl
@@ -10,7 +11,7 @@ import re
 import select
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -22,7 +23,8 @@ from portlight.guest.guard.daemon import start_daemon
 from portlight.guest.guard.firewall import Firewall
 from portlight.guest.guard.flows import Network
 from portlight.guest.guard.journal import Journal
-from portlight.guest.guard.pipeline import Pipeline, Policy, SshguardError, programs_folder
+from portlight.guest.guard.orders import Orders, forget_orders, load_orders, save_orders
+from portlight.guest.guard.pipeline import Pipeline, SshguardError, programs_folder
 from portlight.guest.guard.protected import load_protected
 from portlight.guest.guard.sessions import ssh_sessions
 from portlight.guest.guard.sockets import Address
@@ -35,40 +37,55 @@ _ATTACK: Final = re.compile(r"on service (?P<service>.+) with danger")
 _BLOCKING: Final = re.compile(r'Blocking "[^"]+" (?P<why>for (?P<seconds>\d+) secs .*)')
 
 
-def start(
-    journal: Journal,
-    firewall: Firewall,
-    *,
-    log: Path | None,
-    policy: Policy,
-    spare: Sequence[Network] = (),
-) -> None:
-    """Start guarding; `spare` is never banned, beside all that is protected."""
+def find_log(log: Path | None) -> Path:
+    """Return the log to read: the one that was named, or the one that the server has."""
     chosen = log or next((Path(path) for path in _LOGS if Path(path).exists()), None)
     if chosen is None:
         raise SshguardError("this server writes no auth.log: name the file with --log")
     if not chosen.exists():
         raise SshguardError(f"there is no file {chosen}")
+    return chosen.absolute()
+
+
+def start(journal: Journal, orders: Orders) -> None:
+    """Start guarding, now and with every start of the server."""
+    start_daemon(_guard(journal, orders))
+    save_orders(journal.folder, orders)
+
+
+def run(journal: Journal) -> None:
+    """Guard as it was last ordered, until this process is ended."""
+    orders = load_orders(journal.folder)
+    if orders is None:
+        raise SshguardError("it was never started here: `sshguard start`")
+    _guard(journal, orders)(lambda: None)
+
+
+def _guard(journal: Journal, orders: Orders) -> Callable[[Callable[[], None]], None]:
+    """Make all ready; return what guards."""
     if running(journal):
         raise SshguardError("it runs already; `sshguard stop` ends it")
     programs = programs_folder()
+    backend = _Backend(
+        journal=journal, firewall=Firewall(backend=orders.backend), spare=orders.spared
+    )
     with journal.locked():
-        sync_chain(firewall, load_bans(journal.folder).banned)
+        sync_chain(backend.firewall, load_bans(journal.folder).banned)
 
     def guard(ready: Callable[[], None]) -> None:
-        backend = _Backend(journal=journal, firewall=firewall, spare=tuple(spare))
         with _pid_file(journal).open("a+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
-            backend.serve(Pipeline(programs, chosen.absolute(), policy), ready)
+            backend.serve(Pipeline(programs, Path(orders.log), orders.policy), ready)
 
-    start_daemon(guard)
+    return guard
 
 
 def stop(journal: Journal) -> bool:
-    """End the guard; bans stay. Return whether it ran."""
+    """End the guard for good; bans stay. Return whether it ran."""
+    forget_orders(journal.folder)
     pid = running(journal)
     if pid:
         descriptor = os.pidfd_open(pid)
@@ -127,7 +144,13 @@ class _Backend:
 
     def serve(self, pipeline: Pipeline, ready: Callable[[], None]) -> None:
         """Do what the blocker says until it ends; look after the chain meanwhile."""
-        signal.signal(signal.SIGTERM, lambda *_: pipeline.end())
+        asked = []
+
+        def end(*_: object) -> None:
+            asked.append(True)
+            pipeline.end()
+
+        signal.signal(signal.SIGTERM, end)
         ready()
         try:
             while (lines := pipeline.lines(_LOOK_SECONDS)) is not None:
@@ -138,6 +161,8 @@ class _Backend:
                     self.believed.clear()
         finally:
             pipeline.end()
+        if not asked:
+            raise SshguardError("SSHGUARD's programs ended by themselves")
 
     def _hear(self, line: str) -> None:
         """Take one line of the blocker: a reason, or a command."""

@@ -13,6 +13,7 @@ from portlight.guest.arguments import Commands
 from portlight.guest.guard.bans import Ban, load_bans
 from portlight.guest.guard.firewall import Firewall
 from portlight.guest.guard.journal import Journal
+from portlight.guest.guard.orders import Orders
 from portlight.guest.guard.pipeline import Policy, SshguardError
 from portlight.guest.guard.protected import (
     ProtectedError,
@@ -20,7 +21,15 @@ from portlight.guest.guard.protected import (
     parse_protected,
     save_protected,
 )
-from portlight.guest.guard.sshguard import origin_networks, running, start, stop, unban
+from portlight.guest.guard.sshguard import (
+    find_log,
+    origin_networks,
+    run,
+    running,
+    start,
+    stop,
+    unban,
+)
 
 OK, REFUSED, USAGE = 0, 1, 2
 
@@ -30,10 +39,10 @@ def add_protect(commands: Commands) -> None:
     parser = commands.add_parser("protect", help="what must stay open whatever is changed")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     verbs.add_parser("list").set_defaults(run=_list_protected)
-    for verb, run in (("add", _protect), ("remove", _unprotect)):
+    for verb, change in (("add", _protect), ("remove", _unprotect)):
         one = verbs.add_parser(verb)
         one.add_argument("words", nargs="+", metavar="[in|out] ADDRESS[/LENGTH] [tcp/PORT]")
-        one.set_defaults(run=run)
+        one.set_defaults(run=change)
 
 
 def add_sshguard(commands: Commands) -> None:
@@ -51,22 +60,23 @@ def add_sshguard(commands: Commands) -> None:
     release.add_argument("--backend", choices=("nft", "legacy"), default="")
     bans = verbs.add_parser("bans", help="who is banned, who was spared, and why")
     bans.add_argument("--json", action="store_true")
-    for verb, run in (
+    for verb, act in (
         (begin, _start),
+        (verbs.add_parser("run", help="as last started, in the foreground; for the boot"), _run),
         (verbs.add_parser("stop"), _stop),
         (verbs.add_parser("status"), _status),
         (bans, _bans),
         (release, _unban),
     ):
-        verb.set_defaults(run=_telling(run))
+        verb.set_defaults(run=_telling(act))
 
 
 def _telling(
-    run: Callable[[argparse.Namespace], int],
+    act: Callable[[argparse.Namespace], int],
 ) -> Callable[[argparse.Namespace], int]:
     def told(arguments: argparse.Namespace) -> int:
         try:
-            return run(arguments)
+            return act(arguments)
         except SshguardError as error:
             print(f"sshguard: {error}", file=sys.stderr)
             return REFUSED
@@ -111,10 +121,20 @@ def _start(arguments: argparse.Namespace) -> int:
         block_seconds=arguments.block_seconds,
         detection_seconds=arguments.detection_seconds,
     )
-    firewall = Firewall(backend=arguments.backend)
     spare = origin_networks(os.environ.get("SSH_CONNECTION", ""))
-    start(Journal(), firewall, log=arguments.log, policy=policy, spare=spare)
+    orders = Orders(
+        log=str(find_log(arguments.log)),
+        policy=policy,
+        backend=arguments.backend,
+        spare=tuple(str(one) for one in spare),
+    )
+    start(Journal(), orders)
     print("attackers are banned from now on")
+    return OK
+
+
+def _run(_: argparse.Namespace) -> int:
+    run(Journal())
     return OK
 
 

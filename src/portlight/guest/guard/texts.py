@@ -71,5 +71,14 @@ def whole(saved: str, others: Iterable[str]) -> str:
     return saved + (render_save(empty) if missing else "")
 
 
+def has_same_rules(saved: str, other: str) -> bool:
+    """Whether two texts say the same but for bans and counters; a table may be empty or missing."""
+    if rules_only(saved) == rules_only(other):
+        return True
+    texts = (whole(saved, [other]), whole(other, [saved]))
+    one, two = ({*to_keep(text).split("COMMIT\n")} for text in texts)
+    return one == two
+
+
 def _tables(saved: str) -> list[str]:
     return [line.removeprefix("*") for line in rules_only(saved) if line.startswith("*")]

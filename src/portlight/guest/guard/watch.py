@@ -10,17 +10,22 @@ import select
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from portlight.guest.guard.clock import boottime
 from portlight.guest.guard.daemon import DaemonError, start_daemon
-from portlight.guest.guard.journal import ChangeId, Journal, State
+from portlight.guest.guard.journal import ChangeId, Journal, Record, State
 
 LOOK_SECONDS: Final = 0.4
 """How often a watcher looks whether the change was confirmed, and at the clock: a timeout of
 poll(2) stands still while the machine sleeps, the deadline does not."""
-_ATTEMPTS: Final = 25
+_LONGEST_PAUSE_SECONDS: Final = 5.0
 _DEAF_TO: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE)
+
+_INIT: Final = Path("/proc/1/comm")
+_ENDING: Final = "systemd-shutdow"
+"""What systemd's init becomes when all services have ended; a name has 15 letters (proc(5))."""
 
 RollBack = Callable[[], None]
 
@@ -77,16 +82,24 @@ def _descriptor_of_parent(parent: int) -> int | None:
 def _stand(journal: Journal, change: ChangeId, roll_back: RollBack, other: int | None) -> None:
     """Wait for the deadline, the confirmation or the other's death; return when all is done."""
     record, seen = journal.load(change), _version(journal, change)
-    while record.state is State.PENDING:
-        left = record.deadline - boottime()
+    while record.waits:
+        left = _left(record)
         if left <= 0:
             _insist(roll_back)
             return
-        if _wait_for_death(other, min(left, LOOK_SECONDS)):
+        is_alone = _wait_for_death(other, min(left, LOOK_SECONDS))
+        if _server_goes_down():
+            return
+        if is_alone:
             _close(other)
             other = _fork_other(journal, change, roll_back)
         if (now := _version(journal, change)) != seen:
             record, seen = journal.load(change), now
+
+
+def _left(record: Record) -> float:
+    """Return how many seconds may pass; none when somebody tried to take it back and could not."""
+    return 0 if record.state is State.STUCK else record.deadline - boottime()
 
 
 def _wait_for_death(other: int | None, seconds: float) -> bool:
@@ -100,18 +113,28 @@ def _wait_for_death(other: int | None, seconds: float) -> bool:
     return True
 
 
+def _server_goes_down() -> bool:
+    """Whether this is the end of all processes: what is applied is lost with the kernel.
+
+    Deaf as we are, we would hold up a reboot for the 90 seconds after which systemd kills.
+    """
+    return _INIT.read_text().strip() == _ENDING
+
+
 def _close(descriptor: int | None) -> None:
     if descriptor is not None:
         os.close(descriptor)
 
 
 def _insist(roll_back: RollBack) -> None:
-    """Roll back; a full disk or a lock that is held for a moment is no reason to give up."""
-    for _ in range(_ATTEMPTS):
+    """Roll back, for as long as it takes: nobody else is left who would."""
+    pause = LOOK_SECONDS
+    while True:
         try:
             roll_back()
         except Exception:  # noqa: BLE001 -- there is nobody left who could be told
-            select.select([], [], [], LOOK_SECONDS)
+            select.select([], [], [], pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         else:
             return
 

@@ -25,7 +25,7 @@ SECONDS: Final = 60.0
 """A tool that waits longer for its lock is given up."""
 _PROGRAMS: Final = {4: "iptables", 6: "ip6tables"}
 _BACKENDS: Final = ("nft", "legacy")
-_SYSTEM_FOLDERS: Final = "/usr/local/sbin:/usr/sbin:/sbin"
+_SYSTEM_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _BANNER: Final = re.compile(r"v(\d[\d.]*)(?: \((\w+)\))?")
 
 
@@ -37,6 +37,12 @@ class ToolError(Exception):
         self.said = said
         """What it wrote to standard error, as it came."""
         self.status = status
+
+
+def search_path() -> str:
+    """Return PATH with the folders of the system's tools, which not everybody has in it."""
+    folders = (*os.environ.get("PATH", "").split(":"), *_SYSTEM_FOLDERS)
+    return ":".join(folder for folder in dict.fromkeys(folders) if folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +58,17 @@ class Tool:
         middle = f"-{self.backend}" if self.backend else ""
         return f"{_PROGRAMS[self.family]}{middle}{suffix}"
 
-    def run(self, suffix: str, *arguments: str, stdin: str = "") -> str:
-        """Run one of the tools and return its output; raises ToolError."""
-        path = os.environ.get("PATH", "") + ":" + _SYSTEM_FOLDERS
-        found = shutil.which(self.program(suffix), path=path)
+    def path(self, suffix: str = "") -> str:
+        """Return where the program is, whatever PATH says later; raises ToolError."""
+        found = shutil.which(self.program(suffix), path=search_path())
         if found is None:
             raise ToolError(f"{self.program(suffix)} is not installed", 127)
+        return found
+
+    def run(self, suffix: str, *arguments: str, stdin: str = "") -> str:
+        """Run one of the tools and return its output; raises ToolError."""
         done = subprocess.run(
-            [found, *arguments],
+            [self.path(suffix), *arguments],
             input=stdin,
             capture_output=True,
             text=True,

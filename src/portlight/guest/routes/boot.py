@@ -1,13 +1,14 @@
-"""What applies the confirmed remedies after a restart: files of systemd. Pure."""
+"""What applies the confirmed remedies after a restart: files of systemd. Pure but for its look."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.journal import DEFAULT_FOLDER, KeptFile
+from portlight.guest.guard.journal import KeptFile
+from portlight.guest.guard.units import Unit, exec_start, unit_files
 
-_UNIT: Final = "portlight-guest-routes.service"
-_SYSTEMD: Final = Path("/etc/systemd/system")
+UNIT: Final = "portlight-guest-routes.service"
+_TARGET: Final = "multi-user.target"
 _TEXT: Final = """\
 [Unit]
 Description=Confirmed remedies of this server's routes
@@ -18,31 +19,13 @@ After=network-online.target
 ExecStart={command} routes restore --follow
 Restart=on-failure
 RestartSec=1
+
+[Install]
+WantedBy={target}
 """
-_WANTED: Final = f"[Unit]\nWants={_UNIT}\n"
 
 
 def boot_files(folder: Path, systemd: Path, tool: Sequence[str]) -> tuple[KeptFile, ...]:
-    """Return the unit, and what makes every start want it; nothing where there is no systemd.
-
-    Another folder than the server's own belongs to something else on the machine, such as an
-    instance, which starts by itself.
-    """
-    if folder != DEFAULT_FOLDER or not systemd.is_dir():
-        return ()
-    command = " ".join(f'"{word}"' for word in tool)
-    return (
-        KeptFile(path=str(_SYSTEMD / _UNIT), text=_TEXT.format(command=command)),
-        KeptFile(
-            path=str(_SYSTEMD / "multi-user.target.d" / "portlight-guest-routes.conf"),
-            text=_WANTED,
-        ),
-    )
-
-
-def tool_words(executable: str, started_as: str, module: str) -> tuple[str, ...]:
-    """Return the command that starts this tool again: its one file, or its package."""
-    file = Path(started_as)
-    if file.suffix == ".pyz" and file.is_file():
-        return (executable, str(file.resolve()))
-    return (executable, "-m", module)
+    """Return the unit that `tool` is started by; nothing where there is no systemd."""
+    text = _TEXT.format(command=exec_start(tool), target=_TARGET)
+    return unit_files(folder, systemd, Unit(name=UNIT, text=text, wanted_by=_TARGET))

@@ -1,7 +1,6 @@
 """Applies remedies: written down first, under a timer, and again after a restart."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,14 +18,16 @@ from portlight.guest.guard.journal import (
     Step,
     state_folder,
 )
+from portlight.guest.guard.rollback import ChangeError
+from portlight.guest.guard.units import SYSTEMD, own_command
 from portlight.guest.guard.wishes import Wishes
-from portlight.guest.routes.boot import boot_files, tool_words
+from portlight.guest.routes.boot import boot_files
 from portlight.guest.routes.planned import planned
 from portlight.guest.routes.proof import edges_of_routes, judge_by_routes
 from portlight.guest.routes.remedies import Commands, plan_remedies
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
 from portlight.guest.routes.snapshot import read_snapshot, run_tool
-from portlight.guest.routes.values import FAMILIES, Command, RoutesError, Snapshot
+from portlight.guest.routes.values import FAMILIES, Command, Route, RoutesError, Rule, Snapshot
 
 _SETTLED: Final = (
     'said=$(LC_ALL=C "$@" 2>&1) || case $said in'
@@ -34,8 +35,6 @@ _SETTLED: Final = (
 )
 """Runs a command that may have been run before: what is there is not made, what is gone stays."""
 _PROC: Final = Path("/proc/net")
-_SYSTEMD: Final = Path("/run/systemd/system")
-_ENTRY: Final = "portlight.guest.entry"
 
 
 class NothingToUndoError(RoutesError):
@@ -88,7 +87,7 @@ def start_undo(wishes: Wishes) -> int:
     One that is still pending is rolled back; a confirmed one is undone by a new change.
     """
     last = _last()
-    if last.state is State.PENDING:
+    if last.waits:
         if not wishes.dry_run:
             rollback(last.id, "undone")
         print(f"change {last.id} {'would be' if wishes.dry_run else 'is'} taken back")
@@ -133,7 +132,9 @@ def _change(
     summary: str, commands: Commands, intent: Intent, snapshot: Snapshot, wishes: Wishes
 ) -> int:
     def record() -> Change:
-        boot = boot_files(state_folder(), _SYSTEMD, tool_words(sys.executable, sys.argv[0], _ENTRY))
+        if _way_of_packets(read_snapshot()) != _way_of_packets(snapshot):
+            raise ChangeError("the routes were changed meanwhile; nothing was done: run it again")
+        boot = boot_files(state_folder(), SYSTEMD, own_command(state_folder()))
         return Change(
             kind="routes",
             summary=summary,
@@ -154,12 +155,16 @@ def _change(
     return change_guarded(request, wishes)
 
 
+def _way_of_packets(snapshot: Snapshot) -> tuple[frozenset[Route], frozenset[Rule]]:
+    return frozenset(snapshot.routes), frozenset(snapshot.rules)
+
+
 def _last() -> Record:
     """Return the last change of routes that holds."""
     records = [one for one in Journal().records() if one.change.kind == "routes"]
     undone = 0
     for record in reversed(records):
-        if record.state is State.PENDING:
+        if record.waits:
             return record
         if record.state is not State.CONFIRMED:
             continue

@@ -1,10 +1,11 @@
 #!/bin/sh
 # First process of a guest: makes its private file system view, then becomes init.
-# Arguments: the guest's folder on the host, its host name.
+# Arguments: the guest's folder on the host, its host name, the host's folder of what it keeps.
 # /proc is still the host's here, so the process ids written below are the host's.
 set -eu
 folder=$1
 name=$2
+kept=$3
 
 # The lock is held for as long as any process of the guest lives: two inits are impossible.
 exec 9>"$folder/lock"
@@ -14,6 +15,11 @@ read -r line </proc/self/stat
 set -- $line
 shift 21
 echo "${line%% *} $1" >"$folder/init.new"
+
+# What portlight-guest remembers is this guest's own, not the host's. Before /run is the guest's:
+# the host's folder may be there.
+mkdir -p /var/lib/portlight-guest
+mount -n --bind "$kept" /var/lib/portlight-guest
 
 mount -n -t tmpfs -o mode=755 tmpfs "$folder/run"
 mkdir "$folder/run/guest" "$folder/run/lock"
@@ -29,14 +35,10 @@ for file in resolv.conf hosts hostname; do
 	mount -n --bind "/run/guest/$file" "$target"
 done
 
-# What portlight-guest remembers is this guest's own, not the host's.
-mkdir -p /run/guest/guard /var/lib/portlight-guest
-mount -n --bind /run/guest/guard /var/lib/portlight-guest
-
 # A reboot finds what the guest before it left in the namespace, and starts clean; its confirmed
 # firewall rules are there before the first packet.
 /bin/sh /run/guest/quiet.sh
-[ ! -e /run/guest/guard/restore.sh ] || /bin/sh /run/guest/guard/restore.sh ||
+[ ! -e /var/lib/portlight-guest/restore.sh ] || /bin/sh /var/lib/portlight-guest/restore.sh ||
 	echo "the firewall rules could not be restored" >&2
 ip link set dev lo up
 

@@ -69,6 +69,7 @@ bound | renew)
 	fi
 	names
 	renew_at_t1 "$opt58"
+	/bin/sh /run/guest/remedies.sh &
 	;;
 esac
 exit 0

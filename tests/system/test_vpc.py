@@ -114,6 +114,8 @@ def reaches_a_virtual_ip_and_its_next_owner(
         wait_for("the virtual IP", lambda: near.pings("10.73.1.100"), seconds=20)
         if guest is first:
             first.must("ip", "address", "del", "10.73.1.100/32", "dev", "eth0")
+    for guest in (first, second):
+        cloud.native("DELETE", f"{path}/members/{cloud.ports_of(guest)[0]['id']}")
     cloud.native("DELETE", path)
 
 

@@ -10,6 +10,7 @@ from tests.support.captures import OUTER
 from tests.support.mirror_scene import (
     EVERYTHING,
     GUESTS,
+    OTHER,
     PEER,
     SOURCE,
     TARGET,
@@ -19,6 +20,7 @@ from tests.support.mirror_scene import (
     mirror_host,
     mirrors,
     outcomes,
+    transfer,
 )
 from tests.support.plan_host import PlanHost
 
@@ -30,6 +32,9 @@ from portlight.dataplane.bpf.abi import MirrorOutcome
 
 STREAMS, SMALL_MTU = 4, 200
 """A super-packet of 64 KiB has 400 segments then: copies for two sessions are too many at once."""
+
+GIGABIT = 125_000_000
+"""A second, in bytes."""
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +77,30 @@ def test_without_a_way_to_the_target_the_traffic_goes_on_and_the_copies_are_coun
     assert outcomes(host)[MirrorOutcome.NO_TARGET] - before.get(MirrorOutcome.NO_TARGET, 0) == 40
 
 
+@pytest.mark.covers("H36")
+def test_a_collector_with_default_buffers_gets_the_copies_of_a_cut_stream(host: PlanHost) -> None:
+    host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=6), packet_length=96)))
+    before, (got, lost) = outcomes(host), datagrams(host, TARGET)
+
+    transfer(host, addresses(PEER)[0], bytes_sent=60_000_000, bytes_per_second=GIGABIT)
+
+    made = outcomes(host)[MirrorOutcome.COPIED] - before.get(MirrorOutcome.COPIED, 0)
+    deadline = time.monotonic() + 10
+    while sum(datagrams(host, TARGET)) - got - lost < made:
+        assert time.monotonic() < deadline, "copies on their way"
+        time.sleep(0.1)
+    assert made > 40_000
+    # The listener is a plain socket in plain Python. With 128 KiB for each it got 2 in 100.
+    assert datagrams(host, TARGET)[0] - got > 0.5 * made
+
+
+def datagrams(host: PlanHost, number: int) -> tuple[int, int]:
+    """Return how many datagrams a guest's sockets got, and found no room for."""
+    rows = host.inside(number, "grep", "Udp:", "/proc/net/snmp").splitlines()
+    told = dict(zip(*(row.split() for row in rows), strict=True))
+    return int(told["InDatagrams"]), int(told["RcvbufErrors"])
+
+
 def counted(host: PlanHost, number: int) -> dict[str, int]:
     """Return what the guest's kernel says: frames got, sent, not taken; IPv4 packets to it."""
     text = host.inside(number, "cat", "/proc/net/dev")
@@ -104,6 +133,8 @@ def test_copies_beyond_what_the_machine_carries_are_counted_and_take_no_place_of
         host.inside(number, "sysctl", "-q", "net.ipv6.conf.all.disable_ipv6=1")
     for number in (SOURCE, PEER):
         host.inside(number, "ip", "link", "set", "eth0", "mtu", str(SMALL_MTU))
+    # It would still ask the source for its MAC, some seconds after they spoke.
+    host.inside(OTHER, "ip", "link", "set", "eth0", "down")
     before = outcomes(host)
     guests = {number: counted(host, number) for number in (SOURCE, PEER, TARGET)}
 

@@ -33,6 +33,7 @@ from tests.support.mirror_scene import (
     outcomes,
     running,
     send,
+    transfer,
 )
 from tests.support.plan_host import PlanHost, run
 
@@ -41,6 +42,9 @@ from portlight.core.security_group import EtherType
 from portlight.core.topology import Entity
 from portlight.dataplane.bpf.abi import MirrorOutcome
 from portlight.values.verdict import DropReason
+
+UDP_SEGMENT = 103
+"""The socket option by which the kernel makes datagrams of one send."""
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +194,19 @@ def test_copies_pass_the_source_s_rules_and_meet_the_target_s(host: PlanHost) ->
     assert len(copies) >= 1
 
 
+@pytest.mark.covers("H1", "X6")
+def test_a_jumbo_packet_is_copied_whole(host: PlanHost) -> None:
+    host.show(a_cloud(*mirrors(*EVERYTHING, packet_length=0), mtu=9000))
+    for number in (SOURCE, PEER, TARGET):
+        host.inside(number, "ip", "link", "set", "eth0", "mtu", "9000")
+
+    with watched(host, "icmp[0] == 8 or icmp[0] == 0") as (seen, copies):
+        host.inside(SOURCE, "ping", "-c1", "-W2", "-s8900", addresses(PEER)[0])
+
+    assert len(seen) == 2
+    assert sorted(copy for copy in map(inner, copies) if len(copy) > MTU) == sorted(seen)
+
+
 @pytest.mark.covers("H36", "X6")
 @pytest.mark.parametrize(
     ("family", "mtu", "length"),
@@ -222,27 +239,31 @@ def test_every_segment_of_a_bulk_transfer_is_in_the_copies(
     assert lost.get(MirrorOutcome.FAILED) == before.get(MirrorOutcome.FAILED)
 
 
-def transfer(host: PlanHost, peer: str, bytes_sent: int = 400_000) -> None:
-    server = host.start(PEER, "python3", "-c", SERVER, peer)
-    assert server.stdout is not None
-    server.stdout.readline()
+@pytest.mark.covers("H36", "X6")
+@pytest.mark.parametrize("short", [0, 300])
+def test_every_datagram_of_a_udp_super_packet_is_in_the_copies(host: PlanHost, short: int) -> None:
+    size, number = 1000, 20
+    host.show(a_cloud(*mirrors(a_mirror_rule(1, protocol=17), packet_length=96)))
     text = (
-        f"import socket; s = socket.create_connection(('{peer}', 9000));"
-        f"s.sendall(bytes(range(250)) * {bytes_sent // 250}); s.close()"
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+        f"s.setsockopt(socket.SOL_UDP, {UDP_SEGMENT}, {size});"
+        f"data = b''.join(bytes([n]) * {size} for n in range({number})) + b'x' * {short};"
+        f"s.sendto(data, ({addresses(PEER)[0]!r}, 8000))"
     )
-    host.inside(SOURCE, "python3", "-c", text)
-    finish(server)
 
+    with watched(host, "udp dst port 8000") as (seen, copies):
+        host.inside(SOURCE, "python3", "-c", text)
 
-SERVER = """
-import socket, sys
-family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-with socket.create_server((sys.argv[1], 9000), family=family) as listening:
-    print("listening", flush=True)
-    connection, _ = listening.accept()
-    while connection.recv(1 << 20):
-        pass
-"""
+    (frame,) = seen
+    first = number_at(frame, 18)
+    lengths = [size] * number + [short] * (short > 0)
+    told = sorted((number_at(one, 18), number_at(one, 38), one[42:]) for one in map(inner, copies))
+    fills = [*range(number), ord("x")]
+    assert told == [
+        (first + at, 8 + length, bytes([fills[at]]) * (96 - 42))
+        for at, length in enumerate(lengths)
+    ]
+    assert all(checksum(one[14:34]) == 0 for one in map(inner, copies))
 
 
 @pytest.mark.covers("H1", "X6")

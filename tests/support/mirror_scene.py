@@ -46,6 +46,18 @@ while True:
     bound.recv(65535)
 """
 
+SERVER = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.create_server((sys.argv[1], 9000), family=family) as listening:
+    print("listening", flush=True)
+    connection, _ = listening.accept()
+    while connection.recv(1 << 20):
+        pass
+"""
+PACING = 47
+"""SO_MAX_PACING_RATE, in bytes a second."""
+
 
 def addresses(number: int) -> tuple[str, str]:
     """Return the IPv4 and the IPv6 address of a guest."""
@@ -128,3 +140,19 @@ def finish(process: subprocess.Popen[str]) -> None:
     """Wait until the process ends well."""
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def transfer(
+    host: PlanHost, peer: str, bytes_sent: int = 400_000, bytes_per_second: int = (1 << 31) - 1
+) -> None:
+    """Send so much over TCP from the source to a peer, not faster than this."""
+    server = host.start(PEER, "python3", "-c", SERVER, peer)
+    assert server.stdout is not None
+    server.stdout.readline()
+    text = (
+        f"import socket; s = socket.create_connection(('{peer}', 9000));"
+        f"s.setsockopt(socket.SOL_SOCKET, {PACING}, {bytes_per_second});"
+        f"s.sendall(bytes(range(250)) * {bytes_sent // 250}); s.close()"
+    )
+    host.inside(SOURCE, "python3", "-c", text)
+    finish(server)

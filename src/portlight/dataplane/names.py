@@ -82,9 +82,9 @@ class HostNames:
         return f"pl{self.tag}p{base36(number)}"
 
     @property
-    def mirror_device(self) -> tuple[str, str]:
-        """The two ends of the helper device of mirroring."""
-        return f"pl{self.tag}m0", f"pl{self.tag}m1"
+    def mirror_device(self) -> tuple[str, str, str]:
+        """The helper device of mirroring: the upper link, the lower one, and what that leads to."""
+        return f"pl{self.tag}m0", f"pl{self.tag}m1", f"pl{self.tag}m2"
 
     def router(self, number: int) -> str:
         """Return the namespace of a router."""

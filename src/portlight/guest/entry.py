@@ -44,6 +44,7 @@ _EXPECTED: Final = (
     OSError,
     subprocess.SubprocessError,
 )
+_PROGRAM: Final = "portlight-guest"
 _REFUSED: Final = 1
 
 
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _front_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options before the command, and the rest as it is."""
-    front = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    front = argparse.ArgumentParser(prog=_PROGRAM, add_help=False, allow_abbrev=False)
     _add_front_options(front)
     front.add_argument("words", nargs=argparse.REMAINDER)
     options, unknown = front.parse_known_args(argv)
@@ -89,7 +90,7 @@ def _add_front_options(parser: argparse.ArgumentParser) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="portlight-guest", description="Routes and firewall of this server, without lock-outs."
+        prog=_PROGRAM, description="Routes and firewall of this server, without lock-outs."
     )
     _add_front_options(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

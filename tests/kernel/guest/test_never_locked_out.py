@@ -268,6 +268,13 @@ def test_the_tools_own_words_and_statuses_come_through(
     assert (ours.returncode, ours.stdout, ours.stderr) == (own.returncode, own.stdout, own.stderr)
 
 
+def test_a_file_without_a_table_is_not_said_to_be_restored(pair: GuestPair) -> None:
+    refused = pair.guest("firewall", "restore", "--keep", "-", stdin="", check=False)
+
+    assert refused.returncode == 2
+    assert "there is no table in it; nothing was changed" in refused.stderr
+
+
 def test_a_change_that_iptables_refuses_leaves_no_trace(pair: GuestPair) -> None:
     refused = pair.guest("iptables", "-A", "INPUT", "-m", "set", "--match-set", "none", "src",
                          "-j", "DROP", check=False)  # fmt: skip

@@ -1,5 +1,6 @@
 """What the guard knows about flows, packets and people, without a kernel."""
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -10,11 +11,12 @@ from portlight.guest.guard.bans import Ban, Bans, protector
 from portlight.guest.guard.boot import unit_text
 from portlight.guest.guard.edges import edges_of
 from portlight.guest.guard.flows import Flow, Weight, representatives
-from portlight.guest.guard.journal import DEFAULT_FOLDER
+from portlight.guest.guard.journal import DEFAULT_FOLDER, Change, ChangeId, Record, State
 from portlight.guest.guard.packets import judge_by
 from portlight.guest.guard.proof import prove
 from portlight.guest.guard.protected import ProtectedError, parse_protected
 from portlight.guest.guard.sockets import parse_sockets
+from portlight.guest.guard.standing import standing, undo_summary
 from portlight.guest.guard.texts import by_family, for_people, to_keep, whole
 from portlight.guest.iptables.parse import parse_save
 
@@ -211,3 +213,35 @@ def test_the_unit_stands_before_the_network() -> None:
 
 def test_the_same_sources_make_the_same_file() -> None:
     assert bundle() == bundle()
+
+
+def test_who_undoes_twice_goes_two_changes_back() -> None:
+    records = [a_record(1, "one"), a_record(2, "two"), a_record(3, "three")]
+
+    once = [*records, a_record(4, undo_summary(ChangeId(3)))]
+    twice = [*once, a_record(5, undo_summary(ChangeId(2)))]
+    again = [*twice, a_record(6, "six")]
+    waiting = [*again, replace(a_record(7, undo_summary(ChangeId(1))), state=State.PENDING)]
+
+    assert [
+        [one.id for one in standing(each)] for each in (records, once, twice, again, waiting)
+    ] == [
+        [1, 2, 3],
+        [1, 2],
+        [1],
+        [1, 6],
+        [1, 6],
+    ]
+
+
+def a_record(number: int, summary: str) -> Record:
+    return Record(
+        id=ChangeId(number),
+        change=Change(kind="firewall", summary=summary, undo=()),
+        state=State.CONFIRMED,
+        author="",
+        at="",
+        seconds=60,
+        deadline=0,
+        boot="",
+    )

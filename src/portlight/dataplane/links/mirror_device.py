@@ -1,10 +1,12 @@
 """The helper device of mirroring: an order for copies comes to its ingress.
 
-A veth pair in the fabric that carries nothing: the program redirects or drops what comes to its
-first end. `lib/mirror_job.h` says why a device is needed at all.
+A macvlan over one end of a veth pair, all three in the fabric. It carries nothing: the program on
+each redirects or drops what comes there. Only a super-packet whose segments must be cut goes on
+from the macvlan, which makes segments of it for the program on the end below: `lib/segments.h`
+says what for, `lib/mirror_job.h` why a device is needed at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from portlight.dataplane.attempts import attempt_delta
@@ -14,6 +16,8 @@ from portlight.plan.delta import Delta
 
 MIRROR_DEVICE = "device"
 """The key: there is one on each host that mirrors."""
+_LONGEST = 1024
+"""Bytes from which on Linux segments super-packets for the macvlan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +46,14 @@ class MirrorDeviceDriver:
         self._announce = announce
 
     def read(self) -> Mapping[str, MirrorDevice]:
-        """Return the device when it is there."""
-        there = self._there()
-        if there is None:
+        """Return the device when any of it is there."""
+        parts = self._parts()
+        if not parts:
             return {}
-        intact = there.kind == "veth" and there.up and self._hooks.attached(there.index)
-        announced = self._announced() == there.index
+        intact = _is_complete(parts) and all(
+            part.up and self._hooks.attached(part.index) for part in parts
+        )
+        announced = self._announced() == parts[0].index
         return {MIRROR_DEVICE: MirrorDevice(intact=intact, announced=announced)}
 
     def apply(self, delta: Delta[str, MirrorDevice]) -> Mapping[str, Exception]:
@@ -55,27 +61,43 @@ class MirrorDeviceDriver:
         return attempt_delta(delta, put=self._put, remove=self._remove)
 
     def _put(self, key: str, _wanted: MirrorDevice) -> None:
-        there = self._there()
-        if there is not None and there.kind != "veth":
+        parts = self._parts()
+        if not _is_complete(parts):
             self._remove(key)
-            there = None
-        if there is None:
-            there = self._make()
-        if not self._hooks.attached(there.index):
-            self._hooks.attach(there.index)
-        self._fabric.netlink.link("set", index=there.index, state="up")
-        self._announce(there.index)
+            parts = self._make()
+        for part in reversed(parts):
+            if not self._hooks.attached(part.index):
+                self._hooks.attach(part.index)
+            self._fabric.netlink.link("set", index=part.index, state="up")
+        self._announce(parts[0].index)
 
-    def _make(self) -> FabricLink:
-        near, far = self._fabric.names.mirror_device
-        self._fabric.netlink.link("add", ifname=near, kind="veth", peer={"ifname": far})
-        return self._fabric.links()[near]
+    def _make(self) -> Sequence[FabricLink]:
+        upper, lower, far = self._fabric.names.mirror_device
+        netlink = self._fabric.netlink
+        netlink.link("add", ifname=lower, kind="veth", peer={"ifname": far})
+        netlink.link(
+            "add",
+            ifname=upper,
+            kind="macvlan",
+            macvlan_mode="private",
+            link=self._fabric.links()[lower].index,
+            gso_max_size=_LONGEST,
+        )
+        return self._parts()
 
     def _remove(self, _key: str) -> None:
         self._announce(0)
-        there = self._there()
-        if there is not None:
-            self._fabric.netlink.link("del", index=there.index)
+        for name in self._fabric.names.mirror_device:
+            # One may go with the other.
+            there = self._fabric.links().get(name)
+            if there is not None:
+                self._fabric.netlink.link("del", index=there.index)
 
-    def _there(self) -> FabricLink | None:
-        return self._fabric.links().get(self._fabric.names.mirror_device[0])
+    def _parts(self) -> Sequence[FabricLink]:
+        """Return what is there of the upper link, the lower one and the far end."""
+        links = self._fabric.links()
+        return [links[name] for name in self._fabric.names.mirror_device if name in links]
+
+
+def _is_complete(parts: Sequence[FabricLink]) -> bool:
+    return [part.kind for part in parts] == ["macvlan", "veth", "veth"]

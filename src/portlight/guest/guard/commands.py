@@ -14,6 +14,7 @@ from portlight.guest.guard.history_commands import OK, REFUSED, add_history_comm
 from portlight.guest.guard.iptables_commands import add_backend, add_firewall_wishes
 from portlight.guest.guard.journal import Journal, Record, State, write_durably
 from portlight.guest.guard.rollback import ChangeError
+from portlight.guest.guard.standing import standing, undo_summary
 from portlight.guest.guard.texts import by_family, whole
 from portlight.guest.guard.wishes import wishes_of
 from portlight.guest.iptables.parse import SaveFileError, parse_save
@@ -71,6 +72,10 @@ def _restore(arguments: argparse.Namespace) -> int:
     except SaveFileError as error:
         print(f"{arguments.file}: {error}", file=sys.stderr)
         return USAGE
+    if not wanted.tables:
+        # What a full disk leaves of a file: to say "restored" would be a lie.
+        print(f"{arguments.file}: there is no table in it; nothing was changed", file=sys.stderr)
+        return USAGE
     firewall = Firewall(backend=arguments.backend)
     now = read_rules(firewall)
     return _put(arguments, firewall, now, {family: wanted}, f"restore {arguments.file}")
@@ -85,13 +90,9 @@ def _add_undo(verbs: Commands) -> None:
 
 
 def _undo(arguments: argparse.Namespace) -> int:
-    standing = [
-        one
-        for one in Journal().records()
-        if one.change.kind == "firewall" and one.state is State.CONFIRMED
-    ]
-    record = _to_undo(standing, arguments.id)
-    later = [str(one.id) for one in standing if one.id > record.id]
+    records = [one for one in Journal().records() if one.change.kind == "firewall"]
+    record = _to_undo(records, arguments.id)
+    later = [str(one.id) for one in standing(records) if one.id > record.id]
     if later and not arguments.with_later:
         raise ChangeError(
             f"changes {', '.join(later)} came after {record.id} and would go as well:"
@@ -103,11 +104,14 @@ def _undo(arguments: argparse.Namespace) -> int:
         family: parse_save(whole(text, [now[family]]), family)
         for family, text in by_family(record.change.before).items()
     }
-    return _put(arguments, firewall, now, wanted, f"undo of change {record.id}")
+    return _put(arguments, firewall, now, wanted, undo_summary(record.id))
 
 
-def _to_undo(standing: list[Record], number: int | None) -> Record:
-    chosen = [one for one in standing if number in {None, one.id}]
+def _to_undo(records: list[Record], number: int | None) -> Record:
+    if number is None:
+        chosen = standing(records)
+    else:
+        chosen = [one for one in records if one.id == number and one.state is State.CONFIRMED]
     if not chosen:
         raise ChangeError(
             f"change {number} is not confirmed" if number else "no confirmed change is left to undo"

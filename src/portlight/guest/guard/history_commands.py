@@ -5,6 +5,7 @@ import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Final
 
 from portlight.guest.arguments import Commands
 from portlight.guest.guard.confirm import (
@@ -18,6 +19,8 @@ from portlight.guest.guard.journal import ChangeId, Journal, Kind, Record, State
 from portlight.guest.guard.rollback import ChangeError
 
 OK, REFUSED = 0, 1
+_BRIEF: Final = 120
+"""Letters of a summary in a table."""
 
 
 def add_history_commands(verbs: Commands, kind: Kind, *, show_word: str = "show") -> None:
@@ -88,10 +91,16 @@ def _history(kind: Kind, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps([as_document(one) for one in records]))
         return OK
-    for line in _table([(str(one.id), one.at, one.state, one.author, one.change.summary)
+    for line in _table([(str(one.id), one.at, one.state, one.author, _brief(one.change.summary))
                         for one in records]):  # fmt: skip
         print(line)
     return OK
+
+
+def _brief(summary: str) -> str:
+    """Return a summary as one line that a terminal can show; `show` has all of it."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in summary)
+    return plain if len(plain) <= _BRIEF else f"{plain[: _BRIEF - 1]}…"
 
 
 def _table(rows: list[tuple[str, ...]]) -> Iterable[str]:

@@ -5,6 +5,7 @@ What only reads is the tool's own, to the byte. Our options stand before the too
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -100,7 +101,7 @@ def _run(options: argparse.Namespace, family: int, words: Sequence[str]) -> int:
                 read_again(firewall, now)
                 carry_out()
             return 0
-        summary = " ".join((tool, *words))
+        summary = shlex.join((tool, *words))
         new = NewRules(summary=summary, planned={family: planned}, apply=carry_out)
         return change_firewall(firewall, new, now, wishes_of(options))
     except ToolError as error:

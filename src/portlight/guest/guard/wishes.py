@@ -70,7 +70,12 @@ def count_wishes(words: Sequence[str], flags: Collection[str], valued: Collectio
 
 def _seconds(text: str) -> float:
     """Parse the time of a timer; one that never ends is none."""
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
     if not 0 < seconds <= _LONGEST_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {_LONGEST_SECONDS} seconds")
+        raise argparse.ArgumentTypeError(
+            f"{text} is no time between 0 and {_LONGEST_SECONDS} seconds"
+        )
     return seconds

@@ -14,11 +14,11 @@ from portlight.guest.guard.journal import (
     Journal,
     KeptFile,
     Record,
-    State,
     Step,
     state_folder,
 )
 from portlight.guest.guard.rollback import ChangeError
+from portlight.guest.guard.standing import standing, undo_summary
 from portlight.guest.guard.units import SYSTEMD, own_command
 from portlight.guest.guard.wishes import Wishes
 from portlight.guest.routes.boot import boot_files
@@ -98,7 +98,7 @@ def start_undo(wishes: Wishes) -> int:
         apply=tuple(_original(step) for step in last.change.undo), undo=done.commands
     )
     intent = Intent(kinds=back.kinds, keep=back.keep, commands=commands.apply)
-    return _change(f"undo of change {last.id}", commands, intent, read_snapshot(), wishes)
+    return _change(undo_summary(last.id), commands, intent, read_snapshot(), wishes)
 
 
 def outlook_of(snapshot: Snapshot, commands: Sequence[Command]) -> Outlook:
@@ -160,21 +160,12 @@ def _way_of_packets(snapshot: Snapshot) -> tuple[frozenset[Route], frozenset[Rul
 
 
 def _last() -> Record:
-    """Return the last change of routes that holds."""
+    """Return the last change of routes that waits, or that holds."""
     records = [one for one in Journal().records() if one.change.kind == "routes"]
-    undone = 0
-    for record in reversed(records):
-        if record.waits:
-            return record
-        if record.state is not State.CONFIRMED:
-            continue
-        if record.change.summary.startswith("undo of"):
-            undone += 1
-        elif undone:
-            undone -= 1
-        else:
-            return record
-    raise NothingToUndoError("no change of routes is left to undo")
+    chosen = [one for one in records if one.waits] or standing(records)
+    if not chosen:
+        raise NothingToUndoError("no change of routes is left to undo")
+    return chosen[-1]
 
 
 def _step(command: Command) -> Step:

@@ -27,7 +27,6 @@ from tests.support.mirror_scene import (
     TARGET,
     a_cloud,
     addresses,
-    finish,
     mirror_host,
     mirrors,
     outcomes,

@@ -16,6 +16,15 @@ from tests.kernel.lab import inside, run, wait_until
 SERVER, OPERATOR, ATTACKER = "10.77.0.1", "10.77.0.2", "10.77.0.66"
 SERVER6, OPERATOR6, ATTACKER6 = "fd77::1", "fd77::2", "fd77::66"
 ROOT = Path(__file__).parents[2]
+NO_RULES = "".join(
+    f"*{table}\n" + "".join(f":{chain} ACCEPT [0:0]\n" for chain in chains) + "COMMIT\n"
+    for table, chains in (
+        ("raw", ("PREROUTING", "OUTPUT")),
+        ("mangle", ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")),
+        ("nat", ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
+        ("filter", ("INPUT", "FORWARD", "OUTPUT")),
+    )
+)
 _SERIAL = itertools.count()
 _SSHD = """\
 HostKey {folder}/host_key
@@ -66,6 +75,7 @@ class GuestPair:
             input=stdin,
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             check=False,
             timeout=60,
         )
@@ -75,11 +85,31 @@ class GuestPair:
     def tool(self, *words: str) -> tuple[str, ...]:
         return (sys.executable, "-P", "-m", "portlight.guest.entry", *words)
 
+    def python(self, program: str) -> str:
+        """Run a program on the server that uses our sources; return what it prints."""
+        command = self.enter(self.server, (sys.executable, "-P", "-c", program))
+        environment = self._environment()
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+
+    def start_again(self) -> None:
+        """Take all rules, declarations and history from the server."""
+        if list(self.state.glob("changes/*.watch")):
+            self.guest("firewall", "rollback")
+        for program in ("iptables", "ip6tables"):
+            inside(self.server, "sh", "-c", f"echo '{NO_RULES}' | {program}-restore")
+        shutil.rmtree(self.state, ignore_errors=True)
+
     def ssh(
-        self, *command: str, options: Sequence[str] = (), user: str = "root"
+        self,
+        *command: str,
+        options: Sequence[str] = (),
+        user: str = "root",
+        to: str = SERVER,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the server over SSH."""
-        return self.outside("ssh", *self.ssh_options(), *options, f"{user}@{SERVER}", *command)
+        return self.outside("ssh", *self.ssh_options(), *options, f"{user}@{to}", *command)
 
     def ssh_options(self) -> tuple[str, ...]:
         chosen = (

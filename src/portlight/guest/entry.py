@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Final
 
 from portlight.guest.arguments import Area
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if front.state_dir:
         os.environ[FOLDER_VARIABLE] = front.state_dir
     os.environ["PATH"] = search_path()
+    _take_any_bytes()
     try:
         if front.ssh:
             state = ("--state-dir", front.state_dir) if front.state_dir else ()
@@ -66,6 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"portlight-guest: {str(error).strip()}", file=sys.stderr)
         return _REFUSED
     return status
+
+
+def _take_any_bytes() -> None:
+    """Let through what is no UTF-8: a comment in a rule may be anything."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
 
 
 def _front_options(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

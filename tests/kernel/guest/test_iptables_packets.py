@@ -10,7 +10,8 @@ from tests.support.iptables_pair import PEER, SERVER, Outcome, Pair, iptables_pa
 from portlight.guest.iptables.names import PLAIN
 from portlight.guest.iptables.packet import Hook, Packet
 from portlight.guest.iptables.tool import Tool
-from portlight.guest.iptables.verdict import Verdict, decide
+from portlight.guest.iptables.verdict import decide
+from portlight.guest.iptables.walk import Verdict
 
 PORTS = (22, 80, 443)
 OUTCOMES = {

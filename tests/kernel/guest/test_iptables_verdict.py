@@ -20,7 +20,8 @@ from tests.support.iptables_rules import save_file
 from portlight.dataplane.namespaces import do_inside
 from portlight.guest.iptables.packet import Hook, Packet
 from portlight.guest.iptables.tool import Tool, system_names
-from portlight.guest.iptables.verdict import Decision, Verdict, decide
+from portlight.guest.iptables.verdict import Decision, decide
+from portlight.guest.iptables.walk import Verdict
 
 RULES, PACKETS, SETS = 60, 150, 2
 OTHER_MAC = "02:00:00:0a:0b:01"

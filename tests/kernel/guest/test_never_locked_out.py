@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,29 +26,14 @@ KEEP = ("--keep", "--json")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestPair]:
     with guest_pair(tmp_path_factory.mktemp("locked")) as pair:
-        (pair.folder / "empty").write_text(NO_RULES)
         yield pair
 
 
 @pytest.fixture
 def pair(made: GuestPair) -> GuestPair:
     """The server without rules, declarations and history."""
-    if list(made.state.glob("changes/*.watch")):
-        made.guest("firewall", "rollback")
-    for program in ("iptables", "ip6tables"):
-        empty = (f"{program}-restore", str(made.folder / "empty"))
-        inside(made.server, *empty)
-    shutil.rmtree(made.state, ignore_errors=True)
+    made.start_again()
     return made
-
-
-NO_RULES = "".join(
-    f"*{table}\n" + "".join(f":{chain} ACCEPT [0:0]\n" for chain in chains) + "COMMIT\n"
-    for table, chains in (
-        ("filter", ("INPUT", "FORWARD", "OUTPUT")),
-        ("nat", ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
-    )
-)
 
 
 def over_ssh(pair: GuestPair, *words: str) -> subprocess.CompletedProcess[str]:
@@ -241,6 +225,28 @@ def test_rules_leave_and_come_as_the_file_that_iptables_save_writes(
     assert pair.rules()[3:] == ["-N sshguard", "-A INPUT -j sshguard"]
     saved = pair.guest("firewall", "save").stdout
     assert ":sshguard - [0:0]\n-A INPUT -j sshguard\nCOMMIT\n" in saved
+
+
+@pytest.mark.covers("X11", "X21")
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_a_comment_may_be_any_bytes(pair: GuestPair, tmp_path: Path, backend: str) -> None:
+    program, comment, file = f"iptables-{backend}", "caf\udce9", tmp_path / "rules.v4"
+    rule = ("INPUT", "-s", "192.0.2.1", "-m", "comment", "--comment", comment, "-j", "DROP")
+    inside(pair.server, program, "-A", *rule)
+    ours = ("--backend", backend)
+
+    pair.guest("iptables", "--confirm-within", "60", *ours, "-F")
+    shown = pair.guest("firewall", "show", "1").stdout
+    pair.guest("firewall", "rollback")
+    pair.guest("firewall", "save", *ours, str(file))
+    pair.guest("iptables", *ours, *KEEP, "-D", *rule)
+    pair.guest("firewall", "restore", *ours, "--keep", str(file))
+    saved = pair.guest("firewall", "save", *ours).stdout
+    pair.guest("iptables", *ours, *KEEP, "-F")
+
+    assert f'-A INPUT -s 192.0.2.1/32 -m comment --comment "{comment}" -j DROP\n' in shown
+    assert f'--comment "{comment}" -j DROP\n' in saved
+    assert b'--comment "caf\xe9" -j DROP\n' in file.read_bytes()
 
 
 @pytest.mark.covers("X21")

@@ -13,7 +13,8 @@ from portlight.guest.iptables.lint import Fault, lint
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
-from portlight.guest.iptables.verdict import Verdict, decide
+from portlight.guest.iptables.verdict import decide
+from portlight.guest.iptables.walk import Verdict
 
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 RULE_SETS = 12

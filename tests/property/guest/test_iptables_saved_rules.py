@@ -16,7 +16,8 @@ from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import ZERO, Counters, Rule, RuleSet, Table
 from portlight.guest.iptables.saved_rules import Reader
 from portlight.guest.iptables.specification import parse_rule
-from portlight.guest.iptables.verdict import Verdict, decide
+from portlight.guest.iptables.verdict import decide
+from portlight.guest.iptables.walk import Verdict
 from portlight.guest.iptables.words import split_raw
 
 RULE_SETS = 6

@@ -15,7 +15,8 @@ from portlight.guest.guard.journal import DEFAULT_FOLDER, Change, ChangeId, Reco
 from portlight.guest.guard.packets import judge_by
 from portlight.guest.guard.proof import prove
 from portlight.guest.guard.protected import ProtectedError, parse_protected
-from portlight.guest.guard.sockets import parse_sockets
+from portlight.guest.guard.sessions import Door, Session
+from portlight.guest.guard.sockets import Socket, parse_sockets
 from portlight.guest.guard.standing import standing, undo_summary
 from portlight.guest.guard.texts import by_family, for_people, to_keep, whole
 from portlight.guest.iptables.parse import parse_save
@@ -42,6 +43,19 @@ def a_flow(weight: Weight = Weight.SESSION, *, interface: str = "eth0") -> Flow:
         remote=ip_address("10.0.0.2"),
         remote_port=40000,
         interface=interface,
+        out_interface=interface,
+    )
+
+
+def a_socket(remote: str) -> Socket:
+    return Socket(
+        protocol="tcp",
+        local=ip_address("10.0.0.1"),
+        local_port=22,
+        remote=ip_address(remote),
+        remote_port=40000,
+        is_listening=False,
+        inode=1,
     )
 
 
@@ -52,8 +66,8 @@ def rules(*lines: str, policy: str = "ACCEPT") -> str:
 
 def judged(before: str, after: str, flow: Flow) -> tuple[int, int, int]:
     """Return how many flows are lost, in doubt, and shut before as well."""
-    judges = [judge_by({4: parse_save(text, 4)}) for text in (before, after)]
-    proof = prove([flow], *judges)
+    judges = (judge_by({4: parse_save(text, 4)}) for text in (before, after))
+    proof = prove([flow], next(judges), next(judges))
     return len(proof.lost), len(proof.doubtful), len(proof.shut)
 
 
@@ -102,9 +116,10 @@ def test_a_flow_inside_the_server_meets_both_hooks() -> None:
 def test_both_sides_of_each_edge_stand_for_a_network() -> None:
     edges = (ip_network("10.0.0.8/30"), ip_network("0.0.0.0/0"), ip_network("fd00::/64"))
 
-    chosen = [int(one) & 0xFF for one in representatives(ip_network("10.0.0.0/24"), edges)]
+    chosen, is_complete = representatives(ip_network("10.0.0.0/24"), edges)
 
-    assert chosen == [0, 7, 8, 11, 12, 255]
+    assert is_complete
+    assert [int(one) & 0xFF for one in chosen] == [0, 7, 8, 11, 12, 255]
 
 
 def test_the_edges_are_what_rules_say_about_addresses() -> None:
@@ -170,11 +185,12 @@ def test_a_ban_ends_when_its_time_is_over() -> None:
 
 @pytest.mark.covers("K12")
 def test_the_person_behind_sudo_and_ssh_is_named() -> None:
-    over_ssh = {"SUDO_USER": "alice", "SSH_CONNECTION": "192.0.2.7 40000 10.0.0.1 22"}
+    session = Session(user="alice", socket=a_socket("192.0.2.7"))
+    behind_sudo = {"SUDO_USER": "alice"}  # which drops SSH_CONNECTION
 
-    assert author(over_ssh, 0) == "alice from 192.0.2.7"
-    assert author({}, 0) == "root"
-    assert author({"PORTLIGHT_GUEST_VIA": "Portlight"}, 4242) == "uid 4242 through Portlight"
+    assert author(behind_sudo, 0, Door(sessions=(session,))) == "alice from 192.0.2.7"
+    assert author({}, 0, Door()) == "root"
+    assert author({}, 4242, Door(via="Portlight")) == "uid 4242 through Portlight"
 
 
 def test_what_people_read_is_what_comes_back() -> None:

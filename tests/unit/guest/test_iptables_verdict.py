@@ -8,7 +8,8 @@ import pytest
 from portlight.guest.iptables.packet import Hook, Packet
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.rules import RuleSet
-from portlight.guest.iptables.verdict import Verdict, decide
+from portlight.guest.iptables.verdict import decide
+from portlight.guest.iptables.walk import Verdict
 
 
 def rules(*lines: str, policy: str = "ACCEPT", table: str = "filter", chains: str = "") -> RuleSet:

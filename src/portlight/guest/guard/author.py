@@ -4,20 +4,24 @@ import os
 import pwd
 from collections.abc import Mapping
 
+from portlight.guest.guard.sessions import Door, current_door
 
-def author(environment: Mapping[str, str], uid: int) -> str:
-    """Return the user's name, with the address an SSH session comes from."""
+
+def author(environment: Mapping[str, str], uid: int, door: Door) -> str:
+    """Return the user's name, with the addresses an SSH session comes from.
+
+    They are those of the connection: sudo hides what the environment says of it.
+    """
     name = environment.get("SUDO_USER") or _name_of(uid)
-    origin = environment.get("SSH_CONNECTION", "").split(" ")[0]
-    if origin:
-        return f"{name} from {origin}"
-    via = environment.get("PORTLIGHT_GUEST_VIA")
-    return f"{name} through {via}" if via else name
+    origins = dict.fromkeys(str(one.socket.remote) for one in door.sessions)
+    if origins:
+        return f"{name} from {' or '.join(origins)}"
+    return f"{name} through {door.via}" if door.via else name
 
 
 def current_author() -> str:
     """Return who runs this process."""
-    return author(os.environ, os.getuid())
+    return author(os.environ, os.getuid(), current_door())
 
 
 def _name_of(uid: int) -> str:

@@ -13,6 +13,7 @@ from portlight.guest.guard.journal import Change, Journal
 from portlight.guest.guard.packets import judge_by
 from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.texts import Saved, for_people, has_same_rules, rules_only, whole
+from portlight.guest.guard.ways import has_mark_rules
 from portlight.guest.guard.wishes import Wishes
 from portlight.guest.iptables.parse import parse_save
 from portlight.guest.iptables.render import render_save
@@ -40,6 +41,7 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
     """Make a change under guard; return the exit status."""
     before = models(now)
     after = {**before, **new.planned}
+    marked = has_mark_rules()
     texts = {family: render_save(one) for family, one in new.planned.items()}
 
     def record() -> Change:
@@ -59,13 +61,13 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
         as_planned = all(rules_only(made[one]) == rules_only(text) for one, text in texts.items())
         return Made(
             text=for_people(made),
-            judge=None if as_planned else judge_by(models(made)),
+            judge=None if as_planned else judge_by(models(made), marks_route=marked),
             files=kept_files(Journal().folder, firewall, made),
         )
 
     outlook = Outlook(
-        before=judge_by(before),
-        after=judge_by(after),
+        before=judge_by(before, marks_route=marked),
+        after=judge_by(after, marks_route=marked),
         edges=lambda: edges_of(before, after),
     )
     request = Request(outlook=outlook, record=record, apply=new.apply, look=look)

@@ -17,6 +17,7 @@ from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.standing import standing, undo_summary
 from portlight.guest.guard.texts import by_family, whole
 from portlight.guest.guard.wishes import wishes_of
+from portlight.guest.iptables.commands import read_rules_file
 from portlight.guest.iptables.parse import SaveFileError, parse_save
 from portlight.guest.iptables.render import render_save
 from portlight.guest.iptables.rules import RuleSet
@@ -66,7 +67,7 @@ def _add_restore(verbs: Commands) -> None:
 
 def _restore(arguments: argparse.Namespace) -> int:
     family = _family(arguments)
-    text = sys.stdin.read() if arguments.file == "-" else Path(arguments.file).read_text()
+    text = read_rules_file(arguments.file)
     try:
         wanted = parse_save(text, family)
     except SaveFileError as error:

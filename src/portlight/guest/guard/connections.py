@@ -5,17 +5,20 @@ Works through the `conntrack` tool; without it, connections are left as they are
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.sockets import Address, Protocol
+from portlight.guest.guard.sockets import End, Protocol
 
 FAMILIES: Final = ("ipv4", "ipv6")
 _MOST_FLOWS: Final = 20_000
 """Beyond so many the copy would cost more time than the change; they are then left alone."""
 _TOOL_SECONDS: Final = 20.0
+_COUNT: Final = Path("/proc/sys/net/netfilter/nf_conntrack_count")
+"""Readable without the tool, and missing where the kernel tracks nothing."""
 _NAMES_OF_ORIGINAL: Final = frozenset(
     {"-s", "-d", "-p", "--sport", "--dport", "--icmp-type", "--icmp-code", "--icmp-id"}
 )
@@ -27,13 +30,16 @@ Options = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A tracked connection, as its first packet had it."""
+    """A tracked connection: who it is between, and where each of them sends to."""
 
     protocol: Protocol
-    source: Address
-    source_port: int
-    destination: Address
-    destination_port: int
+    opener: End
+    called: End
+    """Where the opener's packets are sent to."""
+    other: End
+    """Who gets them: another than `called` where they are translated."""
+    answered: End
+    """Where the other end's packets are sent to."""
 
 
 def save_connections() -> str | None:
@@ -74,19 +80,29 @@ def is_live(options: Options) -> bool:
     return "ASSURED" in options.get("-u", "").split(",")
 
 
-def tracked_connections() -> Iterator[Connection]:
-    """Yield the live TCP and UDP connections that the kernel tracks, our own among them."""
-    for line in (save_connections() or "").splitlines():
-        options = _options(line)
-        protocol = options.get("-p", "")
-        if protocol in {"tcp", "udp"} and is_live(options):
-            yield Connection(
-                protocol="udp" if protocol == "udp" else "tcp",
-                source=ip_address(options["-s"]),
-                source_port=int(options["--sport"]),
-                destination=ip_address(options["-d"]),
-                destination_port=int(options["--dport"]),
-            )
+def tracked_connections() -> tuple[Connection, ...] | None:
+    """Return the live TCP and UDP connections that the kernel tracks; None when unknown."""
+    saved = save_connections()
+    if saved is None:
+        return () if not _COUNT.exists() or int(_COUNT.read_text()) == 0 else None
+    return tuple(
+        _connection(options)
+        for options in map(_options, saved.splitlines())
+        if options.get("-p") in {"tcp", "udp"} and is_live(options)
+    )
+
+
+def _connection(options: Options) -> Connection:
+    def end(address: str, port: str) -> End:
+        return ip_address(options[address]), int(options[port])
+
+    return Connection(
+        protocol="udp" if options["-p"] == "udp" else "tcp",
+        opener=end("-s", "--sport"),
+        called=end("-d", "--dport"),
+        other=end("-r", "--reply-port-src"),
+        answered=end("-q", "--reply-port-dst"),
+    )
 
 
 def _options(line: str) -> dict[str, str]:

@@ -92,8 +92,8 @@ class _Talk:
 def change_guarded(request: Request, wishes: Wishes) -> int:
     """Make a change under guard; return the exit status."""
     around = _look_around(request.outlook)
-    proof = prove(around.flows, request.outlook.before, request.outlook.after)
-    refused = bool(proof.refusals) and not wishes.force
+    proof = _foreseen(request.outlook, around)
+    refused = not proof.is_safe and not wishes.force
     talk = _Talk(wishes=wishes)
     talk.foresee(proof, around)
     if wishes.dry_run:
@@ -106,11 +106,15 @@ def change_guarded(request: Request, wishes: Wishes) -> int:
 def foresee(outlook: Outlook, wishes: Wishes) -> bool:
     """Say what a change would do that has no timer; return whether it may be made."""
     around = _look_around(outlook)
-    proof = prove(around.flows, outlook.before, outlook.after)
-    if proof.refusals and not wishes.force:
+    proof = _foreseen(outlook, around)
+    if not proof.is_safe and not wishes.force:
         _Talk(wishes=wishes).foresee(proof, around)
         return False
     return True
+
+
+def _foreseen(outlook: Outlook, around: Surroundings) -> Proof:
+    return prove(around.flows, outlook.before, outlook.after, around.untold)
 
 
 def _look_around(outlook: Outlook) -> Surroundings:
@@ -131,7 +135,7 @@ def _apply(request: Request, talk: _Talk, around: Surroundings, foreseen: Proof)
         rollback(begun.id, "what was applied would cut off what must stay open")
         return talk.refuse()
     status = OK
-    if wishes.keep and is_safe and not foreseen.refusals:
+    if wishes.keep and is_safe and foreseen.is_safe:
         try:
             confirm(begun.id, alone=True)
             return talk.end(OK, "confirmed", f"change {begun.id} is applied and confirmed")

@@ -184,10 +184,15 @@ def write_durably(path: Path, content: str | bytes, mode: int = 0o600) -> None:
     new = _new_name(path)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(handle, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(_bytes(content))
         file.flush()
         os.fsync(file.fileno())
     _put_in_place(new, path)
+
+
+def _bytes(content: str | bytes) -> bytes:
+    """Return what stands in a file; what was no UTF-8 in a rule stays the bytes it was."""
+    return content.encode(errors="surrogateescape") if isinstance(content, str) else content
 
 
 def _link_durably(path: Path, target: str) -> None:

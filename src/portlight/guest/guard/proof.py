@@ -24,6 +24,8 @@ class Outcome:
     """Where it is decided: table, chain, rule; or what it depends on."""
     basis: str
     """The same without numbers: a rule that only moved decides as before."""
+    route: str = ""
+    """What besides its ends may choose the route of a packet that passes."""
 
 
 Judge = Callable[[Probe], Outcome]
@@ -49,6 +51,13 @@ class Proof:
     """Nobody can say beforehand."""
     shut: tuple[Finding, ...]
     """Shut before and after."""
+    untold: tuple[str, ...] = ()
+    """What must stay open and could be asked about in part only."""
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether nothing that must stay open would be lost, or might be."""
+        return not (self.refusals or self.untold)
 
     @property
     def refusals(self) -> tuple[Finding, ...]:
@@ -65,7 +74,9 @@ class Proof:
         return tuple(one for one in self.lost if one.flow.is_live)
 
 
-def prove(flows: Iterable[Flow], before: Judge, after: Judge) -> Proof:
+def prove(
+    flows: Iterable[Flow], before: Judge, after: Judge, untold: tuple[str, ...] = ()
+) -> Proof:
     """Judge every flow under both rule sets."""
     kept: list[Flow] = []
     found: dict[str, list[Finding]] = {place: [] for place in _PLACES}
@@ -75,7 +86,8 @@ def prove(flows: Iterable[Flow], before: Judge, after: Judge) -> Proof:
             kept.append(flow)
         else:
             found[place].append(finding)
-    return Proof(kept=tuple(kept), **{place: tuple(found[place]) for place in _PLACES})
+    findings = {place: tuple(found[place]) for place in _PLACES}
+    return Proof(kept=tuple(kept), untold=untold, **findings)
 
 
 def _worst(flow: Flow, before: Judge, after: Judge) -> tuple[Finding | None, str]:
@@ -83,9 +95,13 @@ def _worst(flow: Flow, before: Judge, after: Judge) -> tuple[Finding | None, str
     found: dict[str, Finding] = {}
     for probe in probes(flow):
         outcome = after(probe)
-        if outcome.passes:
+        if outcome.passes and not outcome.route:
             continue
         earlier = before(probe)
+        if outcome.passes:
+            if not earlier.passes or earlier.route == outcome.route:
+                continue
+            outcome = _rerouted(earlier, outcome)
         finding = Finding(flow=flow, probe=probe, outcome=outcome)
         if earlier.passes is False or (earlier.passes, earlier.basis) == (
             outcome.passes,
@@ -96,3 +112,11 @@ def _worst(flow: Flow, before: Judge, after: Judge) -> tuple[Finding | None, str
             found.setdefault("lost" if outcome.passes is False else "doubtful", finding)
     place = next((one for one in _PLACES if one in found), "")
     return found.get(place), place
+
+
+def _rerouted(earlier: Outcome, later: Outcome) -> Outcome:
+    """Return the doubt about a packet that passes, and may take another way."""
+    why = (
+        f"a rule of the routes asks for marks, and instead of {earlier.route} it has {later.route}"
+    )
+    return Outcome(passes=None, why=why, basis=why)

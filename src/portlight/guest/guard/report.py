@@ -6,8 +6,9 @@ Pure.
 from collections.abc import Iterator, Sequence
 
 from portlight.guest.guard.flows import Weight
+from portlight.guest.guard.live import MOST_LIVE_FLOWS
 from portlight.guest.guard.proof import Finding, Proof
-from portlight.guest.guard.surroundings import MOST_LIVE_FLOWS, Surroundings
+from portlight.guest.guard.surroundings import Surroundings
 
 _MOST_LINES = 20
 
@@ -23,7 +24,9 @@ def report(proof: Proof, around: Surroundings) -> Iterator[str]:
         count = len({one.remote for one in declared if one.name == name})
         yield f"stays open: {name} (asked with {count} of its addresses)"
     for text in around.unreachable:
-        yield f"no route to it, nothing can be said: protected: {text}"
+        yield f"no route to it now; asked as if there were one: protected: {text}"
+    for text in around.untold:
+        yield f"MIGHT BE LOST: {text} has more parts under these rules than can be asked about"
     yield from _findings("WOULD BE LOST", proof.refusals)
     yield from _findings("was shut before", _weighty(proof.shut))
     yield from _findings("would die", _live(proof.dying))
@@ -37,7 +40,7 @@ def report(proof: Proof, around: Surroundings) -> Iterator[str]:
 def document(proof: Proof, around: Surroundings) -> dict[str, object]:
     """Return the same for programs."""
     return {
-        "session": around.door.session.user if around.door.session else None,
+        "session": next((one.user for one in around.door.sessions), None),
         "via": around.door.via or None,
         "refused": [_as_document(one) for one in proof.refusals],
         "dying": [_as_document(one) for one in _live(proof.dying)],
@@ -45,6 +48,7 @@ def document(proof: Proof, around: Surroundings) -> dict[str, object]:
         "shut_before": [_as_document(one) for one in _weighty(proof.shut)],
         "kept": len(proof.kept),
         "unreachable": list(around.unreachable),
+        "untold": list(around.untold),
         "complete": around.is_complete,
     }
 
@@ -53,8 +57,9 @@ def _door_line(around: Surroundings) -> str:
     door = around.door
     if door.via:
         return f"you work through {door.via}: no packet carries you, nothing can cut you off"
-    if door.session:
-        return f"you work through SSH: {door.session.socket.remote} -> {door.session.socket.local}"
+    if door.sessions:
+        ways = (f"{one.socket.remote} -> {one.socket.local}" for one in door.sessions)
+        return f"you work through SSH: {' or '.join(ways)}"
     return "you work at this server itself, or nobody can say how; every SSH session is kept"
 
 

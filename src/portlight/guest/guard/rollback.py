@@ -82,6 +82,7 @@ def _failure_of(step: Step) -> str:
             input=step.stdin,
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             check=False,
             timeout=_STEP_SECONDS,
         )

@@ -6,21 +6,21 @@ proves nothing, and tmux keeps the one of a session that may be long gone.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.sockets import Socket, plain, read_sockets
+from portlight.guest.guard.sockets import End, Socket, plain, read_sockets
 
 VIA_VARIABLE: Final = "PORTLIGHT_GUEST_VIA"
 """Set by whoever enters a server without a packet, for example through its namespaces."""
 _SERVER: Final = re.compile(r"sshd(-session|-auth)?$")
-_LOGGED_IN: Final = re.compile(r"^sshd(-session)?: [^\[\] ]+@")
-"""What an SSH server calls its process once the user is known: `sshd: alice@pts/0`. Before that it
-is `sshd: alice [preauth]`: an attacker must not look like an operator."""
+_LOGGED_IN: Final = re.compile(r"^sshd(-session)?: .+@(notty|(pts/|tty)\S*) *$")
+"""What an SSH server calls its process once somebody is in: `sshd: alice@pts/0`. Before that it is
+`sshd: alice [net]`, also for `alice@corp`: an attacker must not look like an operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,8 @@ class Process:
 class Door:
     """How the person at work came in."""
 
-    session: Session | None
+    sessions: tuple[Session, ...] = ()
+    """One; more when nobody can say which of them it is; none when no packet is known."""
     via: str = ""
     """The way without packets, if there is one: nothing can cut it off."""
 
@@ -53,13 +54,15 @@ class Door:
 def find_door(environment: Mapping[str, str], pid: int) -> Door:
     """Return how a process was reached."""
     if via := environment.get(VIA_VARIABLE):
-        return Door(session=None, via=via)
-    sockets = [socket for socket in read_sockets() if not socket.is_listening]
+        return Door(via=via)
+    sockets = read_sockets()
+    named = _named_by(environment.get("SSH_CONNECTION", ""))
     for process in ancestors(pid):
-        if _SERVER.match(process.name):
-            for socket in _held_by(process.pid, sockets):
-                return Door(session=Session(user=_user(process), socket=socket))
-    return Door(session=_session_of_variable(environment.get("SSH_CONNECTION", ""), sockets))
+        if _SERVER.match(process.name) and (found := _sessions_of(process, sockets)):
+            chosen = tuple(one for one in found if _ends(one.socket) == named)
+            return Door(sessions=chosen or found)
+    standing = (one for one in sockets if not one.is_listening and _ends(one) == named)
+    return Door(sessions=tuple(Session(user="", socket=one) for one in standing))
 
 
 def current_door() -> Door:
@@ -69,15 +72,20 @@ def current_door() -> Door:
 
 def ssh_sessions() -> tuple[Session, ...]:
     """Return everyone who is logged in over SSH; who still guesses passwords is not."""
-    sockets = [socket for socket in read_sockets() if not socket.is_listening]
+    sockets = read_sockets()
     return tuple(
         {
-            socket: Session(user=_user(process), socket=socket)
+            session.socket: session
             for process in _processes()
-            if _SERVER.match(process.name) and _LOGGED_IN.match(process.title)
-            for socket in _held_by(process.pid, sockets)
+            if _SERVER.match(process.name) and is_logged_in(process.title)
+            for session in _sessions_of(process, sockets)
         }.values()
     )
+
+
+def is_logged_in(title: str) -> bool:
+    """Whether an SSH server's process is of somebody who has logged in, by its title."""
+    return _LOGGED_IN.search(title) is not None
 
 
 def ancestors(pid: int) -> Iterator[Process]:
@@ -87,19 +95,50 @@ def ancestors(pid: int) -> Iterator[Process]:
         pid = process.parent
 
 
-def _session_of_variable(value: str, sockets: Iterable[Socket]) -> Session | None:
-    """Return the session that SSH_CONNECTION names, if it still stands."""
+def _sessions_of(process: Process, sockets: Sequence[Socket]) -> tuple[Session, ...]:
+    """Return the connections through which the user of an SSH server's process came.
+
+    It also holds those that are forwarded for the user. What came to a port where the process
+    itself listens was forwarded from afar; what came to no port of a listener goes away from here.
+    """
+    held = _held_by(process.pid, sockets)
+    lent = {one.inode for one in held if one.is_listening}
+    accepted = [
+        one
+        for one in held
+        if not one.is_listening
+        and not any(_takes(server, one) for server in held if server.inode in lent)
+    ]
+    servers = [one for one in sockets if one.is_listening and one.inode not in lent]
+    served = [one for one in accepted if any(_takes(server, one) for server in servers)]
+    # Without a listener (it was stopped, or has handed over what it got): any of them.
+    return tuple(Session(user=_user(process), socket=one) for one in served or accepted)
+
+
+def _takes(server: Socket, one: Socket) -> bool:
+    """Whether a connection is to a port where somebody listens."""
+    if (server.protocol, server.local_port) != (one.protocol, one.local_port):
+        return False
+    return server.local.is_unspecified or server.local == one.local
+
+
+_Ends = tuple[End, End]
+
+
+def _ends(socket: Socket) -> _Ends:
+    return socket.near, socket.far
+
+
+def _named_by(value: str) -> _Ends | None:
+    """Return the ends of the session that SSH_CONNECTION names, this server's first."""
     words = value.split()
     if len(words) != 4:  # noqa: PLR2004 -- client, its port, server, its port (ssh(1))
         return None
     try:
-        ends = (plain(ip_address(words[2])), int(words[3]), plain(ip_address(words[0])))
+        far, near = ((plain(ip_address(words[place])), int(words[place + 1])) for place in (0, 2))
     except ValueError:
         return None
-    for one in sockets:
-        if (one.local, one.local_port, one.remote) == ends and str(one.remote_port) == words[1]:
-            return Session(user="", socket=one)
-    return None
+    return near, far
 
 
 def _processes() -> Iterator[Process]:
@@ -120,17 +159,16 @@ def _read(pid: int) -> Process | None:
     return Process(pid=pid, parent=int(tail.split()[1]), name=head.partition("(")[2], title=title)
 
 
-def _held_by(pid: int, sockets: Iterable[Socket]) -> Iterator[Socket]:
-    """Yield the connections that a process holds open."""
+def _held_by(pid: int, sockets: Iterable[Socket]) -> list[Socket]:
+    """Return the TCP sockets that a process holds open."""
     inodes = set()
     with suppress(OSError):
         for descriptor in (Path("/proc") / str(pid) / "fd").iterdir():
             with suppress(OSError):
                 inodes.add(str(descriptor.readlink()))
-    for socket in sockets:
-        if socket.protocol == "tcp" and f"socket:[{socket.inode}]" in inodes:
-            yield socket
+    return [one for one in sockets if one.protocol == "tcp" and f"socket:[{one.inode}]" in inodes]
 
 
 def _user(process: Process) -> str:
-    return process.title.partition(": ")[2].split("@")[0].split(" ")[0]
+    """Return whose session it is; the name may have an @ of its own."""
+    return process.title.partition(": ")[2].rpartition("@")[0] or process.title.split(" ")[1]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 Address = IPv4Address | IPv6Address
+End = tuple[Address, int]
+"""An address and a port."""
 Protocol = Literal["tcp", "udp"]
 
 _ESTABLISHED: Final = 0x01
@@ -35,6 +37,16 @@ class Socket:
     remote_port: int
     is_listening: bool
     inode: int
+
+    @property
+    def near(self) -> End:
+        """The end at this server."""
+        return self.local, self.local_port
+
+    @property
+    def far(self) -> End:
+        """The other end."""
+        return self.remote, self.remote_port
 
 
 def read_sockets(root: Path = Path("/proc/self/net")) -> tuple[Socket, ...]:

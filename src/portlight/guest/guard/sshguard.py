@@ -13,7 +13,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
@@ -116,12 +116,6 @@ def unban(journal: Journal, firewall: Firewall, network: Network) -> int:
         save_bans(journal.folder, after)
         sync_chain(firewall, after.banned)
     return len(before.banned) - len(after.banned)
-
-
-def origin_networks(ssh_connection: str) -> tuple[Network, ...]:
-    """Return the address that an SSH session comes from, from SSH_CONNECTION."""
-    words = ssh_connection.split()
-    return (ip_network(ip_address(words[0])),) if words else ()
 
 
 def _pid_file(journal: Journal) -> Path:

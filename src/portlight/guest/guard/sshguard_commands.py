@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,9 +20,9 @@ from portlight.guest.guard.protected import (
     parse_protected,
     save_protected,
 )
+from portlight.guest.guard.sessions import current_door
 from portlight.guest.guard.sshguard import (
     find_log,
-    origin_networks,
     run,
     running,
     start,
@@ -121,12 +120,11 @@ def _start(arguments: argparse.Namespace) -> int:
         block_seconds=arguments.block_seconds,
         detection_seconds=arguments.detection_seconds,
     )
-    spare = origin_networks(os.environ.get("SSH_CONNECTION", ""))
     orders = Orders(
         log=str(find_log(arguments.log)),
         policy=policy,
         backend=arguments.backend,
-        spare=tuple(str(one) for one in spare),
+        spare=tuple(str(one.socket.remote) for one in current_door().sessions),
     )
     start(Journal(), orders)
     print("attackers are banned from now on")

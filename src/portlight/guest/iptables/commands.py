@@ -29,7 +29,8 @@ from portlight.guest.iptables.problems import CommandError, Dialect
 from portlight.guest.iptables.readers import read_port
 from portlight.guest.iptables.rules import BUILTIN_CHAINS, RuleSet
 from portlight.guest.iptables.tool import Tool, ToolError, system_names
-from portlight.guest.iptables.verdict import Decision, Step, Verdict, decide
+from portlight.guest.iptables.verdict import Decision, decide
+from portlight.guest.iptables.walk import Step, Verdict
 
 OK, FAULT, USAGE = 0, 1, 2
 
@@ -61,11 +62,12 @@ def _ruleset(arguments: argparse.Namespace, family: int) -> RuleSet:
     """Return the rules of a file, or those of now."""
     names = system_names()
     if arguments.file is not None:
-        return parse_save(_text(arguments.file), family, names)
+        return parse_save(read_rules_file(arguments.file), family, names)
     return Tool(family=family, backend=arguments.backend).read(names)
 
 
-def _text(path: str) -> str:
+def read_rules_file(path: str) -> str:
+    """Return a save file, `-` is standard input; what is no UTF-8 in it comes out as it came."""
     return sys.stdin.read() if path == "-" else Path(path).read_text(errors="surrogateescape")
 
 

@@ -25,7 +25,8 @@ from portlight.guest.iptables.meaning import Field, Within
 from portlight.guest.iptables.names import ICMP, ICMPV6, SCTP, TCP, UDP
 from portlight.guest.iptables.packet import Hook, Packet
 from portlight.guest.iptables.rules import RuleSet
-from portlight.guest.iptables.verdict import Verdict, decide
+from portlight.guest.iptables.verdict import decide
+from portlight.guest.iptables.walk import Verdict
 
 PACKETS: Final = 2000
 _PORTS: Final = (1, 22, 53, 80, 443, 65535)

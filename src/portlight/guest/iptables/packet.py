@@ -41,7 +41,9 @@ class Packet:
     icmp_type: int | None = None
     icmp_code: int | None = 0
     state: str | None = "NEW"
-    """One of meaning.STATES."""
+    """One of meaning.STATES: what conntrack makes of it."""
+    carried_to: tuple[IPv4Address | IPv6Address, int] | None = None
+    """Where a packet of a translated connection goes on from nat, if not where it is addressed."""
     is_later_fragment: bool = False
     mark: int | None = 0
     source_mac: str | None = None

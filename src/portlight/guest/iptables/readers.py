@@ -101,7 +101,7 @@ def _addresses(text: str, family: int, names: Names, *, bits: int | None) -> tup
 
 def read_interface(values: tuple[str, ...], _context: Context) -> tuple[str, ...]:
     """Check the length of an interface's name."""
-    if len(values[0].encode()) >= IFNAMSIZ:
+    if len(values[0].encode(errors="surrogateescape")) >= IFNAMSIZ:
         raise parameter_problem(
             f"interface name `{values[0]}' must be shorter than IFNAMSIZ ({IFNAMSIZ - 1})"
         )

@@ -72,7 +72,8 @@ def _read_prefix(values: tuple[str, ...], _context: Context) -> tuple[str, ...]:
     """Return a prefix, cut to what the kernel keeps."""
     if not values[0]:
         raise parameter_problem("Argument must have a minimum length of 1 characters\n")
-    return (values[0].encode()[:_PREFIX_AT_MOST].decode(errors="ignore"),)
+    kept = values[0].encode(errors="surrogateescape")[:_PREFIX_AT_MOST]
+    return (kept.decode(errors="surrogateescape"),)
 
 
 def _settle_log(options: tuple[Option, ...], _context: Context) -> tuple[Option, ...]:

@@ -72,6 +72,7 @@ class Tool:
             input=stdin,
             capture_output=True,
             text=True,
+            errors="surrogateescape",  # a comment may be any bytes
             check=False,
             timeout=SECONDS,
         )

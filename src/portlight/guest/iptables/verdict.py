@@ -5,17 +5,16 @@ the verdict is DEPENDS, with the texts it depends on.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from ipaddress import ip_address
+from dataclasses import dataclass, replace
 from typing import Final
 
 from portlight.guest.iptables.conditions import conditions_of, rule_meets, unknown_to
+from portlight.guest.iptables.effects import act
 from portlight.guest.iptables.packet import Hook, Packet
-from portlight.guest.iptables.readers import mark_and_mask
 from portlight.guest.iptables.rules import Chain, Rule, RuleSet, Table
 from portlight.guest.iptables.saved_rules import possible_rules
 from portlight.guest.iptables.spelling import rule_text
+from portlight.guest.iptables.walk import RETURNED, End, Outcome, Step, Verdict, Walk, settled
 
 _PREROUTING: Final = (("raw", "PREROUTING"), ("mangle", "PREROUTING"), ("nat", "PREROUTING"))
 _POSTROUTING: Final = (("mangle", "POSTROUTING"), ("nat", "POSTROUTING"))
@@ -46,30 +45,6 @@ WAYS: Final[Mapping[Hook, tuple[tuple[str, str], ...]]] = {
 """By direction: tables and chains in the order of netfilter's priorities."""
 
 
-class Verdict(StrEnum):
-    """What becomes of a packet."""
-
-    ACCEPT = "ACCEPT"
-    DROP = "DROP"
-    REJECT = "REJECT"
-    QUEUE = "QUEUE"
-    DEPENDS = "DEPENDS"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One rule or policy that a packet met."""
-
-    table: str
-    chain: str
-    number: int | None
-    """Of the rule, from 1; None is the policy."""
-    text: str
-    """The rule without -A and its chain, or the policy."""
-    is_certain: bool = True
-    """Whether the packet matches it for sure."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The end of a packet's way."""
@@ -81,64 +56,82 @@ class Decision:
     """Of the rule that decided; None is the policy."""
     text: str
     trail: tuple[Step, ...]
+    last: Packet
+    """The packet as it leaves the last table: with its mark, and with where it goes by then."""
     depends_on: tuple[str, ...] = ()
     """What would have to be known, if the verdict is DEPENDS."""
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    verdict: Verdict
-    step: Step
-
-
-_RETURNED: Final = "returned"
-_Outcome = _End | str | None
-"""A verdict, a return out of the chain, or None: the packet goes on."""
-
-
-@dataclass(slots=True)
-class _Walk:
-    """A packet on its way through one table."""
-
-    ruleset: RuleSet
-    table: Table
-    packet: Packet
-    trail: list[Step] = field(default_factory=list)
-    possible: list[_End] = field(default_factory=list)
-    depends_on: list[str] = field(default_factory=list)
-    is_certain: bool = True
-    """Whether the packet is here for sure."""
 
 
 def decide(ruleset: RuleSet, packet: Packet, *, only: str | None = None) -> Decision:
     """Return what a rule set does to a packet; `only` asks one table."""
     trail: list[Step] = []
-    possible: list[_End] = []
+    possible: list[End] = []
     depends_on: list[str] = []
-    last: _End | None = None
+    last: End | None = None
     for table_name, chain_name in WAYS[packet.hook]:
+        if table_name == "nat":
+            packet = _carried(packet)
         table = ruleset.tables.get(table_name)
         if table is None or chain_name not in table.chains or only not in {None, table_name}:
             continue
-        if table_name == "nat" and packet.state not in {"NEW", None}:
-            continue  # Only the first packet of a connection meets this table.
-        walk = _Walk(ruleset, table, _seen_at(packet, chain_name))
+        if table_name == "nat" and not _meets_nat(packet, chain_name):
+            continue
+        walk = _walk_of(ruleset, table, packet, chain_name)
         last = _walk_base(walk, table.chains[chain_name])
         trail.extend(walk.trail)
         depends_on.extend(walk.depends_on)
         possible.extend(walk.possible)
-        packet = replace(
-            packet,
-            mark=walk.packet.mark,
-            state=walk.packet.state,
-            destination=walk.packet.destination,
-            destination_port=walk.packet.destination_port,
-        )
+        packet = _left_behind(packet, walk)
         if last.verdict is not Verdict.ACCEPT:
             break
     if last is None:
-        last = _End(Verdict.ACCEPT, _nothing_there(packet, only))
-    return _decision(last, trail, possible, depends_on)
+        last = End(Verdict.ACCEPT, _nothing_there(packet, only))
+    return _decision(last, trail, possible, depends_on, packet)
+
+
+def _left_behind(packet: Packet, walk: Walk) -> Packet:
+    """Return the packet as the next table gets it."""
+    left = walk.packet
+    now = (left.mark, walk.state, left.destination, left.destination_port)
+    if now == (packet.mark, packet.state, packet.destination, packet.destination_port):
+        return packet
+    mark, state, destination, port = now
+    return replace(packet, mark=mark, state=state, destination=destination, destination_port=port)
+
+
+def _carried(packet: Packet) -> Packet:
+    """Return a packet of a known connection with the destination that its first packet was given.
+
+    Conntrack gives it in front of the first chain of nat, whose rules it never meets.
+    """
+    if packet.carried_to is None or packet.state in {"NEW", "UNTRACKED", "INVALID"}:
+        return packet
+    address, port = packet.carried_to
+    return replace(packet, destination=address, destination_port=port)
+
+
+def _meets_nat(packet: Packet, chain: str) -> bool:
+    """Whether nat is asked: only by the first packet of a connection, and on one side only."""
+    is_done = _is_looped(packet, chain)  # by OUTPUT and POSTROUTING, before it came back
+    return packet.state in {"NEW", None} and not is_done
+
+
+def _is_looped(packet: Packet, chain: str) -> bool:
+    return chain in {"PREROUTING", "INPUT"} and packet.in_interface == "lo"
+
+
+def _walk_of(ruleset: RuleSet, table: Table, packet: Packet, chain: str) -> Walk:
+    """Return a packet at the beginning of a table.
+
+    Conntrack comes behind raw: there nothing has a connection yet, which rules see as INVALID. Only
+    what this server sends to itself keeps the one that it got on its way out.
+    """
+    seen, is_tracked = _seen_at(packet, chain), True
+    if table.name == "raw" and not _is_looped(packet, chain):
+        is_unsure = chain == "PREROUTING" and packet.in_interface is None
+        unsure = packet.state if packet.state == "INVALID" else None
+        seen, is_tracked = replace(seen, state=unsure if is_unsure else "INVALID"), False
+    return Walk(ruleset, table, seen, packet.state, is_tracked)
 
 
 def _nothing_there(packet: Packet, only: str | None) -> Step:
@@ -147,15 +140,15 @@ def _nothing_there(packet: Packet, only: str | None) -> Step:
 
 def _seen_at(packet: Packet, chain: str) -> Packet:
     """Return the packet as a chain sees it: not every hook knows both interfaces."""
-    if chain in {"PREROUTING", "INPUT"}:
+    if chain in {"PREROUTING", "INPUT"} and packet.out_interface != "":
         return replace(packet, out_interface="")
-    if chain in {"OUTPUT", "POSTROUTING"}:
+    if chain in {"OUTPUT", "POSTROUTING"} and packet.in_interface != "":
         return replace(packet, in_interface="")
     return packet
 
 
 def _decision(
-    last: _End, trail: list[Step], possible: list[_End], depends_on: list[str]
+    last: End, trail: list[Step], possible: list[End], depends_on: list[str], packet: Packet
 ) -> Decision:
     open_ends = [end for end in possible if end.verdict is not last.verdict]
     verdict = Verdict.DEPENDS if open_ends or last.verdict is Verdict.DEPENDS else last.verdict
@@ -167,25 +160,26 @@ def _decision(
         number=step.number,
         text=step.text,
         trail=tuple(trail),
+        last=packet,
         depends_on=tuple(dict.fromkeys(depends_on)) if verdict is Verdict.DEPENDS else (),
     )
 
 
-def _walk_base(walk: _Walk, chain: Chain) -> _End:
+def _walk_base(walk: Walk, chain: Chain) -> End:
     """Walk a built-in chain to its end, which is a verdict in any case."""
     outcome = _walk_chain(walk, chain)
-    if isinstance(outcome, _End):
+    if isinstance(outcome, End):
         return outcome
     policy = chain.policy or "ACCEPT"
     step = Step(table=walk.table.name, chain=chain.name, number=None, text=policy)
     walk.trail.append(step)
-    return _End(Verdict(policy), step)
+    return End(Verdict(policy), step)
 
 
-def _walk_chain(walk: _Walk, chain: Chain) -> _Outcome:
+def _walk_chain(walk: Walk, chain: Chain) -> Outcome:
     """Walk a chain; what only might happen is noted and walked past."""
     certain_before = walk.is_certain
-    outcome: _Outcome = None
+    outcome: Outcome = None
     # Where a packet goes is changed only by what ends its walk, so it is the same for all of them.
     for number, rule in possible_rules(chain.rules, walk.packet):
         met = rule_meets(walk.packet, rule, walk.ruleset.family)
@@ -201,7 +195,7 @@ def _walk_chain(walk: _Walk, chain: Chain) -> _Outcome:
     return outcome
 
 
-def _meet(walk: _Walk, chain: Chain, number: int, rule: Rule, *, is_certain: bool) -> _Outcome:
+def _meet(walk: Walk, chain: Chain, number: int, rule: Rule, *, is_certain: bool) -> Outcome:
     """Let a rule have its effect; return an outcome only if it is sure to come."""
     sure = walk.is_certain and is_certain
     step = Step(
@@ -218,114 +212,29 @@ def _meet(walk: _Walk, chain: Chain, number: int, rule: Rule, *, is_certain: boo
     if name == "RETURN":
         return _return(walk, is_certain=is_certain)
     if name in Verdict.__members__:
-        end = _End(Verdict(name), step)
+        end = End(Verdict(name), step)
         if is_certain:
-            return _settled(walk, end)
+            return settled(walk, end)
         walk.possible.append(end)
         return None
-    return _act(walk, rule, step, is_certain=is_certain)
+    return act(walk, rule, step, is_certain=is_certain)
 
 
-def _settled(walk: _Walk, end: _End) -> _Outcome:
-    """End the walk here if the packet is here for sure; else this chain's walk only."""
-    if walk.is_certain:
-        return end
-    walk.possible.append(end)
-    return _RETURNED
-
-
-def _return(walk: _Walk, *, is_certain: bool) -> _Outcome:
+def _return(walk: Walk, *, is_certain: bool) -> Outcome:
     if is_certain:
-        return _RETURNED
+        return RETURNED
     # Perhaps it is gone: what follows in this chain may happen or not.
     walk.is_certain = False
     return None
 
 
-def _jump(walk: _Walk, rule: Rule, name: str, *, is_certain: bool) -> _Outcome:
+def _jump(walk: Walk, rule: Rule, name: str, *, is_certain: bool) -> Outcome:
     before = walk.is_certain
     walk.is_certain = before and is_certain
     outcome = _walk_chain(walk, walk.table.chains[name])
     walk.is_certain = before
-    if isinstance(outcome, _End):
+    if isinstance(outcome, End):
         return outcome
     if rule.is_goto:
         return _return(walk, is_certain=is_certain)
     return None
-
-
-def _act(walk: _Walk, rule: Rule, step: Step, *, is_certain: bool) -> _Outcome:
-    """Let a target that is no verdict change what later rules see."""
-    target = rule.target
-    if target is None or target.name in _HARMLESS:
-        return None
-    if target.name == "MARK":
-        walk.packet = replace(walk.packet, mark=_marked(walk.packet, rule, is_certain=is_certain))
-        return None
-    if target.name in {"NOTRACK", "CT"}:
-        untracked = target.name == "NOTRACK" or any(
-            each.name == "--notrack" for each in target.options
-        )
-        state = "UNTRACKED" if untracked else walk.packet.state
-        walk.packet = replace(walk.packet, state=state if is_certain else None)
-        return None
-    if target.name in _TRANSLATIONS:
-        return _translate(walk, rule, step, is_certain=is_certain)
-    walk.depends_on.append(f"-j {target.name}")
-    walk.possible.append(_End(Verdict.DEPENDS, step))
-    return None
-
-
-_HARMLESS: Final = frozenset(
-    {"LOG", "NFLOG", "TRACE", "TCPMSS", "CONNMARK", "TOS", "DSCP", "AUDIT", "CHECKSUM", "ULOG"}
-)
-"""Targets after which the packet goes on unchanged, as far as rules that we model can see."""
-_TRANSLATIONS: Final = frozenset({"DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP"})
-
-
-def _marked(packet: Packet, rule: Rule, *, is_certain: bool) -> int | None:
-    setting = rule.target.value("--set-xmark") if rule.target else None
-    if setting is None or packet.mark is None or not is_certain:
-        return None
-    mark, mask = mark_and_mask(setting)
-    return (packet.mark & ~mask) ^ mark
-
-
-def _translate(walk: _Walk, rule: Rule, step: Step, *, is_certain: bool) -> _Outcome:
-    """Accept in this table; a new destination is what the later tables see."""
-    end = _End(Verdict.ACCEPT, step)
-    target = rule.target
-    if target is None or target.name in {"SNAT", "MASQUERADE"}:
-        return _settled(walk, end) if is_certain else None
-    if target.name == "REDIRECT" and is_certain and walk.is_certain:
-        port = target.value("--to-ports") if target.options else None
-        if port is None or port.isdecimal():
-            walk.packet = replace(
-                walk.packet,
-                destination_port=int(port) if port else walk.packet.destination_port,
-            )
-            return end
-    to = target.value("--to-destination") if target.name == "DNAT" else None
-    if to and is_certain and walk.is_certain and walk.packet.hook is not Hook.INPUT:
-        return _redirected(walk, to, end)
-    walk.depends_on.append(f"where -j {target.name} sends it")
-    walk.possible.append(_End(Verdict.DEPENDS, step))
-    return end if is_certain and walk.is_certain else None
-
-
-def _redirected(walk: _Walk, to: str, end: _End) -> _Outcome:
-    """Give the packet its new destination, if it is one address and at most one port."""
-    address, port = to, ""
-    if walk.ruleset.family == 4 and ":" in to:  # noqa: PLR2004 -- the family's name
-        address, _, port = to.partition(":")
-    elif to.startswith("["):
-        address, _, port = to[1:].partition("]:")
-    try:
-        destination = ip_address(address) if address else walk.packet.destination
-        number = int(port) if port else walk.packet.destination_port
-    except ValueError:
-        walk.depends_on.append(f"which address or port of {to} is taken")
-        walk.possible.append(_End(Verdict.DEPENDS, end.step))
-        return end
-    walk.packet = replace(walk.packet, destination=destination, destination_port=number)
-    return end

@@ -27,9 +27,9 @@ def judge_by_routes(now: Snapshot, then: Snapshot) -> Judge:
     leaves_now, leaves_then = _search(now), _search(then)
 
     def judge(probe: Probe) -> Outcome:
-        if probe.flow.interface == LOOPBACK:
-            return _PASSES
         came, goes = _interfaces(probe)
+        if LOOPBACK in (came, goes) or not (came or goes) or probe.message:
+            return _PASSES
         source, destination = (one[0] for one in probe.ends)
         packet = " -> ".join(end(*one) for one in probe.ends)
         back = leaves_then(source, destination, LOOPBACK) if came else frozenset()
@@ -64,10 +64,11 @@ def _search(snapshot: Snapshot) -> Search:
 def _interfaces(probe: Probe) -> tuple[str, str]:
     """Return by which interface a packet comes in, and by which it should leave."""
     flow = probe.flow
+    near = flow.interface or flow.likely_interface or ""
     if flow.way == "through":
-        ways = (flow.interface, flow.out_interface)
+        ways = (near, flow.out_interface or "")
         return ways if probe.from_opener else ways[::-1]
-    return (flow.interface, "") if probe.comes_in else ("", flow.interface)
+    return (near, "") if probe.comes_in else ("", near)
 
 
 def _is_free(probe: Probe) -> bool:

@@ -134,7 +134,7 @@ def counts_what_leads_nowhere(cloud: Deployment, near: Guest, far: Guest) -> Non
     )["ports"]
     near.run("ping", "-n", "-c", "1", "-W", "1", "10.73.99.1")
     wait_for("the count", lambda: cloud.drops(leg).get("ingress/no_route"), seconds=20)
-    shown = cloud.http.get("/metrics").text.splitlines()
+    shown = cloud.call("GET", "/metrics").text.splitlines()
     assert any(leg["id"] in line and "no_route" in line for line in shown)
 
 

@@ -207,6 +207,47 @@ def test_confirmed_rules_come_back_after_a_restart_and_others_do_not(
     assert "-P FORWARD ACCEPT\n" in rules
 
 
+@pytest.mark.covers("K59")
+@pytest.mark.parametrize("has_earlier", [False, True])
+def test_rules_of_both_back_ends_come_back(pair: GuestPair, *, has_earlier: bool) -> None:
+    addresses = {"nft": "192.0.2.1", "legacy": "192.0.2.2"}
+    for backend, address in addresses.items():
+        ours = ("--backend", backend, "-A", "INPUT", "-s", address, "-j", "DROP")
+        pair.guest("iptables", *KEEP, *ours)
+        if backend == "nft" and has_earlier:
+            as_earlier_versions_left_it(pair.state)
+
+    script = '/bin/sh "$0" && iptables-nft -S && iptables-legacy -S'
+    rules = run("unshare", "--net", "sh", "-c", script, str(pair.state / "restore.sh"))
+
+    pair.guest("iptables", *KEEP, "--backend", "legacy", "-F")
+    for address in addresses.values():
+        assert f"-A INPUT -s {address}/32 -j DROP\n" in rules
+
+
+@pytest.mark.covers("X11")
+def test_undo_goes_back_in_the_back_end_that_was_changed(pair: GuestPair) -> None:
+    for backend in ("nft", "legacy"):
+        ours = ("--backend", backend, "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP")
+        pair.guest("iptables", *KEEP, *ours)
+
+    pair.guest("firewall", "undo", "--keep", "1")
+
+    assert pair.rules()[3:] == []
+    assert pair.rules("iptables-legacy")[3:] == ["-A INPUT -s 192.0.2.1/32 -j DROP"]
+    pair.guest("firewall", "undo", "--keep", "2")
+    assert pair.rules("iptables-legacy")[3:] == []
+
+
+def as_earlier_versions_left_it(state: Path) -> None:
+    """One name for the rules of both back ends."""
+    lines = []
+    for family, program in ((4, "iptables"), (6, "ip6tables")):
+        (state / f"rules-nft.v{family}").rename(state / f"rules.v{family}")
+        lines.append(f"{program}-restore -w <'{state}/rules.v{family}' || status=1\n")
+    (state / "restore.sh").write_text("".join(("#!/bin/sh\nstatus=0\n", *lines, "exit $status\n")))
+
+
 @pytest.mark.covers("K60")
 def test_rules_leave_and_come_as_the_file_that_iptables_save_writes(
     pair: GuestPair, tmp_path: Path

@@ -53,6 +53,7 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
             summary=new.summary,
             undo=tuple(firewall.restore_step(*step) for step in back.items()),
             before=for_people(fresh),
+            backend=firewall.backend,
             flows=save_connections(),
         )
 

@@ -20,6 +20,8 @@ FOLDER_VARIABLE = "PORTLIGHT_GUEST_STATE"
 
 ChangeId = NewType("ChangeId", int)
 Kind = Literal["firewall", "routes"]
+Backend = Literal["", "nft", "legacy"]
+"""Of the firewall. Empty: whatever `iptables` is on this server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Change:
     after: str = ""
     """What people see as difference: the state as text, before and after."""
     files: tuple[KeptFile, ...] = ()
+    backend: Backend = ""
+    """Of the firewall: whose tables these are."""
     flows: str | None = None
     """Connections before the change, as `conntrack -L -o save` prints them."""
 
@@ -116,8 +120,7 @@ class Journal:
     def locked(self) -> Iterator[None]:
         """Hold the journal alone; the lock falls with the process that holds it."""
         self._changes.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / "lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with held(self.folder / "lock"):
             yield
 
     def next_id(self) -> ChangeId:
@@ -177,6 +180,15 @@ class Journal:
 
     def _ids(self) -> list[int]:
         return [int(path.stem) for path in self._changes.glob("[0-9]*.json")]
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock alone; it falls with the process that holds it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_durably(path: Path, content: str | bytes, mode: int = 0o600) -> None:

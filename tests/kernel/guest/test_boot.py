@@ -121,13 +121,25 @@ def test_without_the_unit_the_same_packets_are_answered(booted: Machine) -> None
 
 
 @pytest.mark.covers("X16")
-def test_confirmed_routing_by_source_is_there_again(booted: Machine) -> None:
+def test_confirmed_routing_by_source_is_followed_at_once_there_again_and_gone_when_undone(
+    booted: Machine,
+) -> None:
     booted.guest("routes", "fix", "--no-confirm")
+    wait_until(lambda: follower(booted) == "active")
 
     booted.reboot()
 
     wait_until(lambda: set(booted.worlds.answered().values()) == {True}, seconds=20)
     assert "from 10.1.0.5 lookup 7401 proto 74" in booted.run("ip", "rule")
+    booted.guest("routes", "undo", "--no-confirm")
+    wait_until(lambda: follower(booted) == "inactive")
+    assert "proto 74" not in booted.run("ip", "rule")
+
+
+def follower(booted: Machine) -> str:
+    """Return whether what follows routes runs."""
+    unit = "portlight-guest-routes.service"
+    return booted.run("systemctl", "is-active", unit, check=False).strip()
 
 
 @pytest.mark.covers("X22", "K42")

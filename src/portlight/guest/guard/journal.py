@@ -61,6 +61,8 @@ class Change:
     after: str = ""
     """What people see as difference: the state as text, before and after."""
     files: tuple[KeptFile, ...] = ()
+    then: tuple[Step, ...] = ()
+    """Run once the files are written: what reads them is told."""
     backend: Backend = ""
     """Of the firewall: whose tables these are."""
     flows: str | None = None
@@ -231,7 +233,11 @@ def _put_in_place(new: Path, path: Path) -> None:
 
 def _decode(raw: dict[str, Any]) -> Record:
     fields = raw["change"]
-    steps = tuple(Step(argv=tuple(step["argv"]), stdin=step["stdin"]) for step in fields["undo"])
+    steps = {
+        name: tuple(Step(argv=tuple(step["argv"]), stdin=step["stdin"]) for step in fields[name])
+        for name in ("undo", "then")
+        if name in fields
+    }
     files = tuple(KeptFile(**file) for file in fields["files"])
-    change = Change(**{**fields, "undo": steps, "files": files})
+    change = Change(**{**fields, **steps, "files": files})
     return Record(**{**raw, "change": change, "state": State(raw["state"])})

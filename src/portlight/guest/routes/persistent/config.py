@@ -12,6 +12,7 @@ from portlight.guest.routes.values import (
     IpAddress,
     IpInterface,
     Route,
+    RoutesError,
     Rule,
     Snapshot,
 )
@@ -35,6 +36,8 @@ class InterfaceConfig:
     no_routes_from: frozenset[int] = frozenset()
     """The dynamic families whose default gateway is not wanted."""
     accept_advertisements: bool = True
+    ignores_routers: bool = False
+    """It was told to take no default gateway from the routers that announce themselves."""
     resolvers: tuple[IpAddress, ...] = ()
     brings_dns: bool = True
     """Whether the DNS servers of its leases are used."""
@@ -53,6 +56,10 @@ class InterfaceConfig:
     def rules_of(self, family: int) -> tuple[Rule, ...]:
         """Return the rules of a family."""
         return tuple(one for one in self.rules if one.family == family)
+
+
+class RenderError(RoutesError):
+    """The files of this format cannot say what is wanted; the text says what, and which can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +99,7 @@ def interface_configs(
                     for family in _dynamic(card)
                     if snapshot.gateway(card.name, family) is None
                 ),
+                ignores_routers=card.own_settings.get("ipv6/accept_ra_defrtr", 1) == 0,
                 accept_advertisements=card.settings.get("ipv6/accept_ra", 1) != 0,
                 resolvers=tuple(
                     one.address

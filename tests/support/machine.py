@@ -180,6 +180,9 @@ class Machine:
         for tree in _CGROUPS:
             group = f"{tree}/{self.worlds.namespace}"
             run("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+", check=False)
+        # nspawn leaves it where /run is on a disk.
+        with suppress(FileNotFoundError):
+            Path("/run/systemd/nspawn/propagate", self.worlds.namespace).rmdir()
         run("umount", "--lazy", str(self.root), check=False)
         run("umount", "--lazy", str(self._folder), check=False)
 

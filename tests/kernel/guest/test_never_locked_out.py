@@ -18,7 +18,6 @@ from tests.support.guest_pair import (
     GuestPair,
     guest_pair,
 )
-from tests.support.talk import talk
 
 KEEP = ("--keep", "--json")
 
@@ -140,48 +139,6 @@ def test_history_tells_author_and_difference_and_undo_goes_back(pair: GuestPair)
     assert "\n+-A INPUT -p tcp -m tcp --dport 81 -j ACCEPT\n" in shown
     assert "changes 2 came after 1" in refused.stderr
     assert pair.rules()[3:] == ["-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT"]
-
-
-@pytest.mark.covers("X11")
-def test_rolling_back_takes_a_translation_from_the_flows_that_began_under_it(
-    pair: GuestPair,
-) -> None:
-    inside(pair.server, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-    # Rules that ask for states make the kernel keep them.
-    pair.iptables("-A", "FORWARD", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP")
-    pair.guest("iptables", "-t", "nat", "-A", "PREROUTING", "-p", "udp", "--dport", "9", "-j",
-               "DNAT", "--to-destination", "10.77.0.99")  # fmt: skip
-    sender = pair.start(pair.client, "nc", "-u", "-p", "4000", SERVER, "9")
-    assert sender.stdin
-    sender.stdin.write(b"x")
-    sender.stdin.flush()
-    wait_until(lambda: "10.77.0.99" in inside(pair.server, "conntrack", "-L", "-p", "udp"))
-
-    pair.guest("firewall", "rollback")
-
-    assert "10.77.0.99" not in inside(pair.server, "conntrack", "-L", "-p", "udp")
-
-
-@pytest.mark.covers("X11")
-def test_rolling_back_brings_a_connection_back_that_was_lost_meanwhile(pair: GuestPair) -> None:
-    inside(pair.server, "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0")
-    pair.iptables("-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "7", "-j", "REDIRECT",
-                  "--to-ports", "7007")  # fmt: skip
-    pair.iptables("-A", "INPUT", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP")
-    client, service = (pair.client, OPERATOR, 40007), (pair.server, SERVER, 7007)
-    with talk(client, service, dialled=7) as conversation:
-        assert conversation.answers()
-        forced = ("--force", "--confirm-within", "60")
-        pair.guest("iptables", *forced, "-t", "nat", "-F")
-        inside(pair.server, "conntrack", "-D", "-p", "tcp", "--dport", "7")
-        assert not conversation.answers(seconds=1)
-
-        pair.guest("firewall", "rollback")
-
-        tracked = inside(pair.server, "conntrack", "-L", "-p", "tcp", "--dport", "7")
-        assert conversation.answers(seconds=20), tracked
-        assert "ESTABLISHED" in tracked
-        assert "sport=7007" in tracked
 
 
 @pytest.mark.covers("K59")

@@ -61,7 +61,7 @@ class WaysOut:
         for prefix in self._prefixes(destination):
             found = self.shortcuts.shortcuts.get((table, prefix))
             if found is not None:
-                return found if found.network else None
+                return found if found.network and found.hop is None else None
         return None
 
     def across(

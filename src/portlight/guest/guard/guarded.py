@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from portlight.guest.guard.confirm import StandsOnError, applying, confirm, rollback
+from portlight.guest.guard.confirm import applying, confirm, rollback
 from portlight.guest.guard.flows import Network
 from portlight.guest.guard.history_commands import OK, REFUSED, describe_pending
 from portlight.guest.guard.journal import Change, ChangeId, Journal, KeptFile, State
 from portlight.guest.guard.proof import Judge, Proof, prove
 from portlight.guest.guard.protected import load_protected
 from portlight.guest.guard.report import document, report
+from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.sessions import current_door
 from portlight.guest.guard.surroundings import Surroundings, look_around
 from portlight.guest.guard.wishes import Wishes
@@ -139,7 +140,7 @@ def _apply(request: Request, talk: _Talk, around: Surroundings, foreseen: Proof)
         try:
             confirm(begun.id, alone=True)
             return talk.end(OK, "confirmed", f"change {begun.id} is applied and confirmed")
-        except StandsOnError as error:
+        except ChangeError as error:
             print(error, file=sys.stderr)
             status = REFUSED
     return _end_pending(talk, begun.id, status)

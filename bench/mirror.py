@@ -84,11 +84,16 @@ def everything(length: int) -> tuple[Entity, ...]:
 
 
 def many_rules(rules: int, sessions: int = 1) -> tuple[Entity, ...]:
-    """Return sessions whose last rule is the one that matches."""
+    """Return sessions that share these rules by turns; the last one of the last one matches."""
     return (
         *(a_mirror_filter(number) for number in range(1, sessions + 1)),
         *(
-            a_mirror_rule(number, protocol=6, destination_prefix=_elsewhere(number))
+            a_mirror_rule(
+                number,
+                (number - 1) % sessions + 1,
+                protocol=6,
+                destination_prefix=_elsewhere(number),
+            )
             for number in range(1, rules)
         ),
         a_mirror_rule(rules, sessions, protocol=17, destination_ports=ports(9100)),
@@ -261,8 +266,8 @@ def packets(these: Contenders, seconds: float) -> Ratios:
     )
     mine.host.show(topology(*many_rules(10)))
     few = udp_packets_per_second(mine.pair, seconds)
-    mine.host.show(topology(*many_rules(10, sessions=16)))
-    yield "UDP, 16 sessions to one", udp_packets_per_second(mine.pair, seconds) / few
+    mine.host.show(topology(*many_rules(160, sessions=16)))
+    yield "UDP, 16 sessions of 10 rules to one", udp_packets_per_second(mine.pair, seconds) / few
     mine.host.show(topology())
 
 

@@ -104,7 +104,7 @@ struct router_leg {
 };
 _Static_assert(sizeof(struct router_leg) == 4, "router_leg");
 
-/* Map `shortcuts`, LPM trie: what is routed into a network of the same router, without asking it.
+/* Map `routed`, LPM trie: what is routed into a network of the same router, without asking it.
  * A longer prefix that leads elsewhere has an entry with network 0.
  */
 struct shortcut_key {
@@ -118,8 +118,9 @@ struct shortcut {
 	__u32 network;		/* 0: the router decides */
 	__u8 router_mac[6];	/* in that network */
 	__u16 pad;
+	__u8 hop[16];		/* virtual IP whose owner is the next hop; 0: the destination is there */
 };
-_Static_assert(sizeof(struct shortcut) == 12, "shortcut");
+_Static_assert(sizeof(struct shortcut) == 28, "shortcut");
 
 /* Map `stations`: who has an address in a network (struct virtual_ip_key), on this host. */
 struct station {
@@ -164,7 +165,7 @@ enum claim_policy {
 	CLAIM_FROZEN = 4,
 };
 
-/* Map `virtual_ips` and the key of `vip_owners`. */
+/* Key of `virtual_ips` and `vip_owners`, value of `virtual_macs` (by struct forwarding_key). */
 struct virtual_ip_key {
 	__u32 network;
 	__u8 address[16];

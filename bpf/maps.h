@@ -92,6 +92,15 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, struct forwarding_key);
+	__type(value, struct virtual_ip_key);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} virtual_macs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct forwarding_key);
 	__type(value, struct router_leg);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } router_legs SEC(".maps");
@@ -103,7 +112,7 @@ struct {
 	__type(key, struct shortcut_key);
 	__type(value, struct shortcut);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} shortcuts SEC(".maps");
+} routed SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -56,50 +56,86 @@ static __always_inline int deliver(struct __sk_buff *skb, struct port_entry *rec
 	return bpf_redirect_peer(ifindex, 0);
 }
 
-/* The link to whoever owns the virtual IP; 0: nobody else does. */
-static __always_inline __u32 link_of_owner(const struct port_entry *port,
-					   const struct packet *packet, __u32 *number, __u8 *mac)
-{
-	struct virtual_ip_owner_locked *owner = owner_of(port, packet);
+/* Whom a frame is for because of a virtual IP; port 0: the IP has no part in it. */
+struct holder {
+	__u32 port;
+	__u32 ifindex;
+	__u8 mac[6];
+};
 
-	if (!owner)
-		return 0;
-	*number = owner->owner;
-	__builtin_memcpy(mac, owner->mac, 6);
-	return owner->ifindex;
+static __always_inline void hand_to(const struct virtual_ip_owner_locked *owner,
+				    struct holder *holder)
+{
+	holder->port = owner->owner;
+	holder->ifindex = owner->ifindex;
+	__builtin_memcpy(holder->mac, owner->mac, 6);
+}
+
+/* The MAC of a virtual IP itself, which routers use: its owner is their next hop, at each packet.
+ * False: nobody owns it now.
+ */
+static __always_inline bool find_next_hop(const struct port_entry *port,
+					  const struct packet *packet, struct holder *holder)
+{
+	struct virtual_ip_owner_locked *owner;
+	struct virtual_ip_key *virtual;
+
+	if (!(port->flags & PORT_VIRTUAL_IPS))
+		return true;
+	virtual = find_virtual_mac(port->network, packet->destination_mac);
+	if (!virtual)
+		return true;
+	owner = bpf_map_lookup_elem(&vip_owners, virtual);
+	if (!owner || !owner->owner)
+		return false;
+	hand_to(owner, holder);
+	return true;
+}
+
+/* Within the network: to an owner with its claimed MAC, to others as the frame is. */
+static __always_inline int forward_here(struct __sk_buff *skb, struct port_entry *port,
+					struct packet *packet, int parsed, struct holder *holder)
+{
+	struct port_entry *receiver;
+
+	if (!holder->port) {
+		holder->ifindex = link_of_mac(port, packet);
+		if (!holder->ifindex && !find_next_hop(port, packet, holder))
+			return drop(skb, port->number, DIRECTION_EGRESS,
+				    DROP_VIRTUAL_IP_NOT_OWNER);
+	}
+	if (!holder->ifindex || holder->ifindex == skb->ifindex)
+		return TC_ACT_OK;
+	if (holder->port && !same_mac(holder->mac, packet->destination_mac) &&
+	    bpf_skb_store_bytes(skb, 0, holder->mac, 6, 0))
+		return drop(skb, holder->port, DIRECTION_INGRESS, DROP_INTERNAL_ERROR);
+	receiver = bpf_map_lookup_elem(&links, &holder->ifindex);
+	if (!receiver || !(receiver->flags & PORT_PEER) || receiver->network != port->network ||
+	    (holder->port && receiver->number != holder->port))
+		return TC_ACT_OK;
+	return deliver(skb, receiver, packet, parsed, holder->ifindex);
 }
 
 static __always_inline int forward(struct __sk_buff *skb, struct port_entry *port,
 				   struct packet *packet, int parsed)
 {
+	struct virtual_ip_owner_locked *owner = NULL;
 	struct port_entry *receiver = NULL;
+	struct holder holder = {};
 	struct way way = {};
-	__u32 number = 0;
-	__u8 mac[6] = {};
 
 	if (packet->destination_mac[0] & 1)
 		return TC_ACT_OK;
 	if (parsed == CONTINUE) {
-		way.ifindex = link_of_owner(port, packet, &number, mac);
-		if (!number)
+		owner = owner_of(port, packet);
+		if (owner)
+			hand_to(owner, &holder);
+		else
 			receiver = find_routed(skb, port, packet, &way);
 	}
-	if (receiver) {
-		if (!rewrite(skb, packet, &way))
-			return drop(skb, receiver->number, DIRECTION_INGRESS,
-				    DROP_INTERNAL_ERROR);
-		return deliver(skb, receiver, packet, parsed, way.ifindex);
-	}
-	if (!number)
-		way.ifindex = link_of_mac(port, packet);
-	if (!way.ifindex || way.ifindex == skb->ifindex)
-		return TC_ACT_OK;
-	receiver = bpf_map_lookup_elem(&links, &way.ifindex);
-	if (!receiver || !(receiver->flags & PORT_PEER) || receiver->network != port->network ||
-	    (number && receiver->number != number))
-		return TC_ACT_OK;
-	if (number && !same_mac(mac, packet->destination_mac) &&
-	    bpf_skb_store_bytes(skb, 0, mac, 6, 0))
+	if (!receiver)
+		return forward_here(skb, port, packet, parsed, &holder);
+	if (!rewrite(skb, packet, &way))
 		return drop(skb, receiver->number, DIRECTION_INGRESS, DROP_INTERNAL_ERROR);
 	return deliver(skb, receiver, packet, parsed, way.ifindex);
 }

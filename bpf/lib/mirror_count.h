@@ -41,7 +41,9 @@ __attribute__((noinline)) int settle_job(struct mirror_job *job)
 	if (!wanted)
 		return 0;
 	count_copies(&job->one, MIRROR_COPIED, job->copied, job->copied_bytes);
-	count_copies(&job->one, MIRROR_TRUNCATED, job->truncated, job->lost_bytes);
+	/* The copies of an order have one verdict: a refused one took nothing to the target. */
+	if (job->copied)
+		count_copies(&job->one, MIRROR_TRUNCATED, job->truncated, job->lost_bytes);
 	count_copies(&job->one, MIRROR_REFUSED, job->refused, 0);
 	if (job->repeated)
 		count_many(job->judge, DIRECTION_INGRESS, job->verdict, job->repeated,

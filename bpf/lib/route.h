@@ -22,19 +22,26 @@ struct way {
 	__u8 destination_mac[6];
 };
 
-/* Not what a router must look into: options, a scope that ends here, a source that is none. */
+/* Not of one link, one host or several of them, and not an IPv4 address in the disguise of IPv6. */
+static __always_inline bool is_routable(const __u8 *address, __u8 family)
+{
+	const __u32 *words = (const __u32 *)address;
+	__u32 ipv4 = bpf_ntohl(mapped_ipv4(address));
+
+	if (family == FAMILY_IPV6)
+		return !(address[0] == 0xfe && (address[1] & 0xc0) == 0x80) && address[0] != 0xff &&
+		       words[0] | words[1];
+	return ipv4 >> 24 && ipv4 >> 24 != 127 && ipv4 >> 28 < 14;
+}
+
+/* Not what a router must look into: options, a scope that ends here, an end that is none. */
 static __always_inline bool is_plain(const struct packet *packet)
 {
-	__u32 source = bpf_ntohl(mapped_ipv4(packet->source));
+	__u32 bytes = packet->family == FAMILY_IPV6 ? IPV6_BYTES : IPV4_BYTES;
 
-	if (packet->hop_limit <= 1)
-		return false;
-	if (packet->family == FAMILY_IPV6)
-		return packet->upper == ETHERNET_BYTES + IPV6_BYTES &&
-		       !(packet->source[0] == 0xfe && (packet->source[1] & 0xc0) == 0x80) &&
-		       packet->source[0] != 0xff && !is_no_address(packet->source);
-	return packet->upper == ETHERNET_BYTES + IPV4_BYTES && source >> 24 && source >> 24 != 127 &&
-	       source >> 28 < 14;
+	return packet->hop_limit > 1 && packet->upper == ETHERNET_BYTES + bytes &&
+	       is_routable(packet->source, packet->family) &&
+	       is_routable(packet->destination, packet->family);
 }
 
 static __always_inline struct shortcut *find_shortcut(const struct port_entry *port,
@@ -51,19 +58,18 @@ static __always_inline struct shortcut *find_shortcut(const struct port_entry *p
 		return NULL;
 	key.table = leg->table;
 	__builtin_memcpy(key.address, packet->destination, 16);
-	found = bpf_map_lookup_elem(&shortcuts, &key);
+	found = bpf_map_lookup_elem(&routed, &key);
 	return found && found->network ? found : NULL;
 }
 
 /* Who has the address now; false: nobody whom we know. */
-static __always_inline bool find_station(__u32 network, const struct packet *packet,
-					 struct way *way)
+static __always_inline bool find_station(__u32 network, const __u8 *address, struct way *way)
 {
 	struct virtual_ip_key key = { .network = network };
 	struct virtual_ip_owner_locked *state;
 	struct station *station;
 
-	__builtin_memcpy(key.address, packet->destination, 16);
+	__builtin_memcpy(key.address, address, 16);
 	state = bpf_map_lookup_elem(&vip_owners, &key);
 	if (state) {
 		way->ifindex = state->owner ? state->ifindex : 0;
@@ -85,9 +91,13 @@ static __always_inline struct port_entry *find_routed(struct __sk_buff *skb,
 {
 	struct shortcut *shortcut = find_shortcut(port, packet);
 	struct port_entry *receiver;
+	const __u8 *address;
 	__u32 bytes;
 
-	if (!shortcut || !is_plain(packet) || !find_station(shortcut->network, packet, way))
+	if (!shortcut || !is_plain(packet))
+		return NULL;
+	address = is_no_address(shortcut->hop) ? packet->destination : shortcut->hop;
+	if (!find_station(shortcut->network, address, way))
 		return NULL;
 	receiver = bpf_map_lookup_elem(&links, &way->ifindex);
 	bytes = ip_bytes(skb, packet);

@@ -29,6 +29,15 @@ find_owner(__u32 network, const __u8 *address)
 	return bpf_map_lookup_elem(&vip_owners, &key);
 }
 
+/* The virtual IP whose own MAC this is: what routers lead to it has it; NULL: none. */
+static __always_inline struct virtual_ip_key *find_virtual_mac(__u32 network, const __u8 *mac)
+{
+	struct forwarding_key key = { .network = network };
+
+	__builtin_memcpy(key.mac, mac, 6);
+	return bpf_map_lookup_elem(&virtual_macs, &key);
+}
+
 static __always_inline struct virtual_ip_member *
 find_member(__u32 network, __u32 port, const __u8 *address)
 {

@@ -86,7 +86,7 @@ def test_the_quotas_are_shown_and_an_administrator_sets_them_for_a_project(
         "traffic_mirror_session": 20_000,
         "traffic_mirror_session_contain_sources": 10,
         "traffic_mirror_source_referred_by_session": 3,
-        "traffic_mirror_target_elb_referred_by_session": 200,
+        "traffic_mirror_target_elb_referred_by_session": -1,
         "traffic_mirror_target_eni_referred_by_session": 10,
     }
     path = f"/portlight/v1/quotas/{sdk.project_id}"

@@ -27,7 +27,6 @@ from tests.support.mirror_scene import (
     TARGET,
     a_cloud,
     addresses,
-    finish,
     mirror_host,
     mirrors,
     outcomes,
@@ -180,12 +179,13 @@ def test_copies_pass_the_source_s_rules_and_meet_the_target_s(host: PlanHost) ->
     host.show(a_cloud(*mirrors(*EVERYTHING), target_rules=(a_rule(7, 2, protocol=6),)))
     before = outcomes(host)
     with captured(host, TARGET, "udp port 4789") as copies:
-        send(host, SOURCE, addresses(PEER)[0], 8000)
+        send(host, SOURCE, addresses(PEER)[0], 8000, "x" * 500)
     after = outcomes(host)
 
     assert copies == []
-    refused = MirrorOutcome.REFUSED
+    refused, truncated = MirrorOutcome.REFUSED, MirrorOutcome.TRUNCATED
     assert after.get(refused, 0) > before.get(refused, 0)
+    assert after.get(truncated) == before.get(truncated), "what nobody got lost no bytes"
 
     narrow = a_rule(7, 2, protocol=17, ports=ports(4789), remote_prefix=net("10.0.0.11/32"))
     host.show(a_cloud(*mirrors(*EVERYTHING), target_rules=(narrow,)))

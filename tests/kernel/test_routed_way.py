@@ -25,7 +25,9 @@ from portlight.values.verdict import DropReason
 ROUTER = MacAddress(0x02_00_00_00_01_01)
 FAR_ROUTER = MacAddress(0x02_00_00_00_02_02)
 FAR_NETWORK, TABLE = NETWORK + 1, 77
-VIRTUAL = ip_address("10.0.1.100")
+VIRTUAL, BEYOND = ip_address("10.0.1.100"), ip_address("192.0.2.9")
+VIRTUAL_MAC = MacAddress(0x02_00_00_00_09_09)
+"""The virtual IP's own, not that of a member."""
 
 
 @pytest.fixture
@@ -148,13 +150,73 @@ def test_a_virtual_ip_of_another_network_is_where_its_owner_is(
     lab: ProgramLab, near: Guest, far: Guest
 ) -> None:
     other = station(lab, guest(lab, 3, ingress=ANYTHING, network=FAR_NETWORK))
-    members = tuple(VirtualIpMemberPlan(port=one.port.number) for one in (far, other))
-    plan = VirtualIpPlan(members=members, claim_policy="latest")
-    lab.virtual_ip(FAR_NETWORK, VIRTUAL, plan)
+    a_pair(lab, far, other)
     to_it = frames.tcp(near.end, End(mac=ROUTER, ip=VIRTUAL))
     assert left_to_the_router(lab, near, to_it)
 
     for one in (far, other):
-        lab.bind(binding(one.port.number, one.end.mac, VIRTUAL))
-        lab.sends(one.port, frames.arp(one.end.at(VIRTUAL), VIRTUAL))
+        claim(lab, one)
         assert arrived(lab.sends(near.port, to_it)).dst == str(one.end.mac)
+
+
+def a_pair(lab: ProgramLab, *guests: Guest) -> None:
+    """Make guests members of a virtual IP of the far network; nobody owns it yet."""
+    members = tuple(VirtualIpMemberPlan(port=one.port.number) for one in guests)
+    plan = VirtualIpPlan(members=members, claim_policy="latest")
+    lab.virtual_ip(FAR_NETWORK, VIRTUAL, plan)
+    put(lab.tables.virtual_macs, (FAR_NETWORK, VIRTUAL_MAC), (FAR_NETWORK, VIRTUAL))
+    for one in guests:
+        lab.bind(binding(one.port.number, one.end.mac, VIRTUAL))
+        # What it forwards for others is not for itself.
+        lab.change(one.port, checked=False)
+
+
+def claim(lab: ProgramLab, one: Guest) -> None:
+    lab.sends(one.port, frames.arp(one.end.at(VIRTUAL), VIRTUAL))
+
+
+@pytest.mark.covers("N7", "X2")
+def test_a_virtual_ip_that_is_the_next_hop_is_whoever_owns_it_now(
+    lab: ProgramLab, near: Guest, far: Guest
+) -> None:
+    other = station(lab, guest(lab, 3, ingress=ANYTHING, network=FAR_NETWORK))
+    a_pair(lab, far, other)
+    way = ShortcutPlan(network=FAR_NETWORK, router_mac=FAR_ROUTER, hop=VIRTUAL)
+    put(lab.tables.shortcuts, (TABLE, ip_network("192.0.2.0/24")), way)
+    beyond = frames.tcp(near.end, End(mac=ROUTER, ip=BEYOND))
+    assert left_to_the_router(lab, near, beyond)
+
+    for one in (far, other):
+        claim(lab, one)
+        frame = arrived(lab.sends(near.port, beyond))
+        assert (frame.src, frame.dst) == (str(FAR_ROUTER), str(one.end.mac))
+        assert (frame[IP].dst, frame[IP].ttl) == (str(BEYOND), 63)
+
+
+@pytest.mark.covers("N7", "X2")
+def test_what_a_router_sends_to_the_mac_of_a_virtual_ip_goes_to_whoever_owns_it_now(
+    lab: ProgramLab, near: Guest, far: Guest
+) -> None:
+    other = guest(lab, 3, ingress=ANYTHING, network=FAR_NETWORK)
+    router = guest(lab, 4, network=FAR_NETWORK)
+    lab.change(router.port, secured=False)
+    a_pair(lab, far, other)
+    beyond = frames.tcp(near.end, End(mac=VIRTUAL_MAC, ip=BEYOND))
+    run = lab.sends(router.port, beyond)
+    assert_dropped(run, DropReason.VIRTUAL_IP_NOT_OWNER, router.port, Direction.EGRESS)
+
+    for one in (far, other):
+        claim(lab, one)
+        assert arrived(lab.sends(router.port, beyond)).dst == str(one.end.mac)
+
+
+@pytest.mark.parametrize("address", ["::1", "::ffff:10.0.1.5", "ff02::1", "fe80::1"])
+def test_what_no_router_passes_on_is_left_to_it_with_a_route_to_everything(
+    lab: ProgramLab, near: Guest, far: Guest, address: str
+) -> None:
+    a_pair(lab, far)
+    claim(lab, far)
+    way = ShortcutPlan(network=FAR_NETWORK, router_mac=FAR_ROUTER, hop=VIRTUAL)
+    put(lab.tables.shortcuts, (TABLE, ip_network("::/0")), way)
+    to_it = frames.ping6(near.end6, End(mac=ROUTER, ip=ip_address(address)))
+    assert left_to_the_router(lab, near, to_it)

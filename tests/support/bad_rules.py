@@ -1,5 +1,6 @@
 """Rule sets that cut a TCP session off, made up by chance, and a session that feels it."""
 
+import os
 import random
 import socket
 import sys
@@ -121,9 +122,11 @@ def change() -> None:
     """Apply each rule set that standard input names, under guard, in a fork of this process."""
     from portlight.guest.entry import main  # noqa: PLC0415 -- the two others need none of it
 
-    for line in sys.stdin:
-        status = main(["firewall", "restore", "--force", "--json", *line.split()])
-        tell(status)
+    # Not sys.stdin: the command sets that up for itself, before its first read.
+    with os.fdopen(0, closefd=False) as files:
+        for line in files:
+            status = main(["firewall", "restore", "--force", "--json", *line.split()])
+            tell(status)
 
 
 def tell(value: float) -> None:

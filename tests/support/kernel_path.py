@@ -95,6 +95,7 @@ class KernelPath:
             (tables.mirror_sources, delta(plan.mirror_sources, self._plan.mirror_sources)),
             (tables.ports, delta(attachments, self._attachments)),
             (tables.virtual_ips, delta(plan.virtual_ips, self._plan.virtual_ips)),
+            (tables.virtual_macs, delta(plan.virtual_macs, self._plan.virtual_macs)),
             (tables.stations, delta(stations, self._stations)),
             (tables.shortcuts, delta(plan.shortcuts, self._plan.shortcuts)),
             (tables.router_legs, delta(plan.router_legs, self._plan.router_legs)),

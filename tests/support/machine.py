@@ -7,6 +7,7 @@ itself brings and what a test enables.
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from tests.kernel.lab import inside, run, wait_until
 from tests.support.servers import Server, plug, server
 
 from portlight.guest.bundle import bundle
+from portlight.guest.remote import BOOTSTRAP, framed
 
 PROGRAM: Final = "/usr/local/bin/portlight-guest.pyz"
 _UNITS: Final = Path("etc/systemd/system")
@@ -30,15 +32,20 @@ _OTHERS: Final = (
 """Folders that say what this machine is to do; the other one finds them empty."""
 _MASKED: Final = (
     *("systemd-logind.service", "getty.target", "systemd-tmpfiles-clean.timer"),
-    *(
-        "dev-hugepages.mount",
-        "dev-mqueue.mount",
-        "systemd-udevd.service",
-        "systemd-udev-trigger.service",
-    ),
+    *("dev-hugepages.mount", "dev-mqueue.mount"),
+    *("systemd-udevd.service", "systemd-udev-trigger.service"),
 )
-_START: Final = 'mount -o remount,bind,ro /sys && exec "$@"'
-"""Without a writable /sys nobody waits for an udev to announce interfaces."""
+_CGROUPS: Final = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd")
+"""Where the tree of control groups is, with or without those of version 1 beside it."""
+_START: Final = """
+for tree in $TREES; do
+	[ ! -e $tree/cgroup.procs ] || { mkdir -p $tree/$0 && echo $$ >$tree/$0/cgroup.procs; }
+done
+mount -o remount,bind,ro /sys
+exec "$@"
+"""
+"""Two machines must not share a control group: each would take the other's services for its own.
+Without a writable /sys nobody waits for an udev to announce interfaces."""
 
 
 class Machine:
@@ -99,12 +106,16 @@ class Machine:
         self._process = subprocess.Popen(
             (
                 *("nsenter", f"--net=/run/netns/{self.worlds.namespace}"),
-                *("unshare", "--mount", "sh", "-c", _START, "sh"),
+                *("unshare", "--mount", "sh", "-e", "-c", _START, self.worlds.namespace),
                 *("systemd-nspawn", "--quiet", "--keep-unit", "--register=no", "--settings=no"),
                 *("--machine", self.worlds.namespace, "--directory", str(self.root), *cables),
                 *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--boot"),
             ),
-            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+            env={
+                **os.environ,
+                "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+                "TREES": " ".join(_CGROUPS),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -140,18 +151,38 @@ class Machine:
         """Run `portlight-guest` on it."""
         return self.run("/usr/bin/python3", PROGRAM, *words)
 
+    def from_memory(self, *words: str) -> None:
+        """Run `portlight-guest` as over SSH: the program comes along, and is no file there."""
+        enter = ("nsenter", "--target", str(self._init()), "--all")
+        python = ("/usr/bin/python3", "-I", "-c", BOOTSTRAP)
+        subprocess.run(
+            (*enter, *python, *words),
+            input=framed(bundle()),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
     def _init(self) -> int:
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return int((children.read_text().split() or ["0"])[0])
+        found = children.read_text().split() if children.exists() else []
+        return int(found[0]) if found else 0
 
     def remove(self) -> None:
         """Take the power away, and the disk."""
         if self._process is not None:
-            with suppress(ProcessLookupError, AssertionError):
-                os.kill(self._init(), 9)
+            if init := self._init():
+                with suppress(ProcessLookupError):  # it ended by itself meanwhile
+                    os.kill(init, signal.SIGKILL)
+                wait_until(lambda: not Path(f"/proc/{init}").exists())
             self._process.kill()
             self._process.wait()
+        for tree in _CGROUPS:
+            group = f"{tree}/{self.worlds.namespace}"
+            run("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+", check=False)
+        # nspawn leaves it where /run is on a disk.
+        with suppress(FileNotFoundError):
+            Path("/run/systemd/nspawn/propagate", self.worlds.namespace).rmdir()
         run("umount", "--lazy", str(self.root), check=False)
         run("umount", "--lazy", str(self._folder), check=False)
 

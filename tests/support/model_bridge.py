@@ -13,6 +13,7 @@ from portlight.core.claims import owner_of
 from portlight.core.packet import Ip, Packet, parse_packet
 from portlight.core.path_state import Situation
 from portlight.core.security_group import Direction
+from portlight.core.virtual_ip import VirtualIp
 from portlight.plan.host import HostPlan
 from portlight.values.addresses import MacAddress
 from portlight.values.verdict import Drop, DropReason, Verdict
@@ -30,13 +31,19 @@ class Outcome:
 class ModelBridge:
     """Follows frames through the model on one host."""
 
-    def __init__(self, model: ModelPath) -> None:
+    def __init__(self, model: ModelPath, *, is_direct: bool = True) -> None:
+        """`is_direct`: frames skip the bridge; else every port is judged alone."""
         self._model = model
+        self._is_direct = is_direct
         self._plan = HostPlan()
         self._learned: dict[tuple[int, MacAddress], int] = {}
         """The ports that claimed an address with a virtual MAC."""
         self.routed = 0
         """Frames that went through no router, from network to network."""
+        self.at_port: Verdict = Drop(DropReason.PORT_UNKNOWN)
+        """What the port of the last frame said by itself."""
+        self.hops = 0
+        """Of these, those to a virtual IP as their next hop."""
 
     def load(self, plan: HostPlan) -> None:
         """Take the plan that belongs to the model's topology."""
@@ -50,15 +57,21 @@ class ModelBridge:
 
     def judge(self, shot: Shot, now: float) -> Outcome:
         verdict = self._model.judge(shot, now)
+        self.at_port = verdict
         self._learn(shot.port)
         if isinstance(verdict, Drop) or shot.direction is Direction.INGRESS:
             return Outcome(verdict, shot.port, shot.direction)
         parsed = parse_packet(shot.frame.data, vlan_tagged=shot.frame.vlan_tagged)
+        if self._owner(shot.port, parsed, now) is None and self._has_no_owner(shot, now):
+            return Outcome(Drop(DropReason.VIRTUAL_IP_NOT_OWNER), shot.port, Direction.EGRESS)
+        if not self._is_direct:
+            return Outcome(verdict, shot.port, shot.direction)
         routed = self._routed(shot, parsed, now)
         receiver = routed.port.number if routed else self._receiver(shot, parsed, now)
         if receiver is None:
             return Outcome(verdict, shot.port, shot.direction)
         self.routed += routed is not None
+        self.hops += routed is not None and routed.is_hop
         frame = replace(shot.frame, data=routed.data) if routed else shot.frame
         there = Shot(receiver, Direction.INGRESS, frame)
         return Outcome(self._model.judge(there, now), receiver, Direction.INGRESS)
@@ -79,6 +92,8 @@ class ModelBridge:
         found = self._owner(shot.port, parsed, now)
         if found is None:
             found = self._port_of(network, destination)
+        if found is None:
+            found = self._next_hop(shot, now)
         if found is None or found not in self._plan.ports or found == shot.port:
             return None
         return found if self._plan.ports[found].network == network else None
@@ -108,6 +123,28 @@ class ModelBridge:
                 owner = owner_of(model.topology, Situation(state=model.state, now=now), vip)
                 port = model.topology.ports[owner.port_id] if owner else None
                 return port.number if port and port.number != sender else None
+        return None
+
+    def _next_hop(self, shot: Shot, now: float) -> int | None:
+        """Return the owner of the virtual IP whose own MAC the frame is for."""
+        vip = self._virtual(shot)
+        if vip is None:
+            return None
+        situation = Situation(state=self._model.state, now=now)
+        owner = owner_of(self._model.topology, situation, vip)
+        return self._model.topology.ports[owner.port_id].number if owner else None
+
+    def _has_no_owner(self, shot: Shot, now: float) -> bool:
+        return self._virtual(shot) is not None and self._next_hop(shot, now) is None
+
+    def _virtual(self, shot: Shot) -> VirtualIp | None:
+        """Return the virtual IP whose own MAC a frame is for."""
+        topology = self._model.topology
+        network = next(one.network_id for one in topology.ports.values() if one.number == shot.port)
+        for vip in topology.virtual_ips.values():
+            keeper = topology.ports.get(vip.port_id) if vip.network_id == network else None
+            if keeper is not None and keeper.mac.packed == shot.frame.data[:6]:
+                return vip
         return None
 
     def _port_of(self, network: int, mac: MacAddress) -> int | None:

@@ -95,7 +95,7 @@ class ProgramLab:
     def clear(self) -> None:
         """Forget every port, rule, flow and virtual IP."""
         tables = self.tables
-        routing = (tables.router_legs, tables.shortcuts, tables.stations)
+        routing = (tables.router_legs, tables.shortcuts, tables.stations, tables.virtual_macs)
         policy = (tables.virtual_ips, tables.ports, tables.bindings, tables.classifiers)
         for table in routing + policy:
             present: Any = table.read()

@@ -1,5 +1,6 @@
 """Random routers, routes and public addresses for the generated topologies of worlds.py."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
 
@@ -23,6 +24,7 @@ from portlight.core.gateways import PeeringStatus
 from portlight.core.port import Port
 from portlight.core.route_table import HopKind, Route
 from portlight.core.topology import Entity
+from portlight.core.virtual_ip import VirtualIp
 
 EXTERNAL = 3
 KINDS = (
@@ -49,11 +51,13 @@ def routing_ports() -> list[str]:
     return [port_id(number) for number in (*_PORTS, *range(2_000_001, 2_000_004))]
 
 
-def some_routing(random: Random, guests: list[Port]) -> list[Entity]:
+def some_routing(random: Random, others: list[Entity]) -> list[Entity]:
     """Return two routers with an external network between them, and what may hang on them."""
+    guests = [one for one in others if isinstance(one, Port) and one.device_index is not None]
+    pairs = [str(one.address) for one in others if isinstance(one, VirtualIp)]
     gateway = a_gateway_port(203, 1, EXTERNAL, (5, "203.0.113.5"))
     nat_port = a_nat_port(204, 5, 1, (1, "10.0.0.200"))
-    first = a_router(1, gateway if random.random() < 0.8 else None)
+    first = a_router(1, gateway if random.random() < 0.4 else None)
     cidrs = a_subnet(1, "10.0.0.0/16").cidr
     entities: list[Entity] = [
         a_network(EXTERNAL),
@@ -68,12 +72,20 @@ def some_routing(random: Random, guests: list[Port]) -> list[Entity]:
         an_internet_gateway(1, EXTERNAL, 1),
         a_peering(1, 1, 2, status=random.choice(list(PeeringStatus))),
     ]
-    if random.random() < 0.5:
+    if random.random() < 0.3:
         entities.append(a_route_table(3, 1, 1))
     if random.random() < 0.5:
         outer = a_service_port(2_000_001, EXTERNAL, (5, "203.0.113.51"))
         entities += [nat_port, a_nat_gateway(5, 1, nat_port, 1), outer]
-    entities += [some_route(random, number) for number in range(1, random.randint(2, 9))]
+    # Through a pair to the world: where most generated frames go.
+    beyond = random.choice(("0.0.0.0/0", "192.0.2.0/24"))
+    pair = a_route(9, 1, beyond, random.choice(pairs or _HOPS))
+    routes: dict[str, Route] = {pair.id: pair}
+    for number in range(1, random.randint(2, 9)):
+        route = some_route(random, number)
+        gone = displaced(route, routes.values())
+        routes = {key: one for key, one in routes.items() if key not in gone} | {route.id: route}
+    entities += routes.values()
     entities += _some_public_addresses(random, [port for port in guests if port.fixed_ips])
     return entities
 
@@ -94,6 +106,16 @@ def some_route(random: Random, number: int) -> Route:
         return a_route(number, table, destination, random.choice(_HOPS))
     kind = random.choice(list(target))
     return replace(a_route(number, table, destination), kind=kind, target=target[kind])
+
+
+def displaced(route: Route, others: Iterable[Route]) -> set[str]:
+    """Return the ids of the routes that cannot be beside this one: only hops by address share."""
+    return {
+        one.id
+        for one in others
+        if (one.route_table_id, one.destination) == (route.route_table_id, route.destination)
+        and {one.kind, route.kind} != {HopKind.ADDRESS}
+    }
 
 
 def _some_public_addresses(random: Random, guests: list[Port]) -> list[Entity]:

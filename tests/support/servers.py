@@ -62,9 +62,9 @@ class Server:
             timeout=60,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, under: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
         """Start `portlight-guest` on the server, in the background."""
-        return subprocess.Popen(self._command((), arguments), env=self._environment())
+        return subprocess.Popen(self._command(under, arguments), env=self._environment())
 
     def _command(self, under: tuple[str, ...], arguments: Sequence[str]) -> tuple[str, ...]:
         enter = ("nsenter", f"--net=/run/netns/{self.namespace}", *under)

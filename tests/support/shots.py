@@ -16,7 +16,7 @@ from tests.support.builders import mac
 from tests.support.worlds import PORT_NUMBERS, PROTOCOLS, VIRTUAL_IPS
 
 from portlight.core.packet import PORT_PROTOCOLS
-from portlight.core.port import OWNER_ROUTER_INTERFACE, Port
+from portlight.core.port import OWNER_ROUTER_INTERFACE, OWNER_VIRTUAL_IP, Port
 from portlight.core.security_group import Direction
 from portlight.core.topology import Topology
 from portlight.core.verdict import Frame
@@ -90,15 +90,16 @@ class FrameMaker:
             version: [address for address in every if address.version == version]
             for version in (4, 6)
         }
-        self._router_macs = [
-            port.mac for port in ports if port.device_owner == OWNER_ROUTER_INTERFACE
-        ]
+        legs = [port for port in ports if port.device_owner == OWNER_ROUTER_INTERFACE]
+        self._router_macs = [port.mac for port in legs]
+        self._gateways = {port.network_id: port.mac for port in legs}
         self._macs = [port.mac for port in ports] + [
             mac(90),
             mac(91),
             mac("01:00:5e:00:00:01"),
             virtual_router_mac(7, 4),
             virtual_router_mac(7, 6),
+            *(port.mac for port in ports if port.device_owner == OWNER_VIRTUAL_IP),
         ]
 
     def shot(self) -> Shot:
@@ -131,6 +132,8 @@ class FrameMaker:
         kind = random.random()
         if port is not None and kind < 0.15 and self._shared.get(port.id):
             return self._contend(port, random.choice(self._shared[port.id]))
+        if port is not None and kind > 0.85 and port.network_id in self._gateways:
+            return self._outward(port)
         if port is None or kind < 0.06:
             payload = self._arp(port)
             return self._shot(number, direction, port, 0x0806, payload)
@@ -142,6 +145,16 @@ class FrameMaker:
         self._last = Sent(shot, packet)
         self._recent.append(self._last)
         return shot
+
+    def _outward(self, port: Port) -> Shot:
+        """Let a guest send to a router what is for the world."""
+        source, world = self._own_address(port, 4), ip_address(OUTSIDE[0])
+        packet = wire.ip(source, world, 17, wire.udp(40000, 53, bytes(8)))
+        router = self._gateways[port.network_id]
+        frame = Frame(data=wire.ethernet(port.mac, packet, ETHERTYPE[4], router))
+        self._last = Sent(Shot(port.number, EGRESS, frame), packet)
+        self._recent.append(self._last)
+        return self._last.shot
 
     def _contend(self, port: Port, address: IpAddress) -> Shot:
         """Let a member claim an address now, and the others (and itself again) soon."""

@@ -31,11 +31,11 @@ from tests.support.builders import (
     port_id,
     ports,
 )
-from tests.support.routing_worlds import KINDS, routing_ports, some_route, some_routing
+from tests.support.routing_worlds import KINDS, displaced, routing_ports, some_route, some_routing
 
 from portlight.core.address_group import AddressGroup
 from portlight.core.mirror import MirrorAction
-from portlight.core.port import AddressPair, FixedIp, Port, RetiredIp
+from portlight.core.port import OWNER_VIRTUAL_IP, AddressPair, FixedIp, Port, RetiredIp
 from portlight.core.security_group import (
     Direction,
     EstablishedFlows,
@@ -43,7 +43,7 @@ from portlight.core.security_group import (
     SecurityGroupRule,
 )
 from portlight.core.topology import Entity, Topology
-from portlight.core.virtual_ip import ClaimPolicy, VirtualIp
+from portlight.core.virtual_ip import ClaimPolicy
 from portlight.values.addresses import IpPrefix, MacAddress
 
 PORT_NUMBERS = (22, 53, 80, 443, 1000)
@@ -52,6 +52,8 @@ PREFIXES = ("10.0.0.0/24", "10.0.0.4/30", "10.0.0.5/32", "0.0.0.0/0", "192.0.2.0
 PREFIXES_IPV6 = ("fd00::/64", "fd00::4/126", "fd00::5/128", "::/0", "2001:db8::/32", "fe80::/10")
 VIRTUAL_IPS = ("10.0.0.100", "10.0.0.101", "fd00::100")
 GROUPS, ADDRESS_GROUPS, PORTS, DHCP_PORT = 4, 2, 6, 50
+KEEPERS = 1_000_000
+"""Numbers of the ports that keep the addresses of virtual IPs begin here."""
 FILTERS, SESSIONS = 3, 6
 MOST_THAT_COPY_ALL = 3
 """Of one source: the kernel's entry has room for these and for all others together."""
@@ -78,7 +80,7 @@ def a_world(random: Random) -> Topology:
     entities += some_virtual_ips(random)
     entities += some_mirrors(random)
     if random.random() < 0.5:
-        entities += some_routing(random, [one for one in entities if isinstance(one, Port)])
+        entities += some_routing(random, entities)
     if random.random() < 0.7:
         entities.append(
             a_port(DHCP_PORT, "10.0.0.2", "fd00::2", device_owner="network:dhcp", device_id="dhcp")
@@ -180,17 +182,24 @@ def _pair(random: Random) -> AddressPair:
     return AddressPair(prefix=prefix, mac=lent)
 
 
-def some_virtual_ips(random: Random) -> list[VirtualIp]:
-    vips = []
+def some_virtual_ips(random: Random) -> list[Entity]:
+    """Return virtual IPs with the ports that keep their addresses."""
+    vips: list[Entity] = []
     for number, address in enumerate(VIRTUAL_IPS, start=1):
         if random.random() < 0.6:
             members = random.sample(range(1, PORTS + 1), random.randint(1, 3))
             routers = {member: random.choice((None, 7)) for member in members}
             pinned = random.choice((None, port_id(random.choice(members))))
             policy = random.choice(list(ClaimPolicy))
-            vips.append(
-                a_virtual_ip(number, address, routers, claim_policy=policy, pinned_owner=pinned)
+            vip = a_virtual_ip(number, address, routers, claim_policy=policy, pinned_owner=pinned)
+            keeper = a_port(
+                KEEPERS + number,
+                address,
+                device_owner=OWNER_VIRTUAL_IP,
+                device_id="",
+                device_index=None,
             )
+            vips += [vip, keeper]
     return vips
 
 
@@ -276,7 +285,8 @@ def _put_port(random: Random, _: Topology) -> Change:
 
 
 def _put_virtual_ips(random: Random, topology: Topology) -> Change:
-    return set(topology.virtual_ips), list(some_virtual_ips(random))
+    old = [(vip.id, vip.port_id) for vip in topology.virtual_ips.values()]
+    return {key for keys in old for key in keys}, some_virtual_ips(random)
 
 
 def _remove_rule(random: Random, topology: Topology) -> Change:
@@ -309,12 +319,12 @@ def _put_mirrors(random: Random, topology: Topology) -> Change:
 
 def _put_routing(random: Random, topology: Topology) -> Change:
     old = {key for kind in KINDS for key in getattr(topology, kind)}
-    guests = [port for port in topology.ports.values() if port.device_index is not None]
-    return old | set(routing_ports()), some_routing(random, guests)
+    return old | set(routing_ports()), some_routing(random, list(entities_of(topology)))
 
 
-def _put_route(random: Random, _: Topology) -> Change:
-    return set(), [some_route(random, random.randint(1, 10))]
+def _put_route(random: Random, topology: Topology) -> Change:
+    route = some_route(random, random.randint(1, 10))
+    return displaced(route, topology.routes.values()), [route]
 
 
 def _remove_route(random: Random, topology: Topology) -> Change:

@@ -64,8 +64,8 @@ def test_what_was_confirmed_in_an_instance_outlives_the_host(
 
     cloud.wait_active(web)
     assert "--dport 80 -j DROP" in web.must("iptables", "-S")
-    wait_for("one gateway", lambda: gateways(web) == ["eth0"])
-    wait_for("a ban", lambda: bans_who_guesses(web, log), every=0.2)
+    wait_for("one gateway", lambda: gateways(web) == ["eth0"], seconds=30)
+    wait_for("a ban", lambda: bans_who_guesses(web, log), seconds=30, every=0.2)
     kept = cloud.state / "instances" / web.id
     assert kept.stat().st_mode & 0o777 == 0o700
     cloud.native("DELETE", f"/instances/{web.id}")

@@ -1,5 +1,6 @@
 """Routers and public addresses, from the call to the packet: docs/design/routing.md."""
 
+import itertools
 import json
 import os
 import re
@@ -26,6 +27,10 @@ from tests.support.routed_cloud import (
     set_routes,
 )
 
+FAST = ("-D", "-i", "0.02", "-W", "0.2")
+"""Not faster: what is printed has to fit into a pipe that nobody reads meanwhile."""
+SKEW_SECONDS = 0.7
+"""For so long the second of a pair waits after a goodbye (RFC 5798, section 6.1)."""
 FAILOVER_SECONDS = 1.0
 """Far less than a neighbour entry lives; how fast it is, the measurements say."""
 
@@ -208,12 +213,13 @@ def test_guests_learn_the_router_as_their_ipv6_gateway(routed: Deployment, mode:
 class Pair:
     """Two members of a virtual IP that is the way to what lies behind them."""
 
-    def __init__(self, cloud: Deployment, folder: Path) -> None:
+    def __init__(self, cloud: Deployment, folder: Path, *, has_gateway: bool = True) -> None:
         self.cloud = cloud
         self.world = an_external_network(cloud)
         self.outer = a_subnet_of(cloud, "outer", "10.82.1.0/24")
         inner = a_subnet_of(cloud, "inner", "10.82.2.0/24")
-        self.router = a_router(cloud, self.outer, inner, gateway=self.world)
+        gateway = self.world if has_gateway else None
+        self.router = a_router(cloud, self.outer, inner, gateway=gateway)
         self.client, _ = an_open_guest(cloud, inner, "client")
         body = {"subnet_id": self.outer["id"], "name": "pair"}
         self.vip = cloud.native("POST", "/virtual-ips", {"virtual_ip": body})["virtual_ip"]
@@ -238,6 +244,8 @@ class Pair:
         off = {"port": {"source_destination_check": False}}
         self.cloud.neutron("PUT", f"/ports/{port['id']}", off)
         guest.must("ip", "address", "add", "192.0.2.1/32", "dev", "lo")
+        # It asks for its gateway as itself: a question as what lies behind it would be spoofed.
+        guest.must("sysctl", "-qw", "net.ipv4.conf.all.arp_announce=2")
 
     def state(self) -> Json:
         answer = self.cloud.native("GET", f"/virtual-ips/{self.vip['id']}/state")
@@ -255,6 +263,12 @@ def replies(ping: Ping) -> list[float]:
     return [float(line[1 : line.index("]")]) for line in lines if line.startswith("[")]
 
 
+def longest_gap(ping: Ping) -> float:
+    """End a `ping -D`; return the longest time without a reply, in seconds."""
+    arrived = replies(ping)
+    return max(after - before for before, after in itertools.pairwise(arrived))
+
+
 @pytest.mark.covers("N7", "X2", "H60", "H109")
 def test_a_pair_that_is_next_hop_and_holds_a_public_address_fails_over_at_once(
     routed: Deployment, tmp_path: Path
@@ -263,9 +277,7 @@ def test_a_pair_that_is_next_hop_and_holds_a_public_address_fails_over_at_once(
     floating = a_floating_ip(routed, pair.world, pair.vip["port_id"])["floating_ip_address"]
     wait_for("the way in", lambda: host_reaches(floating), seconds=20)
     wait_for("the way through", lambda: pair.client.pings("192.0.2.1"), seconds=20)
-    # Not faster: what is printed has to fit into a pipe that nobody reads meanwhile.
-    fast = ("-D", "-i", "0.02", "-W", "0.2")
-    pings = Ping(pair.client, *fast, "192.0.2.1"), Ping(None, *fast, floating)
+    pings = Ping(pair.client, *FAST, "192.0.2.1"), Ping(None, *FAST, floating)
     time.sleep(0.5)
 
     routed.native("POST", f"/instances/{pair.members[0].id}/stop")
@@ -277,6 +289,30 @@ def test_a_pair_that_is_next_hop_and_holds_a_public_address_fails_over_at_once(
         after = [at for at in replies(ping) if at >= moved_at]
         assert after, "no reply after the move"
         assert after[0] - moved_at <= FAILOVER_SECONDS
+
+
+@pytest.mark.covers("N7", "X2", "X14")
+@pytest.mark.parametrize("has_gateway", [True, False])
+def test_a_pair_that_is_next_hop_fails_over_with_the_agent_dead(
+    routed: Deployment, tmp_path: Path, *, has_gateway: bool
+) -> None:
+    pair = Pair(routed, tmp_path, has_gateway=has_gateway)
+    questions = [Ping(pair.client, *FAST, "192.0.2.1")]
+    wait_for("the way through", lambda: pair.client.pings("192.0.2.1"), seconds=20)
+    if has_gateway:
+        floating = a_floating_ip(routed, pair.world, pair.vip["port_id"])["floating_ip_address"]
+        wait_for("the way in", lambda: host_reaches(floating), seconds=20)
+        questions.append(Ping(None, *FAST, floating))
+    os.kill(int((routed.state / "agent.pid").read_text().split()[0]), signal.SIGKILL)
+
+    # It says goodbye; the other one takes over after its skew, 0.6 s.
+    pair.members[0].end_background()
+    wait_for("the way through the second", lambda: pair.client.pings("192.0.2.1"), seconds=20)
+    time.sleep(1.0)
+    gaps = [longest_gap(ping) for ping in questions]
+    routed.up()
+
+    assert all(gap <= SKEW_SECONDS + FAILOVER_SECONDS for gap in gaps), gaps
 
 
 def test_of_a_router_that_is_deleted_nothing_is_left(routed: Deployment) -> None:

@@ -69,6 +69,7 @@ def test_it_answers_on_both_interfaces_and_in_both_families_until_that_is_switch
                 seconds=15,
             )
     shown = town.server.must("route", "-n")
+    kill_the_follower(town.server)
 
     town.switch(on=False)
 
@@ -78,6 +79,16 @@ def test_it_answers_on_both_interfaces_and_in_both_families_until_that_is_switch
     assert shown == town.server.must("route", "-n")
     town.switch(on=True)
     wait_for("both answer again", lambda: town.answers(1, 4))
+
+    kill_the_follower(town.server)
+    town.server.must("ip", "rule", "delete", "from", town.addresses[1][0])
+
+    wait_for("another follower brings it back", lambda: town.answers(1, 4), seconds=15)
+
+
+def kill_the_follower(server: Guest) -> None:
+    """Let whatever follows addresses inside the server die at once."""
+    server.must("pkill", "-KILL", "-f", "entry routes policy on")
 
 
 @pytest.mark.covers("H81")

@@ -4,6 +4,7 @@ import itertools
 import socket
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from tests.support.deployment import Deployment, Guest, Json, wait_for
@@ -67,11 +68,19 @@ def test_two_vpcs_with_the_same_addresses_never_meet(cloud: Deployment) -> None:
     remove(cloud, blue, red)
 
 
-@pytest.mark.covers("H57", "H106", "H109")
+def hold(guest: Guest, address: str) -> None:
+    """Let a guest have a virtual IP, and say so."""
+    guest.must("ip", "address", "replace", f"{address}/32", "dev", "eth0")
+    # Two announcements: the second member says it as often as an ordered take-over does.
+    guest.run("arping", "-U", "-c", "2", "-I", "eth0", address)
+
+
+@pytest.mark.covers("H57", "H64", "H106", "H109")
 def test_peers_meet_once_both_sides_have_routes(cloud: Deployment) -> None:
     blue, red = a_vpc(cloud, "blue", "10.72.0.0/16"), a_vpc(cloud, "red", "10.73.0.0/16")
     near = a_guest(cloud, a_subnet(cloud, blue, "10.72.1.0/24"), "near", "10.72.1.10")
-    far = a_guest(cloud, a_subnet(cloud, red, "10.73.1.0/24"), "far", "10.73.1.10")
+    far_subnet = a_subnet(cloud, red, "10.73.1.0/24")
+    far = a_guest(cloud, far_subnet, "far", "10.73.1.10")
     body = {"peering": {"vpc_id": blue["id"], "peer_vpc_id": red["id"]}}
     peering = cloud.native("POST", "/peerings", body)["peering"]
     there = a_route(cloud, blue, "10.73.0.0/16", peering["id"])
@@ -81,11 +90,52 @@ def test_peers_meet_once_both_sides_have_routes(cloud: Deployment) -> None:
 
     wait_for("peers meet", lambda: near.pings("10.73.1.10"), seconds=20)
     assert far.pings("10.72.1.10")
+    reaches_a_virtual_ip_and_its_next_owner(cloud, near, far_subnet, far)
+    counts_what_leads_nowhere(cloud, near, far)
     for route in (there, back):
         cloud.neutron("DELETE", f"/routes/{route['id']}")
     cloud.native("DELETE", f"/peerings/{peering['id']}")
     wait_for("and no more", lambda: not near.pings("10.73.1.10", deadline=0.5), seconds=20)
     remove(cloud, blue, red)
+
+
+def reaches_a_virtual_ip_and_its_next_owner(
+    cloud: Deployment, near: Guest, subnet: Json, first: Guest
+) -> None:
+    """Assert that a virtual IP on the other side is reached, and that it follows its owner."""
+    second = a_guest(cloud, subnet, "second", "10.73.1.11")
+    body = {"virtual_ip": {"subnet_id": subnet["id"], "ip_address": "10.73.1.100"}}
+    path = f"/virtual-ips/{cloud.native('POST', '/virtual-ips', body)['virtual_ip']['id']}"
+    for guest in (first, second):
+        member = {"member": {"port_id": cloud.ports_of(guest)[0]["id"]}}
+        cloud.native("POST", f"{path}/members", member)
+        hold(guest, "10.73.1.100")
+        wait_for("an owner", partial(is_owner, cloud, path, guest), seconds=20)
+        wait_for("the virtual IP", lambda: near.pings("10.73.1.100"), seconds=20)
+        if guest is first:
+            first.must("ip", "address", "del", "10.73.1.100/32", "dev", "eth0")
+    for guest in (first, second):
+        cloud.native("DELETE", f"{path}/members/{cloud.ports_of(guest)[0]['id']}")
+    cloud.native("DELETE", path)
+
+
+def is_owner(cloud: Deployment, path: str, guest: Guest) -> bool:
+    state = cloud.native("GET", f"{path}/state")["virtual_ip_state"]
+    return bool(state["owner_port_id"] == cloud.ports_of(guest)[0]["id"])
+
+
+def counts_what_leads_nowhere(cloud: Deployment, near: Guest, far: Guest) -> None:
+    """Assert that a drop by the other side's router has its name in the API and in /metrics."""
+    (leg,) = cloud.neutron(
+        "GET",
+        "/ports",
+        network_id=cloud.ports_of(far)[0]["network_id"],
+        device_owner="network:router_interface",
+    )["ports"]
+    near.run("ping", "-n", "-c", "1", "-W", "1", "10.73.99.1")
+    wait_for("the count", lambda: cloud.drops(leg).get("ingress/no_route"), seconds=20)
+    shown = cloud.call("GET", "/metrics").text.splitlines()
+    assert any(leg["id"] in line and "no_route" in line for line in shown)
 
 
 def a_public_ip(cloud: Deployment, project_id: str) -> tuple[Json, str]:
@@ -164,6 +214,17 @@ def test_a_nat_gateway_carries_a_private_subnet_out_under_its_own_address(
     }
     nat = cloud.neutron("POST", "/natgateways", {"natgateway": body})["natgateway"]
     route = a_route(cloud, vpc, "0.0.0.0/0", nat["id"])
+    assert nat["status"] == "BUILD"
+
+    def shown() -> tuple[str, str]:
+        now = cloud.neutron("GET", f"/natgateways/{nat['id']}")["natgateway"]
+        return now["status"], now["status_detail"]
+
+    wait_for("the report", lambda: shown() == ("ACTIVE", ""), seconds=20)
+    for is_up, seen in ((False, ("ERROR", "the router is down")), (True, ("ACTIVE", ""))):
+        body = {"router": {"admin_state_up": is_up}}
+        cloud.neutron("PUT", f"/routers/{vpc['id']}", body)
+        wait_for("what it says", partial(lambda seen: shown() == seen, seen), seconds=20)
 
     wait_for("the way out", lambda: guest.pings(host), seconds=20)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:

@@ -55,7 +55,15 @@ from portlight.values.ids import InstanceId
 
 AHEAD = ("mirror_device", "mirror_ways")
 """What the policy leads to; those whose link is yet to come follow with the devices."""
-POLICY = ("classifiers", "members", "bindings", "mirror_sources", "ports", "virtual_ips")
+POLICY = (
+    "classifiers",
+    "members",
+    "bindings",
+    "mirror_sources",
+    "ports",
+    "virtual_ips",
+    "virtual_macs",
+)
 DEVICES = (
     "bridges",
     "uplinks",
@@ -113,6 +121,7 @@ class Host:
             "bindings": lambda plan: dict.fromkeys(plan.bindings),
             "ports": lambda plan: port_attachments(plan, self._links.indexes()),
             "virtual_ips": lambda plan: plan.virtual_ips,
+            "virtual_macs": lambda plan: plan.virtual_macs,
             "stations": lambda plan: station_entries(plan, self._links.indexes()),
             "shortcuts": lambda plan: plan.shortcuts,
             "router_legs": lambda plan: plan.router_legs,
@@ -132,7 +141,7 @@ class Host:
                 key: public_address(key[1], one) for key, one in plan.public_addresses.items()
             },
             "routes": lambda plan: plan.routes,
-            "neighbours": lambda plan: virtual_neighbours(plan, self.tables.virtual_ips.macs()),
+            "neighbours": lambda plan: virtual_neighbours(plan, self.tables.virtual_ips.owned()),
             "advertisers": lambda plan: {
                 key: said
                 for key, one in plan.routers.items()
@@ -170,6 +179,7 @@ class Host:
             "bindings": self.tables.bindings,
             "ports": self.tables.ports,
             "virtual_ips": self.tables.virtual_ips,
+            "virtual_macs": self.tables.virtual_macs,
             "stations": self.tables.stations,
             "shortcuts": self.tables.shortcuts,
             "router_legs": self.tables.router_legs,
@@ -240,7 +250,7 @@ class Host:
         return {name: keys for name, keys in found.items() if keys}
 
     def follow_owners(self, plan: HostPlan, now: float) -> None:
-        """Lead routers to the present owners of the virtual IPs beside them."""
+        """Lead routers to the virtual IPs beside them that are owned now."""
         self._put("neighbours", plan, now)
         self._remove("neighbours", plan, now)
 

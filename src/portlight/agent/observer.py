@@ -51,7 +51,7 @@ class Observer:
         seen = {
             number: PortReport(number=number, status=_port_status(plan, number, settled))
             for number in plan.ports.keys() | servers
-        } | _leg_reports(plan, settled, self._host.settled_routers())
+        } | _leg_reports(plan, settled, self._routers_in_place(plan))
         gone = {
             number: PortReport(number=number, status=PortStatus.DOWN)
             for number in self._ports
@@ -60,6 +60,12 @@ class Observer:
         news = [one for number, one in seen.items() if self._ports.get(number) != one]
         self._ports = seen
         return news + list(gone.values())
+
+    def _routers_in_place(self, plan: HostPlan) -> frozenset[int]:
+        """Return the routers whose legs lead on: a NAT gateway with its public address."""
+        missing = plan.public_addresses.keys() - self._host.settled_addresses()
+        torn = {number for number, _ in missing if number not in plan.router_revisions}
+        return self._host.settled_routers() - torn
 
     def routers(self, plan: HostPlan) -> list[WayReport]:
         """Return the routers that are in place now; one that has nothing here is so at once."""

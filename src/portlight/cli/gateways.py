@@ -31,7 +31,7 @@ NAT_GATEWAY: Kind[NatGateway] = Kind(
         "VPC": lambda one: one.vpc_id,
         "Address": lambda one: one.fixed_ip,
         "Public IP": lambda one: one.floating_ip,
-        "Status": lambda one: one.status,
+        "Status": lambda one: f"{one.status} {one.status_detail}".rstrip(),
     },
     filters={"vpc": ("vpc_id", ADDRESS_SPACE.id_of)},
 )

@@ -36,7 +36,8 @@ def guest(  # noqa: PLR0913 -- one for each option
 ) -> None:
     """Routes and firewall inside an instance, without lock-outs.
 
-    AREA is a command of portlight-guest: iptables, ip6tables, firewall, routes, protect, sshguard.
+    AREA is a command of portlight-guest: iptables, ip6tables, firewall, routes, vip,
+    protect, sshguard.
 
     \b
     portlight guest iptables web -A INPUT -p tcp --dport 22 -j ACCEPT

@@ -73,6 +73,7 @@ class NatGateway(msgspec.Struct, frozen=True, kw_only=True):
     fixed_ip: str
     floating_ip: str
     status: str
+    status_detail: str = ""
 
 
 class Peering(Described, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from portlight.compiler.ports import (
 from portlight.compiler.routers import compile_routers
 from portlight.compiler.shortcuts import compile_shortcuts
 from portlight.compiler.view import host_view
-from portlight.compiler.virtual_ips import compile_virtual_ips
+from portlight.compiler.virtual_ips import compile_virtual_ips, compile_virtual_macs
 from portlight.compiler.ways_out import compile_ways_out
 from portlight.core.topology import Topology
 from portlight.plan.host import HostPlan
@@ -46,6 +46,7 @@ def compile_host(topology: Topology, host: HostName, memo: Memo | None = None) -
         members=compile_members(view),
         classifiers=compile_classifiers(classifiers) | dict(mirrors.classifiers),
         virtual_ips=compile_virtual_ips(view),
+        virtual_macs=compile_virtual_macs(view),
         mirror_sources=mirrors.sources,
         mirror_ways=mirrors.ways,
         dhcp=compile_dhcp(view),

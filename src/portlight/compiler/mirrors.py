@@ -60,8 +60,9 @@ def compile_mirrors(view: HostView, ways_out: WaysOut) -> HostMirrors:
         sessions = _sessions_of(view, port)
         if not sessions:
             continue
-        chains = _Chains(view=view, sessions=sessions, guarded=guards.get(network.id, frozenset()))
-        sources[port.number] = chains.source(classifiers)
+        chains = _chains_of(view, sessions, guards.get(network.id, frozenset()))
+        sources[port.number] = chains.source
+        classifiers |= chains.classifiers
         for session in sessions:
             way = known_ways.of(session, port, network)
             if way is not None:
@@ -79,45 +80,57 @@ def _sessions_of(view: HostView, port: Port) -> list[MirrorSession]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _SessionRules:
+    """What one session asks about the packets of its sources."""
+
+    by_direction: Mapping[Direction, Rules]
+    copies_all: bool
+    copies_drops: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Chains:
-    """What one source is asked."""
+    """What one source is asked, and the classifiers that this names."""
 
-    view: HostView
-    sessions: list[MirrorSession]
-    guarded: frozenset[IPv4Address]
+    source: MirrorSourcePlan
+    classifiers: Mapping[int, Classifier]
 
-    def source(self, classifiers: dict[int, Classifier]) -> MirrorSourcePlan:
-        """Return the keys of the source's classifiers, which are added to the others."""
-        return MirrorSourcePlan(
-            egress=self._keys(classifiers, Direction.EGRESS, drops=False),
-            ingress=self._keys(classifiers, Direction.INGRESS, drops=False),
-            dropped_egress=self._keys(classifiers, Direction.EGRESS, drops=True),
-            dropped_ingress=self._keys(classifiers, Direction.INGRESS, drops=True),
-        )
 
-    def _keys(
-        self, classifiers: dict[int, Classifier], direction: Direction, *, drops: bool
-    ) -> tuple[int, ...]:
-        chain = tuple(self._of(direction, drops=drops))
-        classifiers |= {one.key: one for one in chain}
-        return tuple(one.key for one in chain)
+def _chains_of(
+    view: HostView, sessions: list[MirrorSession], guarded: frozenset[IPv4Address]
+) -> _Chains:
+    key = ("mirror_chains", tuple(one.id for one in sessions), guarded)
+    rules = tuple(_rules_of(view, one) for one in sessions)
+    return view.memo.recall(key, _chains, guarded, rules)
 
-    def _of(self, direction: Direction, *, drops: bool) -> Iterator[Classifier]:
-        chosen = [one for one in self.sessions if one.copies_drops == drops]
-        first_match = tuple(one for one in chosen if not one.copies_all)
-        for group in (first_match, *((one,) for one in chosen if one.copies_all)):
-            parts = tuple(_session_rules(self.view, one, direction) for one in group)
-            key = ("mirror_chain", tuple(one.id for one in group), direction, self.guarded)
-            chain = self.view.memo.recall(key, _merged, self.guarded, direction, parts)
-            if chain is not None:
-                yield chain
+
+def _chains(guarded: frozenset[IPv4Address], sessions: tuple[_SessionRules, ...]) -> _Chains:
+    found: dict[tuple[Direction, bool], tuple[Classifier, ...]] = {}
+    for drops in (False, True):
+        chosen = [one for one in sessions if one.copies_drops == drops]
+        for direction in Direction:
+            found[direction, drops] = tuple(_merged(guarded, direction, chosen))
+    keys = {case: tuple(one.key for one in chain) for case, chain in found.items()}
+    return _Chains(
+        source=MirrorSourcePlan(
+            egress=keys[Direction.EGRESS, False],
+            ingress=keys[Direction.INGRESS, False],
+            dropped_egress=keys[Direction.EGRESS, True],
+            dropped_ingress=keys[Direction.INGRESS, True],
+        ),
+        classifiers={one.key: one for chain in found.values() for one in chain},
+    )
 
 
 def _merged(
-    guarded: frozenset[IPv4Address], direction: Direction, parts: tuple[Rules, ...]
-) -> Classifier | None:
-    rules = tuple(rule for part in parts for rule in part)
-    return Classifier(rules=_guard(guarded, direction) + rules) if rules else None
+    guarded: frozenset[IPv4Address], direction: Direction, sessions: list[_SessionRules]
+) -> Iterator[Classifier]:
+    """Yield the classifier of the first match, and one for each session that copies all."""
+    first_match = [one for one in sessions if not one.copies_all]
+    for group in (first_match, *([one] for one in sessions if one.copies_all)):
+        rules = tuple(rule for one in group for rule in one.by_direction[direction])
+        if rules:
+            yield Classifier(rules=_guard(guarded, direction) + rules)
 
 
 def _guard(guarded: frozenset[IPv4Address], direction: Direction) -> Rules:
@@ -155,28 +168,38 @@ def _labelling(session: MirrorSession) -> int:
     return mirror_label(session.number, int.from_bytes(digest, "big"))
 
 
-def _session_rules(view: HostView, session: MirrorSession, direction: Direction) -> Rules:
-    """Return the rules of a session's filters with the session's label."""
+def _rules_of(view: HostView, session: MirrorSession) -> _SessionRules:
     parts = tuple(
-        view.memo.recall(
-            ("mirror_filter", key, direction), _filter_rules, view.mirror_rules_of(key), direction
-        )
+        view.memo.recall(("mirror_filter", key), _filter_rules, view.mirror_rules_of(key))
         for key in session.mirror_filter_ids
     )
     return view.memo.recall(
-        ("mirror_session", session.id, direction), _labelled, parts, _label(view, session)
+        ("mirror_session", session.id), _session_rules, session, _label(view, session), parts
     )
 
 
-def _labelled(parts: tuple[Rules, ...], label: int) -> Rules:
-    return tuple(replace(rule, label=label) for part in parts for rule in part)
-
-
-def _filter_rules(rules: Mapping[object, MirrorFilterRule], direction: Direction) -> Rules:
-    chosen = [rule for rule in rules.values() if rule.direction is direction]
-    return tuple(
-        _compiled(rule) for rule in sorted(chosen, key=lambda rule: (rule.priority, rule.id))
+def _session_rules(
+    session: MirrorSession, label: int, parts: tuple[Mapping[Direction, Rules], ...]
+) -> _SessionRules:
+    """Return the rules of a session's filters with the session's label."""
+    return _SessionRules(
+        by_direction={
+            direction: tuple(
+                replace(rule, label=label) for part in parts for rule in part[direction]
+            )
+            for direction in Direction
+        },
+        copies_all=session.copies_all,
+        copies_drops=session.copies_drops,
     )
+
+
+def _filter_rules(rules: Mapping[object, MirrorFilterRule]) -> Mapping[Direction, Rules]:
+    ordered = sorted(rules.values(), key=lambda rule: (rule.priority, rule.id))
+    return {
+        direction: tuple(_compiled(rule) for rule in ordered if rule.direction is direction)
+        for direction in Direction
+    }
 
 
 def _compiled(rule: MirrorFilterRule) -> ClassifierRule:

@@ -65,7 +65,7 @@ def _public_address(
                 protocol=each.protocol,
                 external_port=each.external_ports.first + place,
                 address=each.internal_address,
-                port=each.internal_ports.first + place,
+                port=each.internal_port(place),
             )
             for each in forwardings.values()
             if isinstance(each.internal_address, IPv4Address)

@@ -3,6 +3,7 @@
 from portlight.compiler.view import HostView
 from portlight.core.virtual_ip import VirtualIp, VirtualIpMember
 from portlight.plan.host import VirtualIpMemberPlan, VirtualIpPlan
+from portlight.plan.shortcuts import StationKey, VirtualMacKey
 from portlight.values.addresses import IpAddress, MacAddress, virtual_router_mac
 
 
@@ -12,6 +13,17 @@ def compile_virtual_ips(view: HostView) -> dict[tuple[int, IpAddress], VirtualIp
         (network.number, vip.address): _virtual_ip(view, vip)
         for network in view.networks.values()
         for vip in view.virtual_ips_of(network.id)
+    }
+
+
+def compile_virtual_macs(view: HostView) -> dict[VirtualMacKey, StationKey]:
+    """Return the virtual IPs of these networks by the MACs that they have of their own."""
+    ports = view.topology.ports
+    return {
+        (network.number, ports[vip.port_id].mac): (network.number, vip.address)
+        for network in view.networks.values()
+        for vip in view.virtual_ips_of(network.id)
+        if vip.port_id in ports
     }
 
 

@@ -4,7 +4,7 @@ Read off what the sender's program may route by itself (compiler/shortcuts.py), 
 across peerings: whatever else only the router can decide has no answer here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -58,10 +58,10 @@ class WaysOut:
         table = self._table_of(network, self._gateway_of(network, subnet))
         if table is None:
             return None
-        for prefix in _prefixes(destination):
+        for prefix in self._prefixes(destination):
             found = self.shortcuts.shortcuts.get((table, prefix))
             if found is not None:
-                return found if found.network else None
+                return found if found.network and found.hop is None else None
         return None
 
     def across(
@@ -73,7 +73,7 @@ class WaysOut:
         if port is None or table is None:
             return None
         number = self.view.routers[RouterId(port.device_id)].number
-        routes = (self.routing.routes.get((number, table, prefix)) for prefix in _prefixes(to))
+        routes = (self.routing.routes.get((number, table, prefix)) for prefix in self._prefixes(to))
         route = next((one for one in routes if one is not None), None)
         hops = {hop.ifname for hop in route.hops} if route is not None else set()
         behind = {self.peers.get(number, {}).get(ifname) for ifname in hops}
@@ -102,6 +102,9 @@ class WaysOut:
             return None
         return self.shortcuts.legs.get((network.number, gateway.mac))
 
+    def _prefixes(self, address: IPv4Address) -> tuple[IPv4Network, ...]:
+        return self.view.memo.recall(("prefixes", address), _prefixes, address)
+
     def _routers_of(self, network: Network) -> set[int | None]:
         return {
             self.view.routers[RouterId(port.device_id)].number
@@ -116,7 +119,7 @@ class WaysOut:
         return None
 
 
-def _prefixes(address: IPv4Address) -> Iterator[IPv4Network]:
-    """Yield every prefix that holds an address, the longest first."""
-    for length in range(address.max_prefixlen, -1, -1):
-        yield IPv4Network((address, length), strict=False)
+def _prefixes(address: IPv4Address) -> tuple[IPv4Network, ...]:
+    """Return every prefix that holds an address, the longest first."""
+    lengths = range(address.max_prefixlen, -1, -1)
+    return tuple(IPv4Network((address, length), strict=False) for length in lengths)

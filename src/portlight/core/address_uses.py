@@ -6,6 +6,10 @@ from dataclasses import dataclass, replace
 from portlight.core.floating_ip import AddressUse, FloatingIp
 from portlight.values.ids import AddressUseId, ProjectId
 
+KEPT_DAYS = 400
+"""For so long a record is kept after its end: a year, and a month to talk about the bill."""
+_DAY_SECONDS = 86_400.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
@@ -46,6 +50,11 @@ def begin_use(use_id: AddressUseId, floating_ip: FloatingIp, now: float) -> Addr
 def next_use(use: AddressUse, use_id: AddressUseId, now: float) -> AddressUse:
     """Return the record that follows when the address comes into use, or goes out of it."""
     return replace(use, id=use_id, since=now, until=None, in_use=not use.in_use)
+
+
+def is_over(use: AddressUse, now: float) -> bool:
+    """Whether a record has been kept for long enough; one that lasts never is."""
+    return use.until is not None and now - use.until > KEPT_DAYS * _DAY_SECONDS
 
 
 def sum_up(uses: Iterable[AddressUse], period: Period) -> list[ProjectUsage]:

@@ -58,9 +58,13 @@ class PortForwarding:
     """6 or 17."""
     external_ports: PortRange
     internal_ports: PortRange
-    """Of the same length."""
+    """As many as outside, or one for all of them."""
     internal_port_id: PortId
     internal_address: IpAddress
+
+    def internal_port(self, place: int) -> int:
+        """Return where the external port at this place (from 0) leads."""
+        return self.internal_ports.first + (place if len(self.internal_ports) > 1 else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,8 +198,11 @@ def _check_port_forwarding(forwarding: PortForwarding) -> None:
         raise InvalidRequestError("protocol", f"{forwarding.protocol} is neither tcp nor udp")
     if forwarding.external_ports.first < 1 or forwarding.internal_ports.first < 1:
         raise InvalidRequestError("external_port", "ports begin at 1")
-    if len(forwarding.external_ports) != len(forwarding.internal_ports):
-        raise InvalidRequestError("external_port_range", "it is not as long as internal_port_range")
+    if len(forwarding.internal_ports) not in (1, len(forwarding.external_ports)):
+        raise InvalidRequestError(
+            "internal_port_range",
+            "it is neither as long as external_port_range nor one port for all of them",
+        )
 
 
 def _words(ports: PortRange) -> str:

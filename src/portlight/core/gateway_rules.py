@@ -8,6 +8,9 @@ from portlight.core.drafts_vpc import InternetGatewayDraft, NatGatewayDraft, Pee
 from portlight.core.errors import InvalidRequestError
 from portlight.core.errors_vpc import PeeringStateError
 from portlight.core.gateways import InternetGateway, NatGateway, Peering, PeeringStatus
+from portlight.core.network import Network
+from portlight.core.port import Port, PortStatus
+from portlight.core.router import PathStatus, Router
 from portlight.values.ids import (
     InternetGatewayId,
     NatGatewayId,
@@ -40,6 +43,23 @@ def build_nat_gateway(draft: NatGatewayDraft, port_id: PortId, birth: Birth) -> 
         port_id=port_id,
         floating_ip_id=required(draft.floating_ip_id, "floatingips_id"),
     )
+
+
+def nat_gateway_status(
+    router: Router | None, port: Port | None, world: Network | None
+) -> tuple[PathStatus, str]:
+    """Return how the way through a NAT gateway is, and what is in its way.
+
+    `router` is that of its VPC, `port` its interface, `world` the network of its floating IP.
+    """
+    if router is None or not router.admin_state_up:
+        return PathStatus.DOWN, "the router is down"
+    if world is None or not world.admin_state_up:
+        return PathStatus.DOWN, "no way out: the external network is down"
+    if port is None or not port.admin_state_up:
+        return PathStatus.DOWN, "its interface is down"
+    # The host reports the interface up once all of the gateway is in place.
+    return (PathStatus.ACTIVE if port.status is PortStatus.ACTIVE else PathStatus.BUILD), ""
 
 
 def build_peering(draft: PeeringDraft, peer: ProjectId, birth: Birth) -> Peering:

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if front.state_dir:
         os.environ[FOLDER_VARIABLE] = front.state_dir
     os.environ["PATH"] = search_path()
-    _take_any_bytes()
+    _say_any_bytes()
     try:
         if front.ssh:
             state = ("--state-dir", front.state_dir) if front.state_dir else ()
@@ -70,9 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _take_any_bytes() -> None:
-    """Let through what is no UTF-8: a comment in a rule may be anything."""
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
+def _say_any_bytes() -> None:
+    """Print what is no UTF-8 as it came: a comment in a rule may be anything."""
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="surrogateescape")
 

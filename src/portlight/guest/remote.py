@@ -15,7 +15,7 @@ from portlight.guest.bundle import bundle
 
 _FAILED_BY_SSH: Final = 255
 """What ssh(1) returns when it is the connection that failed."""
-_BOOTSTRAP: Final = """\
+BOOTSTRAP: Final = """\
 import os, sys
 def take(n):
     while n:
@@ -31,20 +31,26 @@ sys.argv[0] = "portlight-guest"
 from portlight.guest.entry import main
 sys.exit(main())
 """
+"""What the other side's Python runs: it takes the program from standard input, and starts it."""
+
+
+def framed(program: bytes) -> bytes:
+    """Return a program as `BOOTSTRAP` takes it."""
+    return b"%010d" % len(program) + program
 
 
 def run_remotely(
     destination: str, arguments: Sequence[str], *, sudo: bool = False, options: Sequence[str] = ()
 ) -> int:
     """Run a command of ours at `user@host`; return its exit status."""
-    program = bundle()
+    program = framed(bundle())
     python = ["sudo", "-n", "python3"] if sudo else ["python3"]
-    command = shlex.join([*python, "-I", "-c", _BOOTSTRAP, *arguments])
+    command = shlex.join([*python, "-I", "-c", BOOTSTRAP, *arguments])
     ssh = subprocess.Popen(("ssh", *options, "--", destination, command), stdin=subprocess.PIPE)
     if ssh.stdin is None:
         raise OSError("ssh was started without standard input")
     try:
-        ssh.stdin.write(b"%010d" % len(program) + program)
+        ssh.stdin.write(program)
         if "-" in arguments:
             shutil.copyfileobj(sys.stdin.buffer, ssh.stdin)
         ssh.stdin.close()

@@ -21,6 +21,7 @@ from portlight.plan.shortcuts import (
     ShortcutPlan,
     StationKey,
     StationPlan,
+    VirtualMacKey,
 )
 from portlight.values.addresses import IpAddress, IpPrefix, MacAddress
 from portlight.values.ids import InstanceId, PortId
@@ -178,6 +179,8 @@ class HostPlan:
     """(scope, address) -> sorted numbers of its groups; only groups that a rule refers to."""
     classifiers: Mapping[int, Classifier] = field(default_factory=dict)
     virtual_ips: Mapping[tuple[int, IpAddress], VirtualIpPlan] = field(default_factory=dict)
+    virtual_macs: Mapping[VirtualMacKey, StationKey] = field(default_factory=dict)
+    """The virtual IP that a MAC of its own leads to: its owner is the next hop of routers."""
     mirror_sources: Mapping[int, MirrorSourcePlan] = field(default_factory=dict)
     mirror_ways: Mapping[WayKey, MirrorWayPlan] = field(default_factory=dict)
     router_legs: Mapping[RouterLegKey, int] = field(default_factory=dict)

@@ -12,6 +12,8 @@ RouterLegKey = tuple[int, MacAddress]
 """Network number, and the MAC of a router in that network."""
 ShortcutKey = tuple[int, IpPrefix]
 """Table and destination; the longest prefix counts."""
+VirtualMacKey = tuple[int, MacAddress]
+"""Network number, and the MAC that a virtual IP has of its own."""
 StationKey = tuple[int, IpAddress]
 """Network number and address."""
 NO_MAC = MacAddress(0)
@@ -25,6 +27,8 @@ class ShortcutPlan:
     """0: the router decides."""
     router_mac: MacAddress = NO_MAC
     """The router's own in that network."""
+    hop: IpAddress | None = None
+    """A virtual IP of that network whose owner is the next hop; None: the destination is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

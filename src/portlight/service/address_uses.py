@@ -5,7 +5,7 @@ Whoever changes a floating IP says so here, in the same transaction.
 
 from dataclasses import replace
 
-from portlight.core.address_uses import begin_use, next_use
+from portlight.core.address_uses import begin_use, is_over, next_use
 from portlight.core.floating_ip import AddressUse, FloatingIp
 from portlight.service.work import Work
 from portlight.values.ids import AddressUseId
@@ -31,6 +31,17 @@ def released(work: Work, floating_ip: FloatingIp) -> None:
     present = _present(work, floating_ip)
     if present is not None:
         work.tx.update(present, replace(present, until=work.now))
+
+
+def forget_old(work: Work, *, turn: int) -> None:
+    """Throw away the records of one project that ended long ago: another project each turn."""
+    projects = sorted(work.tx.values(AddressUse, "project_id"))
+    if not projects:
+        return
+    mine = {"project_id": [projects[turn % len(projects)]]}
+    for use in work.tx.find(AddressUse, mine):
+        if is_over(use, work.now):
+            work.tx.delete(use)
 
 
 def _present(work: Work, floating_ip: FloatingIp) -> AddressUse | None:

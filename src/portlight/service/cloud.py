@@ -25,6 +25,7 @@ from portlight.core.port import Port
 from portlight.core.quotas import QuotaUse
 from portlight.core.virtual_ip import VirtualIp, VirtualIpMember, VirtualIpState
 from portlight.service import (
+    address_uses,
     audit,
     counters,
     hosts,
@@ -348,8 +349,7 @@ class Cloud:
                 gone = counters.gone_ports(tx)
                 ended = mirror_counters.ended_sessions(tx)
             self._do.run(_SYSTEM, lambda work: _forget(work, gone, ended), now=now, wakes=False)
-            idle = self._idle_seconds
-            if idle is not None:
+            if (idle := self._idle_seconds) is not None:
                 self._do.run(_SYSTEM, lambda work: public_ips.release_idle(work, idle), now=now)
 
     def settle(self) -> None:
@@ -391,10 +391,10 @@ def _end_what_is_due(work: Work) -> None:
 def _forget(work: Work, gone: AbstractSet[int], ended: AbstractSet[int]) -> None:
     counters.forget_gone(work, gone)
     mirror_counters.forget_ended(work, ended)
+    address_uses.forget_old(work, turn=int(work.now // HOUSEKEEPING_SECONDS))
     work.tx.prune_changes(KEPT_CHANGES)
 
 
 def _state(view: View, identifier: VirtualIpId) -> VirtualIpState:
-    virtual_ip = load(view, VirtualIp, identifier)
-    state = view.tx.get(VirtualIpState, virtual_ip.id)
-    return state or VirtualIpState(virtual_ip_id=virtual_ip.id)
+    key = load(view, VirtualIp, identifier).id
+    return view.tx.get(VirtualIpState, key) or VirtualIpState(virtual_ip_id=key)

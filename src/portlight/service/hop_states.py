@@ -3,10 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from portlight.core.floating_ip import FloatingIp
+from portlight.core.gateway_rules import nat_gateway_status
 from portlight.core.gateways import InternetGateway, NatGateway, Peering, PeeringStatus
 from portlight.core.instance import Instance, PowerState
+from portlight.core.network import Network
 from portlight.core.port import OWNER_INSTANCE, Port
 from portlight.core.route_table import HopKind, Route
+from portlight.core.router import PathStatus, Router
 from portlight.core.virtual_ip import VirtualIp, VirtualIpState
 from portlight.store.protocol import Reading
 from portlight.values.ids import PortId, RouteId
@@ -76,8 +80,12 @@ def _nat_gateway(tx: Reading, target: str) -> HopState:
     gateway = tx.get(NatGateway, target)
     if gateway is None:
         return _gone("the NAT gateway")
-    port = tx.get(Port, gateway.port_id)
-    return HopState(address="" if port is None else _first(port))
+    port, router = tx.get(Port, gateway.port_id), tx.get(Router, gateway.router_id)
+    floating_ip = tx.get(FloatingIp, gateway.floating_ip_id)
+    world = tx.get(Network, floating_ip.floating_network_id) if floating_ip is not None else None
+    status, detail = nat_gateway_status(router, port, world)
+    address = "" if port is None else _first(port)
+    return HopState(address=address, is_there=status is not PathStatus.DOWN, detail=detail)
 
 
 def _peering(tx: Reading, target: str) -> HopState:

@@ -11,6 +11,7 @@ from tests.support.servers import batch
 
 OPEN, SHUT, ATTACKER = "10.0.0.66", "10.0.0.77", "10.0.0.88"
 """Hosts of the first segment: one may ping the server, one may not, one guesses passwords."""
+NETWORKD = ("systemd-networkd.service", "systemd-networkd-wait-online.service")
 _NETWORK = """\
 [Match]
 Name=eth{n}
@@ -28,7 +29,7 @@ _GUESS = "Nov 20 22:00:0{n} server sshd[10{n}]: Invalid user nobody from {attack
 def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A server with two interfaces under networkd, as its owner set it up."""
     with machine(tmp_path_factory.mktemp("boot"), 2) as made:
-        made.enable("systemd-networkd.service", "systemd-networkd-wait-online.service")
+        made.enable(*NETWORKD)
         for number in range(2):
             made.write(f"/etc/systemd/network/eth{number}.network", _NETWORK.format(n=number))
         made.write("/var/log/auth.log", "")
@@ -120,18 +121,31 @@ def test_without_the_unit_the_same_packets_are_answered(booted: Machine) -> None
 
 
 @pytest.mark.covers("X16")
-def test_confirmed_routing_by_source_is_there_again(booted: Machine) -> None:
+def test_confirmed_routing_by_source_is_followed_at_once_there_again_and_gone_when_undone(
+    booted: Machine,
+) -> None:
     booted.guest("routes", "fix", "--no-confirm")
+    wait_until(lambda: follower(booted) == "active")
 
     booted.reboot()
 
     wait_until(lambda: set(booted.worlds.answered().values()) == {True}, seconds=20)
     assert "from 10.1.0.5 lookup 7401 proto 74" in booted.run("ip", "rule")
+    booted.guest("routes", "undo", "--no-confirm")
+    wait_until(lambda: follower(booted) == "inactive")
+    assert "proto 74" not in booted.run("ip", "rule")
+
+
+def follower(booted: Machine) -> str:
+    """Return whether what follows routes runs."""
+    unit = "portlight-guest-routes.service"
+    return booted.run("systemctl", "is-active", unit, check=False).strip()
 
 
 @pytest.mark.covers("X22", "K42")
 def test_sshguard_runs_again_as_it_was_started_and_stays_off_once_stopped(booted: Machine) -> None:
-    booted.guest("sshguard", "start", "--block-seconds", "600", "--threshold", "20")
+    # Over SSH nothing is installed; a copy is left for the boot.
+    booted.from_memory("sshguard", "start", "--block-seconds", "600", "--threshold", "20")
 
     booted.reboot()
 
@@ -150,6 +164,59 @@ def test_sshguard_runs_again_as_it_was_started_and_stays_off_once_stopped(booted
 
     assert "does not run" in status(booted)
     assert "portlight-guest-sshguard" not in booted.run("systemctl", "list-unit-files")
+
+
+def default_way(booted: Machine) -> str:
+    """Return the interface by which the server itself begins."""
+    return booted.run("ip", "route", "get", "203.0.113.9").split(" dev ")[1].split()[0]
+
+
+@pytest.fixture(scope="module")
+def rendered(booted: Machine) -> Machine:
+    """The same server, with files of ours beside, and nothing else of ours to route by source."""
+    for name in ("networkd", "networkmanager"):
+        booted.guest("routes", "render", "--format", name, "--out", f"/rendered/{name}")
+    booted.run("systemctl", "disable", "portlight-guest-routes.service", check=False)
+    return booted
+
+
+def reboot_with(rendered: Machine, name: str) -> None:
+    """Let the files of one format do the work."""
+    rendered.run("cp", "--archive", f"/rendered/{name}/.", "/")
+    rendered.reboot()
+    wait_until(lambda: set(rendered.worlds.answered().values()) == {True}, seconds=20)
+
+
+@pytest.mark.covers("H84", "X16")
+def test_after_a_boot_under_networkd_our_files_bring_every_reply_back(rendered: Machine) -> None:
+    way = default_way(rendered)
+
+    reboot_with(rendered, "networkd")
+
+    assert "from 10.1.0.5 lookup 7401 proto static" in rendered.run("ip", "rule")
+    assert default_way(rendered) == way
+
+
+@pytest.mark.covers("H83", "X16")
+def test_after_a_boot_under_networkmanager_our_files_bring_every_reply_back(
+    rendered: Machine,
+) -> None:
+    way = default_way(rendered)
+    rendered.disable(*NETWORKD, "systemd-networkd.socket")
+    rendered.enable("NetworkManager.service")
+
+    reboot_with(rendered, "networkmanager")
+
+    for family, source in (("-4", "10.1.0.5"), ("-6", "2001:db8:1::5")):
+        assert f"from {source} lookup 7401 proto static" in rendered.run("ip", family, "rule")
+        assert "default via" in rendered.run("ip", family, "route", "show", "table", "7401")
+    wait_until(
+        lambda: (
+            {"portlight-eth0:activated", "portlight-eth1:activated"}
+            <= set(rendered.run("nmcli", "-t", "-f", "NAME,STATE", "connection").splitlines())
+        )
+    )
+    assert default_way(rendered) == way
 
 
 def status(booted: Machine) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.kernel.lab import inside, wait_until
+from tests.kernel.lab import inside, run, wait_until
 from tests.support.guest_pair import (
     ATTACKER,
     ATTACKER6,
@@ -15,6 +15,8 @@ from tests.support.guest_pair import (
     GuestPair,
     guest_pair,
 )
+
+from portlight.guest.guard.journal import held
 
 BURST = 3
 """Logins that fail at once; SSHGUARD bans at the third."""
@@ -34,9 +36,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestPair]:
 @pytest.fixture
 def pair(guarded: GuestPair) -> GuestPair:
     """The same server with nobody banned and nothing protected."""
-    for network in bans(guarded):
+    banned, earlier = bans(guarded), blocker(guarded)
+    for network in banned:
         guarded.guest("sshguard", "unban", network)
+    # Only another one looks at an address again whose ban was lifted.
+    wait_until(lambda: not banned or blocker(guarded) not in {"", earlier})
     return guarded
+
+
+def blocker(pair: GuestPair) -> str:
+    """Return the process of SSHGUARD that decides."""
+    guard = (pair.state / "sshguard.pid").read_text()
+    return run("pgrep", "-P", guard, "-f", "sshg-blocker", check=False).strip()
 
 
 def bans(pair: GuestPair, group: str = "banned") -> dict[str, str]:
@@ -114,6 +125,48 @@ def test_bans_are_a_layer_of_their_own_that_outlives_the_owners_rules(pair: Gues
     wait_until(lambda: not pair.reaches(ATTACKER6))
     assert pair.reaches(OPERATOR6)
     assert ":sshguard - [0:0]\n" in pair.guest("firewall", "save").stdout
+
+
+@pytest.mark.covers("K42", "X22")
+def test_a_rule_that_is_put_before_the_bans_comes_to_stand_behind_them(pair: GuestPair) -> None:
+    burst(pair, ATTACKER)
+    wait_until(lambda: not pair.reaches(ATTACKER))
+    accept = "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT"
+
+    pair.iptables("-I", *accept.split()[1:])
+
+    wait_until(lambda: pair.rules()[4:6] == ["-A INPUT -j sshguard", accept], pair.rules)
+    assert not pair.reaches(ATTACKER)
+    assert pair.rules().count("-A INPUT -j sshguard") == 1
+    pair.iptables("-D", *accept.split()[1:])
+
+
+@pytest.mark.covers("X11")
+def test_bans_wait_for_nobody_who_changes_rules_and_nobody_for_them(pair: GuestPair) -> None:
+    with held(pair.state / "lock"):
+        burst(pair, ATTACKER)
+        wait_until(lambda: not pair.reaches(ATTACKER))
+    with held(pair.state / "bans.lock"):
+        pair.guest("iptables", "--confirm-within", "1", "-A", "FORWARD", "-j", "DROP")
+        wait_until(
+            lambda: "not confirmed in time" in pair.guest("firewall", "show", "1").stdout,
+            seconds=30,
+        )
+
+
+@pytest.mark.covers("K42")
+def test_bans_begin_and_end_although_nothing_can_be_written(pair: GuestPair) -> None:
+    in_the_way = pair.state / ".bans.json.new"
+    in_the_way.mkdir()
+    try:
+        burst(pair, ATTACKER)
+        wait_until(lambda: not pair.reaches(ATTACKER))
+        assert bans(pair) == {}
+    finally:
+        in_the_way.rmdir()
+
+    wait_until(lambda: f"{ATTACKER}/32" in bans(pair))
+    assert pair.guest("sshguard", "status").returncode == 0
 
 
 def test_without_its_log_nothing_is_started(pair: GuestPair, tmp_path: Path) -> None:

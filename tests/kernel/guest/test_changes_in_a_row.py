@@ -1,17 +1,17 @@
 """Changes that stand on others, that meet others, and whose way back is not what it was."""
 
-import fcntl
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.kernel.lab import wait_until
 from tests.support.guest_pair import OPERATOR, GuestPair, guest_pair
+
+from portlight.guest.guard.journal import held
 
 SHUT = ("iptables", "--force", "-P", "INPUT", "DROP")
 HARMLESS = ("-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP")
@@ -53,15 +53,6 @@ def slow(pair: GuestPair, *words: str) -> subprocess.Popen[bytes]:
     return program
 
 
-@contextmanager
-def nobody_changes(pair: GuestPair) -> Iterator[None]:
-    """Hold what every change has to hold."""
-    pair.state.mkdir(exist_ok=True)
-    with (pair.state / "lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.mark.covers("X11", "X12")
 @pytest.mark.parametrize(
     "words",
@@ -93,7 +84,7 @@ def test_a_person_may_confirm_both(pair: GuestPair) -> None:
     pair.guest("firewall", "confirm")
 
     assert waiting(pair) == []
-    assert "192.0.2.1/32 -j DROP\n" in (pair.state / "rules.v4").read_text()
+    assert "192.0.2.1/32 -j DROP\n" in (pair.state / "rules-nft.v4").read_text()
 
 
 @pytest.mark.covers("K59", "X12")
@@ -104,7 +95,7 @@ def test_what_was_changed_meanwhile_is_neither_lost_nor_taken_for_something_else
     file.write_text(NOTHING)
     for address in ("192.0.2.2", "192.0.2.3"):
         pair.iptables("-A", "INPUT", "-s", address, "-j", "DROP")
-    with nobody_changes(pair):
+    with held(pair.state / "lock"):
         deleting = slow(pair, "iptables", "-D", "INPUT", "2")
         putting = slow(pair, "firewall", "restore", str(file))
         pair.iptables("-I", "INPUT", "-s", "192.0.2.1", "-j", "DROP")

@@ -18,7 +18,6 @@ from tests.support.guest_pair import (
     GuestPair,
     guest_pair,
 )
-from tests.support.talk import talk
 
 KEEP = ("--keep", "--json")
 
@@ -142,48 +141,6 @@ def test_history_tells_author_and_difference_and_undo_goes_back(pair: GuestPair)
     assert pair.rules()[3:] == ["-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT"]
 
 
-@pytest.mark.covers("X11")
-def test_rolling_back_takes_a_translation_from_the_flows_that_began_under_it(
-    pair: GuestPair,
-) -> None:
-    inside(pair.server, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-    # Rules that ask for states make the kernel keep them.
-    pair.iptables("-A", "FORWARD", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP")
-    pair.guest("iptables", "-t", "nat", "-A", "PREROUTING", "-p", "udp", "--dport", "9", "-j",
-               "DNAT", "--to-destination", "10.77.0.99")  # fmt: skip
-    sender = pair.start(pair.client, "nc", "-u", "-p", "4000", SERVER, "9")
-    assert sender.stdin
-    sender.stdin.write(b"x")
-    sender.stdin.flush()
-    wait_until(lambda: "10.77.0.99" in inside(pair.server, "conntrack", "-L", "-p", "udp"))
-
-    pair.guest("firewall", "rollback")
-
-    assert "10.77.0.99" not in inside(pair.server, "conntrack", "-L", "-p", "udp")
-
-
-@pytest.mark.covers("X11")
-def test_rolling_back_brings_a_connection_back_that_was_lost_meanwhile(pair: GuestPair) -> None:
-    inside(pair.server, "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_loose=0")
-    pair.iptables("-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "7", "-j", "REDIRECT",
-                  "--to-ports", "7007")  # fmt: skip
-    pair.iptables("-A", "INPUT", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP")
-    client, service = (pair.client, OPERATOR, 40007), (pair.server, SERVER, 7007)
-    with talk(client, service, dialled=7) as conversation:
-        assert conversation.answers()
-        forced = ("--force", "--confirm-within", "60")
-        pair.guest("iptables", *forced, "-t", "nat", "-F")
-        inside(pair.server, "conntrack", "-D", "-p", "tcp", "--dport", "7")
-        assert not conversation.answers(seconds=1)
-
-        pair.guest("firewall", "rollback")
-
-        tracked = inside(pair.server, "conntrack", "-L", "-p", "tcp", "--dport", "7")
-        assert conversation.answers(seconds=20), tracked
-        assert "ESTABLISHED" in tracked
-        assert "sport=7007" in tracked
-
-
 @pytest.mark.covers("K59")
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
 def test_confirmed_rules_come_back_after_a_restart_and_others_do_not(
@@ -205,6 +162,47 @@ def test_confirmed_rules_come_back_after_a_restart_and_others_do_not(
     assert f"-A INPUT -s {ATTACKER}/32 -j DROP\n" in rules
     assert "-A INPUT -s fd00::9/128 -j DROP\n" in rules
     assert "-P FORWARD ACCEPT\n" in rules
+
+
+@pytest.mark.covers("K59")
+@pytest.mark.parametrize("has_earlier", [False, True])
+def test_rules_of_both_back_ends_come_back(pair: GuestPair, *, has_earlier: bool) -> None:
+    addresses = {"nft": "192.0.2.1", "legacy": "192.0.2.2"}
+    for backend, address in addresses.items():
+        ours = ("--backend", backend, "-A", "INPUT", "-s", address, "-j", "DROP")
+        pair.guest("iptables", *KEEP, *ours)
+        if backend == "nft" and has_earlier:
+            as_earlier_versions_left_it(pair.state)
+
+    script = '/bin/sh "$0" && iptables-nft -S && iptables-legacy -S'
+    rules = run("unshare", "--net", "sh", "-c", script, str(pair.state / "restore.sh"))
+
+    pair.guest("iptables", *KEEP, "--backend", "legacy", "-F")
+    for address in addresses.values():
+        assert f"-A INPUT -s {address}/32 -j DROP\n" in rules
+
+
+@pytest.mark.covers("X11")
+def test_undo_goes_back_in_the_back_end_that_was_changed(pair: GuestPair) -> None:
+    for backend in ("nft", "legacy"):
+        ours = ("--backend", backend, "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP")
+        pair.guest("iptables", *KEEP, *ours)
+
+    pair.guest("firewall", "undo", "--keep", "1")
+
+    assert pair.rules()[3:] == []
+    assert pair.rules("iptables-legacy")[3:] == ["-A INPUT -s 192.0.2.1/32 -j DROP"]
+    pair.guest("firewall", "undo", "--keep", "2")
+    assert pair.rules("iptables-legacy")[3:] == []
+
+
+def as_earlier_versions_left_it(state: Path) -> None:
+    """One name for the rules of both back ends."""
+    lines = []
+    for family, program in ((4, "iptables"), (6, "ip6tables")):
+        (state / f"rules-nft.v{family}").rename(state / f"rules.v{family}")
+        lines.append(f"{program}-restore -w <'{state}/rules.v{family}' || status=1\n")
+    (state / "restore.sh").write_text("".join(("#!/bin/sh\nstatus=0\n", *lines, "exit $status\n")))
 
 
 @pytest.mark.covers("K60")

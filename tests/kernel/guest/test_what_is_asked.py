@@ -19,6 +19,8 @@ from tests.support.guest_pair import (
     guest_pair,
 )
 
+from portlight.guest.guard.orders import load_orders
+
 KEEP, DRY = ("--keep", "--json"), ("--dry-run", "--json")
 AFAR, ON_LOOPBACK, SECOND = "203.0.113.0/24", "10.77.9.9", "10.77.0.7"
 NEIGHBOURS = "-p ipv6-icmp -m icmp6 --icmpv6-type"
@@ -104,8 +106,13 @@ def test_who_talks_through_a_forwarded_port_is_not_logged_in(pair: GuestPair) ->
 @pytest.mark.covers("K12", "X22")
 def test_the_operator_behind_sudo_is_named_and_never_banned(pair: GuestPair) -> None:
     over_ssh(pair, "iptables", *KEEP, "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP")
+    over_ssh(pair, "sshguard", "start", "--log", str(pair.auth_log), options=("-b", OPERATOR))
+    orders = load_orders(pair.state)
+    pair.guest("sshguard", "stop")
 
     assert f"by root from {OPERATOR}" in pair.guest("firewall", "show", "1").stdout
+    assert orders
+    assert orders.spare == (OPERATOR,)
 
 
 @pytest.mark.covers("X12")
@@ -268,6 +275,9 @@ def test_what_has_too_many_parts_to_be_asked_is_in_doubt(pair: GuestPair) -> Non
     told = pair.guest("iptables", "--dry-run", "-A", "INPUT", "-s", "203.0.255.9", "-j", "DROP",
                       check=False)  # fmt: skip
 
+    other = pair.guest("iptables", *DRY, "-A", "INPUT", "-p", "tcp", "--dport", "80", "-j", "DROP")
+
+    assert refusals(other) == []
     assert told.returncode == 1
     assert "203.0.255.9:50022" in told.stdout  # what the change names is asked first
     assert "MIGHT BE LOST: protected: in 203.0.0.0/16 tcp/22 has more parts" in told.stdout

@@ -155,6 +155,16 @@ def test_peered_routers_reach_each_other_by_routes_on_both_sides(host: PlanHost)
     assert not reaches(host, 4, ADDRESS[DATABASE])
 
 
+def test_what_comes_across_a_peering_and_leads_nowhere_is_counted(host: PlanHost) -> None:
+    peering = a_peering(7, 1, 2)
+    other = other_vpc("10.3.0.0/24", "10.3.0.5")
+    there = a_route(1, 1, "10.3.0.0/16", kind=HopKind.PEERING, target=peering.id)
+    host.show(a_lan(*other, peering, there))
+
+    with counted(host, 103, DropReason.NO_ROUTE):
+        ping(host, WEB, "10.3.9.9")
+
+
 def test_of_a_router_that_goes_nothing_is_left(host: PlanHost) -> None:
     host.show(a_lan(a_floating_ip(3, PUBLIC, EXTERNAL, GUEST[WEB])))
 

@@ -6,6 +6,7 @@ from tests.support.builders import (
     a_port,
     a_subnet,
     a_topology,
+    a_virtual_ip,
     an_instance,
     entities_of,
     ip,
@@ -22,6 +23,7 @@ from tests.support.routing_builders import (
 from portlight.compiler.host import compile_host
 from portlight.compiler.memo import Memo
 from portlight.core.port import FixedIp
+from portlight.core.route_table import Route
 from portlight.core.topology import Entity, Topology
 from portlight.plan.host import HostPlan
 from portlight.plan.routers import FIRST_TABLE
@@ -111,10 +113,65 @@ def test_a_subnet_with_a_table_of_its_own_follows_that() -> None:
     assert plan.shortcuts[FIRST_TABLE + 2, net("10.0.1.0/24")] == to(1)
 
 
+def through_the_pair(hop: Route) -> HostPlan:
+    vip = a_virtual_ip(1, "10.0.2.100", {2: None}, network_id=a_network(2).id)
+    keeper = a_port(1_000_001, "10.0.2.100", network_id=a_network(2).id, device_id="")
+    return compiled(vip, keeper, hop)
+
+
+def test_a_virtual_ip_as_next_hop_is_reached_without_the_router() -> None:
+    plan = through_the_pair(a_route(1, 1, "192.0.2.0/24", "10.0.2.100"))
+
+    way = ShortcutPlan(network=2, router_mac=FAR.mac, hop=ip("10.0.2.100"))
+    assert plan.shortcuts[TABLE, net("192.0.2.0/24")] == way
+    keeper = a_port(1_000_001)
+    assert plan.virtual_macs == {(2, keeper.mac): (2, ip("10.0.2.100"))}
+
+
+def test_a_route_to_everything_by_a_virtual_ip_leaves_what_is_longer_to_the_router() -> None:
+    vip = a_virtual_ip(1, "10.0.2.100", {2: None}, network_id=a_network(2).id)
+    everything = a_route(1, 1, "0.0.0.0/0", "10.0.2.100")
+
+    plan = compiled(vip, everything, a_route(2, 1, "192.0.2.0/24", "10.0.2.5"))
+
+    assert plan.shortcuts[TABLE, net("0.0.0.0/0")].hop == ip("10.0.2.100")
+    assert plan.shortcuts[TABLE, net("192.0.2.0/24")] == ShortcutPlan()
+    assert plan.shortcuts[TABLE, net("10.0.2.0/24")] == to(2)
+
+
+def test_a_part_of_an_own_network_led_to_a_virtual_ip_is_left_to_the_router() -> None:
+    plan = through_the_pair(a_route(1, 1, "10.0.2.0/28", "10.0.2.100"))
+
+    assert plan.shortcuts[TABLE, net("10.0.2.0/28")] == ShortcutPlan()
+
+
+def test_a_router_with_a_way_outside_decides_itself_what_goes_to_a_virtual_ip() -> None:
+    outer = a_gateway_port(109, 1, 9, (9, "203.0.113.5"))
+    external = (a_network(9), a_subnet(9, "203.0.113.0/24", network_id=a_network(9).id))
+    vip = a_virtual_ip(1, "10.0.2.100", {2: None}, network_id=a_network(2).id)
+    hop = a_route(1, 1, "192.0.2.0/24", "10.0.2.100")
+
+    plan = compiled(outer, *external, a_router(1, outer), vip, hop)
+
+    assert (TABLE, net("192.0.2.0/24")) not in plan.shortcuts
+
+
 def test_compiling_one_change_after_the_other_gives_what_compiling_the_whole_gives() -> None:
     memo = Memo()
     hole = a_route(1, 1, "10.0.2.16/28")
-    worlds = [a_lan(), a_lan(hole), a_lan(a_network(2, admin_state_up=False)), a_lan()]
+    vip = a_virtual_ip(1, "10.0.2.100", {2: None}, network_id=a_network(2).id)
+    pair = a_route(2, 1, "192.0.2.0/24", "10.0.2.100")
+    other = a_route(3, 1, "192.0.0.0/16", "10.0.2.100")
+    worlds = [
+        a_lan(),
+        a_lan(hole),
+        a_lan(hole, vip, pair),
+        a_lan(hole, vip, pair, other),
+        a_lan(hole, vip, other),
+        a_lan(hole, other),
+        a_lan(a_network(2, admin_state_up=False)),
+        a_lan(),
+    ]
     for world in worlds:
         plan = compile_host(world, HOST, memo)
         fresh = compile_host(a_topology(*entities_of(world)), HOST)

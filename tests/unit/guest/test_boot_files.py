@@ -56,6 +56,16 @@ def test_rules_come_before_the_network_routes_after_it_and_bans_after_the_rules(
     assert f"\nExecStart={tool} sshguard run\n" in bans
 
 
+@pytest.mark.covers("X16")
+def test_what_is_confirmed_is_followed_at_once_and_however_often_it_failed(tmp_path: Path) -> None:
+    files = all_files(DEFAULT_FOLDER, tmp_path)[routes_boot.UNIT]
+
+    assert "\nStartLimitIntervalSec=0\n" in files[0].text.partition("[Service]")[0]
+    last = routes_boot.boot_steps(files)[-1]
+    assert last.argv == ("systemctl", "--no-block", "restart", routes_boot.UNIT)
+    assert routes_boot.boot_steps(()) == ()
+
+
 @given(words=st.lists(st.text(st.sampled_from("a b'\"\\%$")), min_size=1))
 def test_a_command_reaches_systemd_word_by_word(words: list[str]) -> None:
     # Quoting is that of shells, but for what systemd itself would put in the place of % and $.

@@ -154,3 +154,28 @@ def test_a_mark_set_in_one_table_is_seen_in_the_next() -> None:
 )
 def test_each_match_asks_what_it_says(rule: str, port: int, verdict: Verdict) -> None:
     assert decide(rules(f"-A INPUT {rule} -j DROP"), ssh(port=port)).verdict is verdict
+
+
+@pytest.mark.covers("K22")
+@pytest.mark.parametrize(
+    ("state", "verdict"), [("NEW", Verdict.ACCEPT), ("ESTABLISHED", Verdict.DEPENDS)]
+)
+def test_the_mark_of_a_known_connection_is_not_guessed(state: str, verdict: Verdict) -> None:
+    mangle = "*mangle\n-A PREROUTING -j CONNMARK --restore-mark\nCOMMIT\n"
+    marked = "*filter\n-A INPUT -m mark --mark 7 -j DROP\nCOMMIT\n"
+
+    found = decide(parse_save(mangle + marked), replace(ssh(), state=state, tcp_flags=0x10))
+
+    assert found.verdict is verdict
+
+
+@pytest.mark.covers("K22")
+def test_a_mark_that_may_have_been_set_in_a_chain_is_not_sure() -> None:
+    mangle = (
+        "*mangle\n:PREROUTING ACCEPT [0:0]\n:a - [0:0]\n"
+        "-A PREROUTING -m statistic --mode random --probability 0.5 -j a\n"
+        "-A a -j MARK --set-mark 7\nCOMMIT\n"
+    )
+    marked = "*filter\n-A INPUT -m mark --mark 7 -j DROP\nCOMMIT\n"
+
+    assert decide(parse_save(mangle + marked), ssh()).verdict is Verdict.DEPENDS

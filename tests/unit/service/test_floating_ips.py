@@ -78,11 +78,16 @@ class Street:
         return self.cloud.floating_ips.get(MEMBER, one.id)
 
     def forward(self, one: FloatingIp, outside: int, inside: int) -> PortForwarding:
+        return self.forward_range(one, (outside, outside), (inside, inside))
+
+    def forward_range(
+        self, one: FloatingIp, outside: tuple[int, int], inside: tuple[int, int]
+    ) -> PortForwarding:
         draft = PortForwardingDraft(
             floating_ip_id=one.id,
             protocol=6,
-            external_ports=PortRange(first=outside, last=outside),
-            internal_ports=PortRange(first=inside, last=inside),
+            external_ports=PortRange(first=outside[0], last=outside[1]),
+            internal_ports=PortRange(first=inside[0], last=inside[1]),
             internal_port_id=self.port.id,
         )
         return self.cloud.port_forwardings.create(MEMBER, draft)
@@ -297,6 +302,18 @@ def test_one_port_outside_leads_to_one_port_inside() -> None:
         street.forward(one, 8080, 81)
     with pytest.raises(DuplicatePortForwardingError):
         street.forward(one, 8081, 80)
+
+
+@pytest.mark.covers("P12")
+def test_a_range_leads_to_as_many_ports_or_to_one_for_all_of_them() -> None:
+    street = Street()
+    one = street.take()
+
+    assert len(street.forward_range(one, (8000, 8009), (80, 89)).internal_ports) == 10
+    shared = street.forward_range(one, (9000, 9009), (443, 443))
+    assert {shared.internal_port(place) for place in range(10)} == {443}
+    with pytest.raises(InvalidRequestError, match="neither as long"):
+        street.forward_range(one, (7000, 7009), (70, 71))
 
 
 @pytest.mark.covers("P12")

@@ -18,7 +18,7 @@ from tests.support.clouds import (
 )
 from tests.support.vpcs import a_vpc, a_vpc_subnet, default_table, network_of
 
-from portlight.core.address_uses import Period
+from portlight.core.address_uses import KEPT_DAYS, Period
 from portlight.core.audit import AuditAction
 from portlight.core.drafts import (
     InstanceDraft,
@@ -249,6 +249,28 @@ def test_an_operator_may_let_idle_addresses_go_by_themselves() -> None:
     assert {one.id for one in world.cloud.public_ips.find(MANAGER)} == {one.id for one in kept}
     (entry,) = world.cloud.audit_entries(MEMBER)
     assert (entry.action, entry.object_id) == (AuditAction.PUBLIC_IP_RELEASED, idle.id)
+
+
+@pytest.mark.covers("K5")
+def test_records_of_addresses_go_long_after_their_end_and_not_before() -> None:
+    world = a_world()
+    a_reachable_port(world)
+    for one in [world.cloud.public_ips.create(MANAGER, PublicIpDraft()) for _ in range(2)][:1]:
+        world.cloud.public_ips.delete(MANAGER, one.id)
+    ended = world.clock.now
+
+    def left() -> int:
+        # Long before it is housekeeping's turn again, every project has had its own.
+        for _ in range(3):
+            world.clock.now += HOUSEKEEPING_SECONDS
+            world.cloud.tick(world.clock.now)
+        return len(world.cloud.address_uses(ADMIN))
+
+    assert left() == 2
+    world.clock.now = ended + (KEPT_DAYS - 1) * 24 * HOUR
+    assert left() == 2
+    world.clock.now = ended + (KEPT_DAYS + 1) * 24 * HOUR
+    assert left() == 1
 
 
 @pytest.mark.covers("X23")

@@ -23,7 +23,7 @@ from tests.support.vpcs import (
 )
 
 from portlight.core.drafts import InstanceDraft, InterfaceRequest, PortDraft, VirtualIpDraft
-from portlight.core.drafts_routing import FloatingIpDraft
+from portlight.core.drafts_routing import FloatingIpDraft, RouterDraft
 from portlight.core.drafts_sharing import QuotaDraft
 from portlight.core.drafts_vpc import (
     InternetGatewayDraft,
@@ -234,6 +234,11 @@ def test_a_nat_gateway_holds_its_floating_ip_and_the_routes_to_it_hold_the_gatew
     route = a_route(world, default_table(world, vpc), "0.0.0.0/0", NextHop(target=gateway.id))
 
     assert route.kind is HopKind.NAT_GATEWAY
+    assert world.cloud.routes.hop_states([route])[route.id].is_there
+    world.cloud.routers.update(MEMBER, vpc.id, RouterDraft(admin_state_up=False))
+    state = world.cloud.routes.hop_states([route])[route.id]
+    assert (state.is_there, state.detail) == (False, "the router is down")
+    world.cloud.routers.update(MEMBER, vpc.id, RouterDraft(admin_state_up=True))
     with pytest.raises(InUseError):
         world.cloud.floating_ips.delete(MEMBER, floating_ip.id)
     with pytest.raises(InUseError):

@@ -1,6 +1,6 @@
 """Internet gateways and NAT gateways on the wire."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from portlight.api.attributes import Attributes, read_only, settable
 from portlight.api.nhn.values import AVAILABLE, COMMON, named_at_creation, render_common
@@ -9,12 +9,16 @@ from portlight.api.schema import NULL, TEXT, one_word, or_null
 from portlight.api.standard import related
 from portlight.api.wire import Json, text
 from portlight.core.drafts_vpc import InternetGatewayDraft, NatGatewayDraft
+from portlight.core.gateway_rules import nat_gateway_status
 from portlight.core.gateways import InternetGateway, NatGateway
+from portlight.core.port import Port
+from portlight.core.router import PathStatus
 from portlight.service.caller import Caller
 from portlight.service.cloud import Cloud
-from portlight.values.ids import InternetGatewayId, NatGatewayId
+from portlight.values.ids import FloatingIpId, InternetGatewayId, NatGatewayId, PortId
 
 _UNATTACHED = "unavailable"
+_STATUS = {PathStatus.ACTIVE: "ACTIVE", PathStatus.BUILD: "BUILD", PathStatus.DOWN: "ERROR"}
 
 _INTERNET: Attributes = {
     **COMMON,
@@ -34,6 +38,7 @@ _NAT: Attributes = {
     "fixed_ip": read_only(TEXT),
     "floating_ip": read_only(TEXT),
     "status": read_only(one_word("ACTIVE", "BUILD", "ERROR")),
+    "status_detail": read_only(TEXT),
 }
 
 
@@ -54,10 +59,8 @@ def _render_internet(
 
 
 def _render_nat(cloud: Cloud, caller: Caller, gateways: Sequence[NatGateway]) -> list[Json]:
-    ports = related(cloud.ports, caller, "id", [one.port_id for one in gateways])
-    fixed = {port.id: str(port.fixed_ips[0].address) for port in ports if port.fixed_ips}
-    floating = related(cloud.floating_ips, caller, "id", [one.floating_ip_id for one in gateways])
-    public = {one.id: str(one.address) for one in floating}
+    ports, floating, states = _around(cloud, caller, gateways)
+    fixed = {key: str(port.fixed_ips[0].address) for key, port in ports.items() if port.fixed_ips}
     return [
         {
             **render_common(one.id, one.meta),
@@ -67,11 +70,33 @@ def _render_nat(cloud: Cloud, caller: Caller, gateways: Sequence[NatGateway]) ->
             "floatingips_id": one.floating_ip_id,
             "port_id": one.port_id,
             "fixed_ip": fixed.get(one.port_id, ""),
-            "floating_ip": public.get(one.floating_ip_id, ""),
-            "status": "ACTIVE",
+            "floating_ip": floating.get(one.floating_ip_id, ""),
+            "status": _STATUS[status],
+            "status_detail": detail,
         }
+        for one, (status, detail) in zip(gateways, states, strict=True)
+    ]
+
+
+def _around(
+    cloud: Cloud, caller: Caller, gateways: Sequence[NatGateway]
+) -> tuple[Mapping[PortId, Port], Mapping[FloatingIpId, str], list[tuple[PathStatus, str]]]:
+    """Return interfaces and public addresses by their ids, and how each gateway is."""
+    ports = related(cloud.ports, caller, "id", [one.port_id for one in gateways])
+    floating = related(cloud.floating_ips, caller, "id", [one.floating_ip_id for one in gateways])
+    routers = related(cloud.routers, caller, "id", [one.router_id for one in gateways])
+    worlds = related(cloud.networks, caller, "id", [one.floating_network_id for one in floating])
+    world = {one.id: one for one in worlds}
+    outside = {one.id: world.get(one.floating_network_id) for one in floating}
+    inside = {one.id: one for one in ports}
+    of_vpc = {one.id: one for one in routers}
+    states = [
+        nat_gateway_status(
+            of_vpc.get(one.router_id), inside.get(one.port_id), outside.get(one.floating_ip_id)
+        )
         for one in gateways
     ]
+    return inside, {one.id: str(one.address) for one in floating}, states
 
 
 INTERNET_GATEWAYS: Resource[

@@ -14,5 +14,5 @@ QUOTA_NAMES: Final[Mapping[str, str]] = {
 }
 """Resource of a quota to its name on this face."""
 BALANCER_SESSIONS: Final = "traffic_mirror_target_elb_referred_by_session"
-MAX_BALANCER_SESSIONS: Final = 200
 """Of one load balancer as target; there are none yet."""
+NOT_IN_SERVICE: Final = -1

@@ -17,7 +17,7 @@ class RouterLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShortcutKey:
-    """A key of `shortcuts`."""
+    """A key of `routed`."""
 
     FORMAT: ClassVar[str] = "=II16s"
     prefixlen: int
@@ -27,11 +27,12 @@ class ShortcutKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortcut:
-    """A value of `shortcuts`."""
+    """A value of `routed`."""
 
-    FORMAT: ClassVar[str] = "=I6s2x"
+    FORMAT: ClassVar[str] = "=I6s2x16s"
     network: int
     router_mac: bytes
+    hop: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ from portlight.plan import shortcuts as plan
 from portlight.plan.host import HostPlan
 from portlight.values.addresses import MacAddress
 
+_NO_ADDRESS = bytes(16)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationEntry:
@@ -47,11 +49,11 @@ def station_entries(
     }
 
 
-def _encode_leg_key(key: plan.RouterLegKey) -> bytes:
+def _encode_mac_key(key: tuple[int, MacAddress]) -> bytes:
     return encode_record(ForwardingKey(network=key[0], mac=key[1].packed))
 
 
-def _decode_leg_key(raw: bytes) -> plan.RouterLegKey:
+def _decode_mac_key(raw: bytes) -> tuple[int, MacAddress]:
     key = decode_record(ForwardingKey, raw)
     return key.network, _mac(key.mac)
 
@@ -77,12 +79,19 @@ def _decode_shortcut_key(raw: bytes) -> plan.ShortcutKey:
 
 
 def _encode_shortcut(shortcut: plan.ShortcutPlan) -> bytes:
-    return encode_record(Shortcut(network=shortcut.network, router_mac=shortcut.router_mac.packed))
+    hop = encode_address(shortcut.hop) if shortcut.hop is not None else _NO_ADDRESS
+    return encode_record(
+        Shortcut(network=shortcut.network, router_mac=shortcut.router_mac.packed, hop=hop)
+    )
 
 
 def _decode_shortcut(raw: bytes) -> plan.ShortcutPlan:
     record = decode_record(Shortcut, raw)
-    return plan.ShortcutPlan(network=record.network, router_mac=_mac(record.router_mac))
+    return plan.ShortcutPlan(
+        network=record.network,
+        router_mac=_mac(record.router_mac),
+        hop=decode_address(record.hop) if record.hop != _NO_ADDRESS else None,
+    )
 
 
 def _encode_station_key(key: plan.StationKey) -> bytes:
@@ -104,10 +113,16 @@ def _mac(raw: bytes) -> MacAddress:
 
 
 ROUTER_LEGS: Final[Coding[plan.RouterLegKey, int]] = Coding(
-    encode_key=_encode_leg_key,
-    decode_key=_decode_leg_key,
+    encode_key=_encode_mac_key,
+    decode_key=_decode_mac_key,
     encode_value=lambda table: encode_record(RouterLeg(table=table)),
     decode_value=lambda raw: decode_record(RouterLeg, raw).table,
+)
+VIRTUAL_MACS: Final[Coding[plan.VirtualMacKey, plan.StationKey]] = Coding(
+    encode_key=_encode_mac_key,
+    decode_key=_decode_mac_key,
+    encode_value=_encode_station_key,
+    decode_value=_decode_station_key,
 )
 SHORTCUTS: Final[Coding[plan.ShortcutKey, plan.ShortcutPlan]] = Coding(
     encode_key=_encode_shortcut_key,

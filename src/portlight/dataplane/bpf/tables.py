@@ -24,7 +24,12 @@ from portlight.dataplane.bpf.mirror_tables import (
     MirrorWayTable,
 )
 from portlight.dataplane.bpf.port_table import PortTable
-from portlight.dataplane.bpf.shortcut_tables import ROUTER_LEGS, SHORTCUTS, STATIONS
+from portlight.dataplane.bpf.shortcut_tables import (
+    ROUTER_LEGS,
+    SHORTCUTS,
+    STATIONS,
+    VIRTUAL_MACS,
+)
 from portlight.dataplane.bpf.virtual_ip_table import VirtualIpTable
 
 MAP_NAMES = (
@@ -37,8 +42,9 @@ MAP_NAMES = (
     "virtual_ips",
     "vip_owners",
     "vip_members",
+    "virtual_macs",
     "router_legs",
-    "shortcuts",
+    "routed",
     "stations",
     "counters",
     "claims",
@@ -70,8 +76,9 @@ class Tables:
         )
         self.ports = PortTable(maps["links"], maps["forwarding"], self.virtual_ips.networks)
         self.virtual_ips.tell(self.ports)
+        self.virtual_macs = EntryTable(maps["virtual_macs"], VIRTUAL_MACS)
         self.router_legs = EntryTable(maps["router_legs"], ROUTER_LEGS)
-        self.shortcuts = EntryTable(maps["shortcuts"], SHORTCUTS)
+        self.shortcuts = EntryTable(maps["routed"], SHORTCUTS)
         self.stations = EntryTable(maps["stations"], STATIONS)
         self.counters = CounterTable(maps["counters"])
         self.claims = ClaimReader(maps["claims"])

@@ -80,13 +80,9 @@ class VirtualIpTable:
             if (owner := self._owner(key)) is not None
         }
 
-    def macs(self) -> Mapping[NetworkAddress, MacAddress]:
-        """Return the MAC under which each owned virtual IP is found now."""
-        return {
-            key: mac
-            for key, owner in self.owners().items()
-            if owner.owner and (mac := _mac(owner.mac)) is not None
-        }
+    def owned(self) -> AbstractSet[NetworkAddress]:
+        """Return the virtual IPs that somebody owns now."""
+        return {key for key, owner in self.owners().items() if owner.owner}
 
     def apply(
         self, delta: Delta[NetworkAddress, VirtualIpPlan]

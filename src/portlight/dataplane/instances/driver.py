@@ -120,13 +120,14 @@ class InstanceDriver:
         # Root's alone: rules tell what a server is afraid of.
         self._names.kept_folder(instance).mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_files(folder, guest)
+        if mark is not None and before is not None:
+            # Before it counts as done: whoever could not be told is told again.
+            _tell(mark, folder, before, guest)
         _save(folder, instance, guest)
         if not guest.running:
             _quiet(self._names.instance(instance), folder)
         elif mark is None:
             self._spawn(instance, guest.hostname)
-        elif before is not None:
-            _tell(mark, folder, before, guest)
 
     def _check_owner(self, instance: InstanceId, folder: Path) -> Guest | None:
         """Return what the folder says; refuse when it is another instance's (same first 8)."""

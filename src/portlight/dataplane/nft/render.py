@@ -73,7 +73,7 @@ def render_frame(plan: RouterPlan) -> str:
             lines += [f"add rule {TABLE} {chain} {rule}" for rule in rules[chain]]
         else:
             lines += [f"{verb} chain {TABLE} {chain}" for verb in ("add", "flush", "delete")]
-    lines += _counter_lines(plan.legs)
+    lines += _counter_lines(plan)
     inside = ", ".join(sorted(map(str, _inside(plan.legs))))
     lines.append(f"flush set {TABLE} inside")
     lines += [f"add element {TABLE} inside {{ {inside} }}"] if inside else []
@@ -195,13 +195,17 @@ def _counted(reason: DropReason) -> str:
     return f"counter name iifname map @{reason.label}"
 
 
-def _counter_lines(legs: Iterable[LegPlan]) -> Iterator[str]:
+def _counter_lines(plan: RouterPlan) -> Iterator[str]:
+    """Yield a counter for each leg; what comes across a peering counts at the first one inside."""
+    first = next((leg.ifname for leg in plan.legs if not leg.is_outside), None)
+    at = {leg.ifname: leg.ifname for leg in plan.legs}
+    at |= dict.fromkeys(plan.peers, first) if first is not None else {}
     for reason in COUNTED:
         yield f"flush map {TABLE} {reason.label}"
-        for leg in legs:
-            name = counter_name(reason, leg.ifname)
+        for ifname, leg in at.items():
+            name = counter_name(reason, leg)
             yield f"add counter {TABLE} {name}"
-            yield f'add element {TABLE} {reason.label} {{ "{leg.ifname}" : "{name}" }}'
+            yield f'add element {TABLE} {reason.label} {{ "{ifname}" : "{name}" }}'
 
 
 def _inside(legs: Iterable[LegPlan]) -> set[IPv4Network]:

@@ -1,6 +1,7 @@
 """Driver of permanent neighbours: where a router finds the virtual IPs beside it.
 
-The entry is the live owner's claimed MAC and changes with the owner, not when a cache expires.
+The entry is the MAC of the virtual IP itself, which never changes; the program on the router's link
+gives each frame to the live owner (docs/design/packet-path.md, section 7), with or without agent.
 """
 
 from collections.abc import Mapping

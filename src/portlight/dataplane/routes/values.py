@@ -1,6 +1,7 @@
 """What the drivers of routers read and write. Pure."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from portlight.dataplane.nft.render import MARK, digest_of, render_frame
@@ -54,16 +55,17 @@ def rule_text(rule: RulePlan) -> str:
 
 
 def virtual_neighbours(
-    plan: HostPlan, owners: Mapping[tuple[int, IpAddress], MacAddress]
+    plan: HostPlan, owned: AbstractSet[tuple[int, IpAddress]]
 ) -> dict[NeighbourKey, MacAddress]:
-    """Return where routers find the virtual IPs beside them: at the owners' claimed MACs.
+    """Return where routers find the virtual IPs beside them: at MACs of their own.
 
-    `owners` are the owned virtual IPs by (network number, address).
+    `owned` are those that somebody owns, by network number and address. A router asks for the
+    others by ARP as for anything else: the answer makes an owner.
     """
     found: dict[NeighbourKey, MacAddress] = {}
     legs = [(number, leg) for number, router in plan.routers.items() for leg in router.legs]
-    for (network, address), mac in owners.items():
+    for (_, mac), virtual_ip in plan.virtual_macs.items():
         for number, leg in legs:
-            if leg.network == network:
-                found[number, leg.ifname, address] = mac
+            if leg.network == virtual_ip[0] and virtual_ip in owned:
+                found[number, leg.ifname, virtual_ip[1]] = mac
     return found

@@ -5,7 +5,8 @@ firewall gets its bans back, and none that ended.
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -14,10 +15,14 @@ from typing import Final
 from portlight.guest.guard.clock import boot_mark
 from portlight.guest.guard.firewall import FAMILIES, Firewall
 from portlight.guest.guard.flows import Network
-from portlight.guest.guard.journal import write_durably
+from portlight.guest.guard.journal import held, write_durably
 from portlight.guest.guard.sockets import Address
+from portlight.guest.iptables.tool import ToolError
 
 CHAIN: Final = "sshguard"
+_JUMP: Final = f"-A INPUT -j {CHAIN}"
+_NO_CHAIN: Final = 1
+"""What iptables ends with when it does not know a chain."""
 _MOST_SPARED: Final = 100
 """How many refusals to ban are remembered."""
 
@@ -70,6 +75,11 @@ class Bans:
         )
 
 
+def held_bans(folder: Path) -> AbstractContextManager[None]:
+    """Hold the bans and their chain alone. Not the journal: a rollback must not wait for them."""
+    return held(folder / "bans.lock")
+
+
 def load_bans(folder: Path) -> Bans:
     """Return what is remembered; bans end with the start of the server that they are of."""
     path = folder / "bans.json"
@@ -96,32 +106,47 @@ def protector(network: Network, protected: Iterable[tuple[Address | Network, str
     return ""
 
 
-def install_chain(firewall: Firewall) -> None:
-    """Make the chain, and let every packet to us pass through it first."""
-    for family in FAMILIES:
-        if not firewall.has(family, "-S", CHAIN):
-            firewall.run(family, "-N", CHAIN)
-        if not firewall.has(family, "-C", "INPUT", "-j", CHAIN):
-            # Before the first rule that accepts: behind it, it would judge nobody.
-            firewall.run(family, "-I", "INPUT", "-j", CHAIN)
-
-
 def sync_chain(firewall: Firewall, bans: Collection[Ban]) -> None:
-    """Make the chain drop what is banned, and nothing else."""
-    install_chain(firewall)
+    """Make the chain drop what is banned, and every packet to us pass through it first.
+
+    While all is as it should be, this only reads; whatever is not is set right in one step.
+    """
     for family in FAMILIES:
         wanted = {str(ip_network(one.network)) for one in bans if one.family == family}
-        present = banned_by_chain(firewall, family)
-        for network in sorted(wanted - present):
-            firewall.run(family, "-A", CHAIN, "-s", network, "-j", "DROP")
-        for network in sorted(present - wanted):
-            firewall.run(family, "-D", CHAIN, "-s", network, "-j", "DROP")
+        commands = [*_chain_commands(firewall, family, wanted), *_jump_commands(firewall, family)]
+        if commands:
+            firewall.alter(family, "filter", commands)
 
 
-def banned_by_chain(firewall: Firewall, family: int) -> set[str]:
-    """Return the networks that the chain drops."""
+def _chain_commands(firewall: Firewall, family: int, wanted: set[str]) -> Iterator[str]:
+    present = banned_by_chain(firewall, family)
+    if present is None:
+        yield f"-N {CHAIN}"
+    for network in sorted(wanted - (present or set())):
+        yield f"-A {CHAIN} -s {network} -j DROP"
+    for network in sorted((present or set()) - wanted):
+        yield f"-D {CHAIN} -s {network} -j DROP"
+
+
+def _jump_commands(firewall: Firewall, family: int) -> Iterator[str]:
+    """Yield what makes the jump the first rule: behind one that accepts, it would judge nobody."""
+    if firewall.run(family, "-S", "INPUT", "1").strip() == _JUMP:
+        return
+    for _ in range(firewall.run(family, "-S", "INPUT").splitlines().count(_JUMP)):
+        yield _JUMP.replace("-A", "-D", 1)
+    yield _JUMP.replace("-A", "-I", 1)
+
+
+def banned_by_chain(firewall: Firewall, family: int) -> set[str] | None:
+    """Return the networks that the chain drops; None when there is no chain."""
+    try:
+        listing = firewall.run(family, "-S", CHAIN)
+    except ToolError as error:
+        if error.status == _NO_CHAIN:
+            return None
+        raise
     found = set()
-    for line in firewall.run(family, "-S", CHAIN).splitlines():
+    for line in listing.splitlines():
         words = line.split()
         if words[:3] == ["-A", CHAIN, "-s"] and words[4:] == ["-j", "DROP"]:
             found.add(str(ip_network(words[3])))

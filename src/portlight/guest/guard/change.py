@@ -13,6 +13,7 @@ from portlight.guest.guard.journal import Change, Journal
 from portlight.guest.guard.packets import judge_by
 from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.texts import Saved, for_people, has_same_rules, rules_only, whole
+from portlight.guest.guard.touch import touching
 from portlight.guest.guard.ways import has_mark_rules
 from portlight.guest.guard.wishes import Wishes
 from portlight.guest.iptables.parse import parse_save
@@ -53,6 +54,7 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
             summary=new.summary,
             undo=tuple(firewall.restore_step(*step) for step in back.items()),
             before=for_people(fresh),
+            backend=firewall.backend,
             flows=save_connections(),
         )
 
@@ -69,6 +71,7 @@ def change_firewall(firewall: Firewall, new: NewRules, now: Saved, wishes: Wishe
         before=judge_by(before, marks_route=marked),
         after=judge_by(after, marks_route=marked),
         edges=lambda: edges_of(before, after),
+        touches=touching(before, after),
     )
     request = Request(outlook=outlook, record=record, apply=new.apply, look=look)
     return change_guarded(request, wishes)

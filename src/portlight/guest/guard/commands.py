@@ -9,10 +9,10 @@ from portlight.guest.arguments import Commands
 from portlight.guest.guard.boot import SCRIPT, boot_files, kept_files, unit_text
 from portlight.guest.guard.change import NewRules, change_firewall, models, read_rules
 from portlight.guest.guard.confirm import pending
-from portlight.guest.guard.firewall import FAMILIES, Firewall
+from portlight.guest.guard.firewall import BACKENDS, FAMILIES, Firewall
 from portlight.guest.guard.history_commands import OK, REFUSED, add_history_commands
 from portlight.guest.guard.iptables_commands import add_backend, add_firewall_wishes
-from portlight.guest.guard.journal import Journal, Record, State, write_durably
+from portlight.guest.guard.journal import Backend, Journal, Record, State, write_durably
 from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.standing import standing, undo_summary
 from portlight.guest.guard.texts import by_family, whole
@@ -91,15 +91,15 @@ def _add_undo(verbs: Commands) -> None:
 
 
 def _undo(arguments: argparse.Namespace) -> int:
-    records = [one for one in Journal().records() if one.change.kind == "firewall"]
-    record = _to_undo(records, arguments.id)
-    later = [str(one.id) for one in standing(records) if one.id > record.id]
+    record = _to_undo(arguments.backend, arguments.id)
+    firewall = Firewall(backend=record.change.backend)
+    holding = standing(_changes(firewall.real_backend()))
+    later = [str(one.id) for one in holding if one.id > record.id]
     if later and not arguments.with_later:
         raise ChangeError(
             f"changes {', '.join(later)} came after {record.id} and would go as well:"
             " add --with-later"
         )
-    firewall = Firewall(backend=arguments.backend)
     now = read_rules(firewall)
     wanted = {
         family: parse_save(whole(text, [now[family]]), family)
@@ -108,16 +108,29 @@ def _undo(arguments: argparse.Namespace) -> int:
     return _put(arguments, firewall, now, wanted, undo_summary(record.id))
 
 
-def _to_undo(records: list[Record], number: int | None) -> Record:
+def _changes(backend: Backend) -> list[Record]:
+    """Return the changes of one back end's rules: those of the other stand on others."""
+    return [
+        one
+        for one in Journal().records()
+        if one.change.kind == "firewall"
+        and Firewall(backend=one.change.backend).real_backend() == backend
+    ]
+
+
+def _to_undo(backend: Backend, number: int | None) -> Record:
+    """Return the change that is meant, by default the last one that holds in any back end."""
+    records = [_changes(one) for one in BACKENDS if backend in {"", one}]
     if number is None:
-        chosen = standing(records)
+        chosen = [one for group in records for one in standing(group)]
     else:
-        chosen = [one for one in records if one.id == number and one.state is State.CONFIRMED]
+        chosen = [one for group in records for one in group if one.id == number]
+        chosen = [one for one in chosen if one.state is State.CONFIRMED]
     if not chosen:
         raise ChangeError(
             f"change {number} is not confirmed" if number else "no confirmed change is left to undo"
         )
-    return chosen[-1]
+    return max(chosen, key=lambda one: one.id)
 
 
 def _put(

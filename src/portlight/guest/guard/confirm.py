@@ -22,7 +22,7 @@ from portlight.guest.guard.journal import (
     Record,
     State,
 )
-from portlight.guest.guard.rollback import ChangeError, RollbackError, roll_back
+from portlight.guest.guard.rollback import ChangeError, RollbackError, roll_back, run_steps
 from portlight.guest.guard.watch import start_watchers
 
 DEFAULT_SECONDS: Final = 60.0
@@ -212,7 +212,8 @@ def _finish(journal: Journal, record: Record) -> Record:
     """Write the files of a confirmed change; only then is it confirmed for good."""
     for file in record.change.files:
         file.write()
-    return journal.end(record, State.CONFIRMED, "confirmed")
+    failures = run_steps(record.change.then)
+    return journal.end(record, State.CONFIRMED, "; ".join(("confirmed", *failures)))
 
 
 def _is_lost(journal: Journal, record: Record) -> bool:

@@ -94,15 +94,21 @@ def tracked_connections() -> tuple[Connection, ...] | None:
 
 def _connection(options: Options) -> Connection:
     def end(address: str, port: str) -> End:
-        return ip_address(options[address]), int(options[port])
+        return ip_address(address), int(options[port])
 
+    replier, opener = _reply_addresses(options)
     return Connection(
         protocol="udp" if options["-p"] == "udp" else "tcp",
-        opener=end("-s", "--sport"),
-        called=end("-d", "--dport"),
-        other=end("-r", "--reply-port-src"),
-        answered=end("-q", "--reply-port-dst"),
+        opener=end(options["-s"], "--sport"),
+        called=end(options["-d"], "--dport"),
+        other=end(replier, "--reply-port-src"),
+        answered=end(opener, "--reply-port-dst"),
     )
+
+
+def _reply_addresses(options: Options) -> tuple[str, str]:
+    """Return who answers, and whom: an address that is translated has another option."""
+    return options.get("-g") or options["-r"], options.get("-n") or options["-q"]
 
 
 def _options(line: str) -> dict[str, str]:
@@ -128,8 +134,9 @@ def _translations(options: Options) -> tuple[str, str]:
     """Return the other destination and the other source of a connection, each if there is one."""
     called = _end(options["-d"], options.get("--dport", ""))
     opener = _end(options["-s"], options.get("--sport", ""))
-    other = _end(options.get("-g") or options["-r"], options.get("--reply-port-src", ""))
-    answered = _end(options.get("-n") or options["-q"], options.get("--reply-port-dst", ""))
+    replier, asked = _reply_addresses(options)
+    other = _end(replier, options.get("--reply-port-src", ""))
+    answered = _end(asked, options.get("--reply-port-dst", ""))
     return (other if other != called else "", answered if answered != opener else "")
 
 

@@ -18,7 +18,7 @@ class Declared:
     flows: tuple[Flow, ...]
     unreachable: tuple[str, ...]
     """No part of it has a way."""
-    untold: tuple[str, ...]
+    untold: tuple[Protected, ...]
     """It has more parts than can be asked about."""
 
 
@@ -50,7 +50,7 @@ def declared_flows(
             for address in _near_ends(one, peer, ground, edges)
         ),
         unreachable=tuple(map(str, unreachable)),
-        untold=tuple(name_of(one) for one, (_, is_complete) in chosen.items() if not is_complete),
+        untold=tuple(one for one, (_, is_complete) in chosen.items() if not is_complete),
     )
 
 

@@ -6,15 +6,16 @@ Whoever is killed on any line here leaves what was there, or the change under a 
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from portlight.guest.guard.confirm import StandsOnError, applying, confirm, rollback
+from portlight.guest.guard.confirm import applying, confirm, rollback
 from portlight.guest.guard.flows import Network
 from portlight.guest.guard.history_commands import OK, REFUSED, describe_pending
 from portlight.guest.guard.journal import Change, ChangeId, Journal, KeptFile, State
 from portlight.guest.guard.proof import Judge, Proof, prove
-from portlight.guest.guard.protected import load_protected
+from portlight.guest.guard.protected import Protected, load_protected
 from portlight.guest.guard.report import document, report
+from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.sessions import current_door
 from portlight.guest.guard.surroundings import Surroundings, look_around
 from portlight.guest.guard.wishes import Wishes
@@ -28,6 +29,8 @@ class Outlook:
     after: Judge
     edges: Callable[[], Sequence[Network]]
     """The prefixes that are treated differently, what the change itself names first."""
+    touches: Callable[[Protected], bool] = lambda _: True
+    """Whether the change can matter to a declaration at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +117,12 @@ def foresee(outlook: Outlook, wishes: Wishes) -> bool:
 
 
 def _foreseen(outlook: Outlook, around: Surroundings) -> Proof:
-    return prove(around.flows, outlook.before, outlook.after, around.untold)
+    return prove(around.flows, outlook.before, outlook.after, tuple(map(str, around.untold)))
 
 
 def _look_around(outlook: Outlook) -> Surroundings:
-    return look_around(current_door(), load_protected(Journal().folder), outlook.edges)
+    around = look_around(current_door(), load_protected(Journal().folder), outlook.edges)
+    return replace(around, untold=tuple(filter(outlook.touches, around.untold)))
 
 
 def _apply(request: Request, talk: _Talk, around: Surroundings, foreseen: Proof) -> int:
@@ -139,7 +143,7 @@ def _apply(request: Request, talk: _Talk, around: Surroundings, foreseen: Proof)
         try:
             confirm(begun.id, alone=True)
             return talk.end(OK, "confirmed", f"change {begun.id} is applied and confirmed")
-        except StandsOnError as error:
+        except ChangeError as error:
             print(error, file=sys.stderr)
             status = REFUSED
     return _end_pending(talk, begun.id, status)

@@ -20,6 +20,8 @@ FOLDER_VARIABLE = "PORTLIGHT_GUEST_STATE"
 
 ChangeId = NewType("ChangeId", int)
 Kind = Literal["firewall", "routes"]
+Backend = Literal["", "nft", "legacy"]
+"""Of the firewall. Empty: whatever `iptables` is on this server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,10 @@ class Change:
     after: str = ""
     """What people see as difference: the state as text, before and after."""
     files: tuple[KeptFile, ...] = ()
+    then: tuple[Step, ...] = ()
+    """Run once the files are written: what reads them is told."""
+    backend: Backend = ""
+    """Of the firewall: whose tables these are."""
     flows: str | None = None
     """Connections before the change, as `conntrack -L -o save` prints them."""
 
@@ -116,8 +122,7 @@ class Journal:
     def locked(self) -> Iterator[None]:
         """Hold the journal alone; the lock falls with the process that holds it."""
         self._changes.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / "lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with held(self.folder / "lock"):
             yield
 
     def next_id(self) -> ChangeId:
@@ -179,6 +184,15 @@ class Journal:
         return [int(path.stem) for path in self._changes.glob("[0-9]*.json")]
 
 
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock alone; it falls with the process that holds it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def write_durably(path: Path, content: str | bytes, mode: int = 0o600) -> None:
     """Replace a file in one step that outlives a power cut."""
     new = _new_name(path)
@@ -219,7 +233,11 @@ def _put_in_place(new: Path, path: Path) -> None:
 
 def _decode(raw: dict[str, Any]) -> Record:
     fields = raw["change"]
-    steps = tuple(Step(argv=tuple(step["argv"]), stdin=step["stdin"]) for step in fields["undo"])
+    steps = {
+        name: tuple(Step(argv=tuple(step["argv"]), stdin=step["stdin"]) for step in fields[name])
+        for name in ("undo", "then")
+        if name in fields
+    }
     files = tuple(KeptFile(**file) for file in fields["files"])
-    change = Change(**{**fields, "undo": steps, "files": files})
+    change = Change(**{**fields, **steps, "files": files})
     return Record(**{**raw, "change": change, "state": State(raw["state"])})

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from portlight.guest.guard.boot import UNIT as RESTORE_UNIT
-from portlight.guest.guard.firewall import Backend
 from portlight.guest.guard.flows import Network
-from portlight.guest.guard.journal import KeptFile, write_durably
+from portlight.guest.guard.journal import Backend, KeptFile, write_durably
 from portlight.guest.guard.pipeline import Policy
 from portlight.guest.guard.units import (
     SYSTEMD,

@@ -25,8 +25,8 @@ def report(proof: Proof, around: Surroundings) -> Iterator[str]:
         yield f"stays open: {name} (asked with {count} of its addresses)"
     for text in around.unreachable:
         yield f"no route to it now; asked as if there were one: protected: {text}"
-    for text in around.untold:
-        yield f"MIGHT BE LOST: {text} has more parts under these rules than can be asked about"
+    for text in map(str, around.untold):
+        yield f"MIGHT BE LOST: protected: {text} has more parts than can be asked about"
     yield from _findings("WOULD BE LOST", proof.refusals)
     yield from _findings("was shut before", _weighty(proof.shut))
     yield from _findings("would die", _live(proof.dying))
@@ -48,7 +48,7 @@ def document(proof: Proof, around: Surroundings) -> dict[str, object]:
         "shut_before": [_as_document(one) for one in _weighty(proof.shut)],
         "kept": len(proof.kept),
         "unreachable": list(around.unreachable),
-        "untold": list(around.untold),
+        "untold": [str(one) for one in around.untold],
         "complete": around.is_complete,
     }
 

@@ -37,7 +37,7 @@ def roll_back(journal: Journal, change: ChangeId, reason: str) -> tuple[Record, 
     waiting = journal.pending(journal.load(change).change.kind)
     oldest = min([change, *(one.id for one in waiting if one.state is State.STUCK)])
     chosen = [one for one in reversed(waiting) if one.id >= oldest]
-    failures = [failure for one in chosen for failure in _run(one.change.undo)]
+    failures = [failure for one in chosen for failure in run_steps(one.change.undo)]
     if failures:
         for one in chosen:
             _note_failure(journal, one, "; ".join((reason, *failures)))
@@ -64,7 +64,7 @@ def _reconnect(record: Record) -> str:
     return ""
 
 
-def _run(steps: Sequence[Step]) -> list[str]:
+def run_steps(steps: Sequence[Step]) -> list[str]:
     """Run all steps; those that fail again as long as that helps. Return what still fails."""
     failing, failures = list(steps), [""] * (len(steps) + 1)
     while 0 < len(failing) < len(failures):

@@ -171,4 +171,5 @@ def _held_by(pid: int, sockets: Iterable[Socket]) -> list[Socket]:
 
 def _user(process: Process) -> str:
     """Return whose session it is; the name may have an @ of its own."""
-    return process.title.partition(": ")[2].rpartition("@")[0] or process.title.split(" ")[1]
+    said = process.title.partition(": ")[2]
+    return said.rpartition("@")[0] or said.split(" ")[0]

@@ -17,7 +17,15 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.bans import Ban, load_bans, protector, save_bans, sync_chain
+from portlight.guest.guard.bans import (
+    Ban,
+    Bans,
+    held_bans,
+    load_bans,
+    protector,
+    save_bans,
+    sync_chain,
+)
 from portlight.guest.guard.clock import boottime, wall_clock
 from portlight.guest.guard.daemon import start_daemon
 from portlight.guest.guard.firewall import Firewall
@@ -25,7 +33,7 @@ from portlight.guest.guard.flows import Network
 from portlight.guest.guard.journal import Journal
 from portlight.guest.guard.orders import Orders, forget_orders, load_orders, save_orders
 from portlight.guest.guard.pipeline import Pipeline, SshguardError, programs_folder
-from portlight.guest.guard.protected import load_protected
+from portlight.guest.guard.protected import ProtectedError, load_protected
 from portlight.guest.guard.sessions import ssh_sessions
 from portlight.guest.guard.sockets import Address
 from portlight.guest.iptables.tool import ToolError
@@ -69,7 +77,7 @@ def _guard(journal: Journal, orders: Orders) -> Callable[[Callable[[], None]], N
     backend = _Backend(
         journal=journal, firewall=Firewall(backend=orders.backend), spare=orders.spared
     )
-    with journal.locked():
+    with held_bans(journal.folder):
         sync_chain(backend.firewall, load_bans(journal.folder).banned)
 
     def guard(ready: Callable[[], None]) -> None:
@@ -110,7 +118,7 @@ def running(journal: Journal) -> int:
 
 def unban(journal: Journal, firewall: Firewall, network: Network) -> int:
     """Let a network send again; return how many bans that ended."""
-    with journal.locked():
+    with held_bans(journal.folder):
         before = load_bans(journal.folder)
         after = before.without(network)
         save_bans(journal.folder, after)
@@ -133,6 +141,8 @@ class _Backend:
     reason: str = "attack"
     seconds: int = 0
     """Of the ban that is about to come."""
+    heard: list[Ban] = field(default_factory=list)
+    """What the blocker asked for, and is not written down yet."""
     believed: set[str] = field(default_factory=set)
     """The networks that the blocker takes for banned, and that should be."""
 
@@ -166,43 +176,50 @@ class _Backend:
         elif found := _BLOCKING.search(line):
             self.reason, self.seconds = f"{self.service}: {found['why']}", int(found["seconds"])
         elif words[:1] == ["block"]:
-            self._block(ip_network(f"{words[1]}/{words[3]}", strict=False))
+            network = ip_network(f"{words[1]}/{words[3]}", strict=False)
+            self.heard.append(self._ban(network))
 
-    def _block(self, network: Network) -> None:
-        ban = Ban(
+    def _ban(self, network: Network) -> Ban:
+        return Ban(
             network=str(network),
             reason=self.reason,
             at=wall_clock(),
             until=boottime() + self.seconds,
         )
-        with self.journal.locked():
-            bans = load_bans(self.journal.folder)
-            if why := protector(network, self._protected()):
-                bans = bans.with_spared(ban, why)
-            else:
-                bans = bans.with_ban(ban)
-                self.believed.add(ban.network)
-            save_bans(self.journal.folder, bans)
 
     def _settle(self) -> bool:
-        """Bring the chain to what should be banned; say whether somebody lifted a ban.
+        """Bring chain and file to what should be banned; say whether somebody lifted a ban.
 
-        A failure is tried again the next time.
+        A failure is tried again the next time. The chain comes first: bans begin and end also when
+        the disk is full.
         """
+        now = boottime()
         try:
-            with self.journal.locked():
+            with held_bans(self.journal.folder):
                 before = load_bans(self.journal.folder)
-                bans = before.current(boottime())
-                self.believed -= {one.network for one in {*before.banned} - {*bans.banned}}
-                for one in bans.banned:
-                    if protector(ip_network(one.network), self._declared()):
-                        bans = bans.without(ip_network(one.network))
+                bans = self._decide(before, now)
+                sync_chain(self.firewall, bans.banned)
                 if bans != before:
                     save_bans(self.journal.folder, bans)
-                sync_chain(self.firewall, bans.banned)
-        except (ToolError, OSError, subprocess.SubprocessError):
+        except (ToolError, OSError, subprocess.SubprocessError, ProtectedError):
             return False
-        return not self.believed <= {one.network for one in bans.banned}
+        banned = {one.network for one in bans.banned}
+        self.believed -= {one.network for one in before.banned if one.until <= now}
+        self.believed |= {one.network for one in self.heard} & banned
+        self.heard.clear()
+        return not self.believed <= banned
+
+    def _decide(self, before: Bans, now: float) -> Bans:
+        """Return who should be banned, and who was spared."""
+        bans = before
+        for ban in self.heard:
+            why = protector(ip_network(ban.network), self._protected())
+            bans = bans.with_spared(ban, why) if why else bans.with_ban(ban)
+        bans = bans.current(now)
+        for one in bans.banned:
+            if protector(ip_network(one.network), self._declared()):
+                bans = bans.without(ip_network(one.network))
+        return bans
 
     def _declared(self) -> Iterator[tuple[Address | Network, str]]:
         for network in self.spare:

@@ -28,7 +28,7 @@ class Surroundings:
     flows: tuple[Flow, ...]
     unreachable: tuple[str, ...] = ()
     """What was declared and has no route now; it is asked about as if it had one."""
-    untold: tuple[str, ...] = ()
+    untold: tuple[Protected, ...] = ()
     """What must stay open and could be asked about in part only."""
     is_complete: bool = True
     """False: more flows are live than were looked at."""

@@ -129,7 +129,7 @@ def _close(descriptor: int | None) -> None:
 def _insist(roll_back: RollBack) -> None:
     """Roll back, for as long as it takes: nobody else is left who would."""
     pause = LOOK_SECONDS
-    while True:
+    while not _server_goes_down():
         try:
             roll_back()
         except Exception:  # noqa: BLE001 -- there is nobody left who could be told

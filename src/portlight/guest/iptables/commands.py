@@ -68,7 +68,8 @@ def _ruleset(arguments: argparse.Namespace, family: int) -> RuleSet:
 
 def read_rules_file(path: str) -> str:
     """Return a save file, `-` is standard input; what is no UTF-8 in it comes out as it came."""
-    return sys.stdin.read() if path == "-" else Path(path).read_text(errors="surrogateescape")
+    read = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    return read.decode(errors="surrogateescape")
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:

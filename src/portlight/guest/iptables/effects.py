@@ -21,6 +21,10 @@ def act(walk: Walk, rule: Rule, step: Step, *, is_certain: bool) -> Outcome:
     if target.name == "MARK":
         walk.packet = replace(walk.packet, mark=_marked(walk, rule, is_certain=is_certain))
         return None
+    if target.name == "CONNMARK":
+        if _restores(target) and walk.packet.state != "NEW":
+            walk.packet = replace(walk.packet, mark=None)  # nobody says what its connection has
+        return None
     if target.name in {"NOTRACK", "CT"}:
         _choose_connection(walk, target, is_certain=is_certain)
         return None
@@ -51,11 +55,16 @@ def _choose_connection(walk: Walk, target: Extension, *, is_certain: bool) -> No
 
 _ZONES: Final = frozenset({"--zone", "--zone-orig", "--zone-reply"})
 _HARMLESS: Final = frozenset(
-    {"LOG", "NFLOG", "TRACE", "TCPMSS", "CONNMARK", "TOS", "DSCP", "AUDIT", "CHECKSUM", "ULOG"}
+    {"LOG", "NFLOG", "TRACE", "TCPMSS", "TOS", "DSCP", "AUDIT", "CHECKSUM", "ULOG"}
 )
 """Targets after which the packet goes on unchanged, as far as rules that we model can see."""
 _LOOPBACK: Final = {4: ip_address("127.0.0.1"), 6: ip_address("::1")}
 _TRANSLATIONS: Final = frozenset({"DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP"})
+
+
+def _restores(target: Extension) -> bool:
+    """Whether a packet gets the mark of its connection; a new one has none."""
+    return any(option.name == "--restore-mark" for option in target.options)
 
 
 def _marked(walk: Walk, rule: Rule, *, is_certain: bool) -> int | None:

@@ -25,9 +25,8 @@ _Form = tuple[str | None, ...]
 
 COUNTERS: Final = re.compile(r"\[(\d+):(\d+)\]")
 """Of a chain or a rule: packets and bytes."""
-_Key = tuple[str, str | None]
-_Index = dict[_Key, list[int]]
-_ANYTHING: Final[_Key] = ("anything", None)
+_Index = dict[str, dict[str, list[int]]]
+"""Places of rules, by what they ask for first and the value they ask for."""
 _HOST: Final = {4: r"[0-9.]+/32", 6: r"[0-9a-f:.]+/128"}
 _PORT: Final = r"(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3})"
 _LINE: Final = (
@@ -181,12 +180,16 @@ class SavedRules(Sequence[Rule]):
         self, source: str | None, destination: str | None, port: str | None
     ) -> Iterable[int]:
         """Return where rules may stand that a packet meets."""
-        if None in (source, destination, port):
-            return range(len(self))
         if self._index is None:
             self._index = _index(self._saved)
-        asked = {("source", source), ("destination", destination), ("port", port), _ANYTHING}
-        return sorted(place for key in asked for place in self._index.get(key, ()))
+        found = [*self._index["anything"].get("", ())]
+        for field, value in (("source", source), ("destination", destination), ("port", port)):
+            places = self._index[field]
+            if value is not None:
+                found += places.get(value, ())
+            else:
+                found += (place for each in places.values() for place in each)
+        return sorted(found)
 
 
 def possible_rules(rules: Sequence[Rule], packet: Packet) -> Iterable[tuple[int, Rule]]:
@@ -229,17 +232,17 @@ def target_of(outline: Rule | Line) -> str | None:
 
 def _index(saved: Sequence[Rule | Line]) -> "_Index":
     """Return the places of rules by one thing that each asks for."""
-    index: _Index = {}
+    index: _Index = {"anything": {}, "source": {}, "destination": {}, "port": {}}
     for place, one in enumerate(saved):
-        key = _ANYTHING
+        field, value = "anything", ""
         if isinstance(one, Line):
             if one.source is not None:
-                key = ("source", one.source)
+                field, value = "source", one.source
             elif one.destination is not None:
-                key = ("destination", one.destination)
+                field, value = "destination", one.destination
             elif one.port is not None:
-                key = ("port", one.port)
-        index.setdefault(key, []).append(place)
+                field, value = "port", one.port
+        index[field].setdefault(value, []).append(place)
     return index
 
 

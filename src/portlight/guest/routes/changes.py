@@ -1,18 +1,17 @@
 """Applies remedies: written down first, under a timer, and again after a restart."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from portlight.guest.guard.confirm import rollback
+from portlight.guest.guard.confirm import pending, rollback
 from portlight.guest.guard.guarded import Made, Outlook, Request, change_guarded
 from portlight.guest.guard.history_commands import OK
 from portlight.guest.guard.journal import (
     Change,
     Journal,
-    KeptFile,
     Record,
     Step,
     state_folder,
@@ -21,12 +20,20 @@ from portlight.guest.guard.rollback import ChangeError
 from portlight.guest.guard.standing import standing, undo_summary
 from portlight.guest.guard.units import SYSTEMD, own_command
 from portlight.guest.guard.wishes import Wishes
-from portlight.guest.routes.boot import boot_files
+from portlight.guest.routes.boot import boot_files, boot_steps
+from portlight.guest.routes.intent import Intent, intent_of, kept_intent, next_intent
 from portlight.guest.routes.planned import planned
+from portlight.guest.routes.policy import (
+    Policy,
+    is_of_policy,
+    policy_commands,
+    present_policy,
+    wanted_policy,
+)
 from portlight.guest.routes.proof import edges_of_routes, judge_by_routes
-from portlight.guest.routes.remedies import Commands, plan_remedies
+from portlight.guest.routes.remedies import Commands
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
-from portlight.guest.routes.snapshot import read_snapshot, run_tool
+from portlight.guest.routes.snapshot import ToolError, read_snapshot, run_tool
 from portlight.guest.routes.values import FAMILIES, Command, Route, RoutesError, Rule, Snapshot
 
 _SETTLED: Final = (
@@ -34,27 +41,17 @@ _SETTLED: Final = (
     ' *"File exists"*|*"No such"*|*"Cannot find"*) ;; *) echo "$said" >&2; exit 1 ;; esac'
 )
 """Runs a command that may have been run before: what is there is not made, what is gone stays."""
+_THERE_OR_GONE: Final = ("File exists", "No such", "Cannot find")
+_NOT_POSSIBLE: Final = (
+    *("invalid gateway", "No route to host", "not up", "unreachable"),
+    *("Invalid prefsrc", "Invalid source"),
+)
+"""What `ip` says of a route whose address, subnet or interface went since."""
 _PROC: Final = Path("/proc/net")
 
 
 class NothingToUndoError(RoutesError):
     """No change of routes is left that could be taken back."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """Which remedies this server gets again after a restart, and how it came to them."""
-
-    kinds: tuple[str, ...] = ()
-    keep: str = ""
-    commands: tuple[Command, ...] = ()
-    """What the change that wrote this did: the way back from its undo."""
-    before: "Intent | None" = None
-
-
-def intent_path() -> Path:
-    """Return where the intent is kept."""
-    return state_folder() / "routes.json"
 
 
 def listing() -> str:
@@ -67,18 +64,25 @@ def listing() -> str:
     return "".join((*tables, rules))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What is to be done, and what is kept of it."""
+
+    summary: str
+    commands: Commands
+    intent: Intent
+    run: Callable[..., object] = run_tool
+    """Runs one command; raises when that fails."""
+
+
 def start(
     kinds: Sequence[str], keep: str, commands: Commands, snapshot: Snapshot, wishes: Wishes
 ) -> int:
     """Apply remedies under guard; return the exit status."""
-    before = load_intent()
-    intent = Intent(
-        kinds=tuple(dict.fromkeys((*before.kinds, *kinds))),
-        keep=keep or before.keep,
-        commands=commands.apply,
-        before=Intent(kinds=before.kinds, keep=before.keep),
-    )
-    return _change(f"fix {', '.join(kinds)}", commands, intent, snapshot, wishes)
+    waiting = [record.change for record in pending("routes")]
+    intent = replace(next_intent(waiting, kinds, keep), commands=commands.apply)
+    work = _Work(summary=f"fix {', '.join(kinds)}", commands=commands, intent=intent)
+    return _change(work, snapshot, wishes)
 
 
 def start_undo(wishes: Wishes) -> int:
@@ -92,13 +96,15 @@ def start_undo(wishes: Wishes) -> int:
             rollback(last.id, "undone")
         print(f"change {last.id} {'would be' if wishes.dry_run else 'is'} taken back")
         return OK
-    done = _decode_intent(json.loads(last.change.files[0].text))
+    done, snapshot = intent_of(last.change), read_snapshot()
     back = done.before or Intent()
-    commands = Commands(
+    recorded = Commands(
         apply=tuple(_original(step) for step in last.change.undo), undo=done.commands
     )
+    commands = plan_undo(snapshot, recorded, keeps_policy="policy-routing" in back.kinds)
     intent = Intent(kinds=back.kinds, keep=back.keep, commands=commands.apply)
-    return _change(undo_summary(last.id), commands, intent, read_snapshot(), wishes)
+    work = _Work(summary=undo_summary(last.id), commands=commands, intent=intent, run=_run_again)
+    return _change(work, snapshot, wishes)
 
 
 def outlook_of(snapshot: Snapshot, commands: Sequence[Command]) -> Outlook:
@@ -111,46 +117,58 @@ def outlook_of(snapshot: Snapshot, commands: Sequence[Command]) -> Outlook:
     )
 
 
-def restore() -> tuple[Command, ...]:
-    """Apply what is intended, after a restart; return the commands that were needed."""
-    intent = load_intent()
-    commands = plan_remedies(read_snapshot(), intent.kinds, intent.keep).apply
-    for command in commands:
-        run_tool(*command)
-    return commands
+def plan_undo(snapshot: Snapshot, recorded: Commands, *, keeps_policy: bool) -> Commands:
+    """Return what takes a confirmed change back, and the way back from that.
+
+    Addresses have moved since: tables and rules are those of now, not the recorded ones.
+    """
+    if not any(is_of_policy(command) for command in recorded.undo):
+        return recorded
+    present = present_policy(snapshot)
+    wanted = wanted_policy(snapshot) if keeps_policy else Policy()
+    others, back = (
+        tuple(one for one in commands if not is_of_policy(one))
+        for commands in (recorded.apply, recorded.undo)
+    )
+    return Commands(
+        apply=(*others, *policy_commands(present, wanted)),
+        undo=(*policy_commands(wanted, present), *back),
+    )
 
 
-def load_intent() -> Intent:
-    """Return what is intended; nothing when nothing was ever confirmed."""
+def _run_again(*command: str) -> None:
+    """Run a command that was right once; what the network does not allow any more is said."""
     try:
-        return _decode_intent(json.loads(intent_path().read_text()))
-    except FileNotFoundError:
-        return Intent()
+        run_tool(*command)
+    except ToolError as error:
+        if any(text in str(error) for text in _NOT_POSSIBLE):
+            print(f"passed over: {error}", file=sys.stderr)
+        elif not any(text in str(error) for text in _THERE_OR_GONE):
+            raise
 
 
-def _change(
-    summary: str, commands: Commands, intent: Intent, snapshot: Snapshot, wishes: Wishes
-) -> int:
+def _change(work: _Work, snapshot: Snapshot, wishes: Wishes) -> int:
     def record() -> Change:
         if _way_of_packets(read_snapshot()) != _way_of_packets(snapshot):
             raise ChangeError("the routes were changed meanwhile; nothing was done: run it again")
         boot = boot_files(state_folder(), SYSTEMD, own_command(state_folder()))
         return Change(
             kind="routes",
-            summary=summary,
-            undo=tuple(_step(command) for command in commands.undo),
+            summary=work.summary,
+            undo=tuple(_step(command) for command in work.commands.undo),
             before=listing(),
-            files=(KeptFile(path=str(intent_path()), text=json.dumps(asdict(intent))), *boot),
+            files=(kept_intent(work.intent), *boot),
+            then=boot_steps(boot),
         )
 
     def carry_out() -> None:
-        for command in commands.apply:
-            run_tool(*command)
+        for command in work.commands.apply:
+            work.run(*command)
 
     def look() -> Made:
         return Made(text=listing(), judge=judge_by_routes(snapshot, read_snapshot()))
 
-    outlook = outlook_of(snapshot, commands.apply)
+    outlook = outlook_of(snapshot, work.commands.apply)
     request = Request(outlook=outlook, record=record, apply=carry_out, look=look)
     return change_guarded(request, wishes)
 
@@ -174,16 +192,6 @@ def _step(command: Command) -> Step:
 
 def _original(step: Step) -> Command:
     return step.argv[4:]
-
-
-def _decode_intent(raw: dict[str, object]) -> Intent:
-    before = raw["before"]
-    return Intent(
-        kinds=tuple(raw["kinds"]),  # type: ignore[arg-type]  # as we wrote it
-        keep=str(raw["keep"]),
-        commands=tuple(tuple(words) for words in raw["commands"]),  # type: ignore[attr-defined]  # as we wrote it
-        before=_decode_intent(before) if isinstance(before, dict) else None,
-    )
 
 
 def _text(path: Path) -> str:

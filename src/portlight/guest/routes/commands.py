@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -11,15 +12,22 @@ from portlight.guest.arguments import Commands
 from portlight.guest.guard.guarded import foresee
 from portlight.guest.guard.history_commands import OK, REFUSED, add_history_commands
 from portlight.guest.guard.wishes import Wishes, add_wishes, wishes_of
-from portlight.guest.routes.changes import load_intent, outlook_of, restore, start, start_undo
+from portlight.guest.routes.changes import outlook_of, start, start_undo
 from portlight.guest.routes.checks.all import find_faults
-from portlight.guest.routes.follow import follow, switch_policy, switching
 from portlight.guest.routes.remedies import (
     REMEDIES,
+    kept_gateway,
     plan_remedies,
     remedies_of,
 )
 from portlight.guest.routes.render_command import add_render
+from portlight.guest.routes.restore import (
+    follow_intent,
+    follow_policy,
+    restore,
+    switch_policy,
+    switching,
+)
 from portlight.guest.routes.show import read_rows, read_rows6, render_rows, render_rows6
 from portlight.guest.routes.snapshot import read_snapshot
 
@@ -99,7 +107,9 @@ def _fix(arguments: argparse.Namespace) -> int:
         return OK
     for command in () if wishes.as_json else commands.apply:
         print(shlex.join(command))
-    return start(kinds, arguments.keep, commands, snapshot, wishes)
+    # At the next start another gateway may be the first: the one that stays is written down.
+    keep = kept_gateway(snapshot) if "default-gateways" in kinds else ""
+    return start(kinds, arguments.keep or keep, commands, snapshot, wishes)
 
 
 def _add_undo(verbs: Commands) -> None:
@@ -110,16 +120,22 @@ def _add_undo(verbs: Commands) -> None:
 
 def _add_restore(verbs: Commands) -> None:
     parser = verbs.add_parser("restore", help="apply the confirmed remedies anew; for the boot")
-    parser.add_argument("--follow", action="store_true", help="stay, if they are to be followed")
+    parser.add_argument(
+        "--follow", action="store_true", help="stay, and follow addresses and routes"
+    )
     parser.set_defaults(run=_restore)
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    for command in restore():
+    if arguments.follow:
+        follow_intent()
+        return OK
+    restored = restore()
+    for command in restored.commands:
         print(shlex.join(command))
-    if arguments.follow and "policy-routing" in load_intent().kinds:
-        follow()
-    return OK
+    for problem in restored.problems:
+        print(f"portlight-guest: {problem}", file=sys.stderr)
+    return REFUSED if restored.problems else OK
 
 
 def _add_policy(verbs: Commands) -> None:
@@ -141,7 +157,7 @@ def _policy(arguments: argparse.Namespace) -> int:
         outlook = outlook_of(snapshot, switching(snapshot, on=is_on))
         if not foresee(outlook, Wishes()):
             return REFUSED
+    if arguments.follow and is_on:
+        follow_policy()
     switch_policy(on=is_on)
-    if arguments.follow:
-        follow()
     return OK

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any, Final
 
@@ -137,7 +138,8 @@ def _selected(one: Json, side: str, family: int) -> IpNetwork | None:
     if address == "all":
         return None
     length = one.get(f"{side}len", 32 if family == 4 else 128)  # noqa: PLR2004 -- IPv4
-    return ip_network(f"{address}/{length}")
+    # The kernel keeps `from 10.0.0.5/24` as it was said, and looks at 24 bits.
+    return ip_network(f"{address}/{length}", strict=False)
 
 
 def decode_neighbours(text: str) -> Iterator[Neighbour]:
@@ -162,15 +164,18 @@ def decode_resolvers(texts: Mapping[str, str]) -> Iterator[Resolver]:
     for interface, text in texts.items():
         words = " ".join(" ".join(found) for found in _SERVERS.findall(text))
         for word in dict.fromkeys(re.split(r"[\s,]+", words.strip())):
-            if word:
+            with suppress(ValueError):  # the resolver too passes over what is no address
                 yield Resolver(address=ip_address(word), interface=interface)
 
 
 def decode_virtual_ips(text: str) -> Iterator[IpInterface]:
-    """Yield the addresses of a keepalived.conf that move between its members."""
+    """Yield the addresses of a keepalived.conf that move between its members.
+
+    What is none of itself is passed over: a `$VARIABLE`, the `@CONDITION` before an address.
+    """
     plain = re.sub(r"[#!].*", "", text)
     for block in re.findall(r"\bvirtual_ipaddress(?:_excluded)?\s*\{([^}]*)\}", plain):
         for line in block.splitlines():
-            words = line.split()
-            if words:
-                yield ip_interface(words[0])
+            words = [word for word in line.split() if not word.startswith("@")]
+            with suppress(ValueError):
+                yield from map(ip_interface, words[:1])

@@ -50,7 +50,8 @@ def parse_route(family: int, words: Sequence[str]) -> Route:
     kind, rest = (words[0], words[1:]) if words[0] in _KINDS else ("unicast", words)
     values: dict[str, str] = {}
     hops: list[dict[str, str]] = [{}]
-    following = iter(rest[1:])
+    # The family of a gateway is seen from the gateway.
+    following = (word for word in rest[1:] if word != "inet6")
     for word in following:
         if word == "nexthop":
             hops.append({})

@@ -8,6 +8,7 @@ every rule of the server's owner comes first.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
+from itertools import pairwise
 from typing import Final
 
 from portlight.guest.routes.spell import ip_words, route_words, rule_words
@@ -153,6 +154,12 @@ def policy_commands(present: Policy, wanted: Policy) -> Iterator[Command]:
         for one in objects:
             words = route_words(one) if isinstance(one, Route) else rule_words(one)
             yield (*ip_words(one.family, thing, verb), *words)
+
+
+def is_of_policy(command: Command) -> bool:
+    """Whether a command is about a table or rule of ours."""
+    marks = (("proto", str(PROTOCOL)), ("protocol", str(PROTOCOL)))
+    return any(pair in marks for pair in pairwise(command))
 
 
 def _routes_by_place(policy: Policy) -> dict[tuple[int, object], Route]:

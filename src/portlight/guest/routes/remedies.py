@@ -55,9 +55,9 @@ def keep_one_gateway(snapshot: Snapshot, keep: str) -> Commands:
         raise RemedyError(f"--keep {keep}: no default route leads over it")
     apply: list[Command] = []
     undo: list[Command] = []
+    chosen = keep or kept_gateway(snapshot)
     for family in FAMILIES:
         defaults = snapshot.defaults(family)
-        chosen = keep or _first_choice(defaults)
         kept = next((at for at, one in enumerate(defaults) if one.by(chosen)), None)
         for at, route in enumerate(defaults):
             # Without a way over the chosen interface this family keeps what it has.
@@ -68,10 +68,23 @@ def keep_one_gateway(snapshot: Snapshot, keep: str) -> Commands:
     return Commands(apply=tuple(apply), undo=tuple(undo))
 
 
-def _first_choice(defaults: Sequence[Route]) -> str:
-    """Return the interface that the kernel itself prefers."""
-    best = min(defaults, key=lambda route: route.metric, default=None)
-    return best.hops[0].interface if best else ""
+def kept_gateway(snapshot: Snapshot) -> str:
+    """Return the interface whose gateway stays unless another is asked for; empty without one.
+
+    The one that the kernel itself prefers, of those that serve every family that has a choice.
+    """
+    choices = [
+        [hop.interface for route in sorted(ways, key=_metric) for hop in route.hops]
+        for ways in map(snapshot.defaults, FAMILIES)
+    ]
+    open_choices = [names for names in choices if len(set(names)) > 1] or choices
+    names = [name for family in open_choices for name in family]
+    everywhere = (one for one in names if all(one in family for family in open_choices))
+    return next(everywhere, next(iter(names), ""))
+
+
+def _metric(route: Route) -> int:
+    return route.metric
 
 
 def _place(family: int, at: int, kept: int) -> str:

@@ -1,5 +1,6 @@
 """Reads the network of this server, once. Changes nothing."""
 
+import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -40,13 +41,20 @@ class ToolError(RoutesError):
 
 
 def run_tool(*command: str) -> str:
-    """Run a tool and return what it printed; raise ToolError when it fails or is missing."""
+    """Run a tool and return what it printed; raise ToolError when it fails, hangs or is missing."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=_TOOL_SECONDS
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TOOL_SECONDS,
+            env={**os.environ, "LC_ALL": "C"},
         )
     except FileNotFoundError:
         raise ToolError(command, "not installed") from None
+    except subprocess.TimeoutExpired:
+        raise ToolError(command, f"no answer within {_TOOL_SECONDS} s") from None
     if done.returncode:
         raise ToolError(command, done.stderr or done.stdout)
     return done.stdout

@@ -1,6 +1,6 @@
 """How each interface is to be after a restart, whoever configures it. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from portlight.guest.routes.policy import is_ours, present_policy, wanted_policy
@@ -12,6 +12,7 @@ from portlight.guest.routes.values import (
     IpAddress,
     IpInterface,
     Route,
+    RoutesError,
     Rule,
     Snapshot,
 )
@@ -35,6 +36,8 @@ class InterfaceConfig:
     no_routes_from: frozenset[int] = frozenset()
     """The dynamic families whose default gateway is not wanted."""
     accept_advertisements: bool = True
+    ignores_routers: bool = False
+    """It was told to take no default gateway from the routers that announce themselves."""
     resolvers: tuple[IpAddress, ...] = ()
     brings_dns: bool = True
     """Whether the DNS servers of its leases are used."""
@@ -53,6 +56,10 @@ class InterfaceConfig:
     def rules_of(self, family: int) -> tuple[Rule, ...]:
         """Return the rules of a family."""
         return tuple(one for one in self.rules if one.family == family)
+
+
+class RenderError(RoutesError):
+    """The files of this format cannot say what is wanted; the text says what, and which can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,7 @@ def interface_configs(
     """
     wanted = wanted_policy(snapshot) if policy else present_policy(snapshot)
     tables = {hop.interface: route.table for route in wanted.routes for hop in route.hops}
+    kept = tuple(_ranked(_kept_routes(snapshot)))
     found: list[InterfaceConfig] = []
     for card in snapshot.cards():
         if not card.up or not any(card.of(family) for family in FAMILIES):
@@ -91,6 +99,7 @@ def interface_configs(
                     for family in _dynamic(card)
                     if snapshot.gateway(card.name, family) is None
                 ),
+                ignores_routers=card.own_settings.get("ipv6/accept_ra_defrtr", 1) == 0,
                 accept_advertisements=card.settings.get("ipv6/accept_ra", 1) != 0,
                 resolvers=tuple(
                     one.address
@@ -98,24 +107,11 @@ def interface_configs(
                     if one.interface == card.name and not _dynamic(card)
                 ),
                 brings_dns=dns_from in ("", card.name),
-                routes=(*(_distinct(route, found) for route in _kept_routes(snapshot, card)), *own),
+                routes=(*(route for route in kept if route.by(card.name)), *own),
                 rules=tuple(rule for rule in wanted.rules if rule.table == table),
             )
         )
     return tuple(found)
-
-
-def _distinct(route: Route, before: list[InterfaceConfig]) -> Route:
-    """Return a default route that is not as good as one before it: netplan refuses two equals."""
-    taken = {
-        one.metric
-        for config in before
-        for one in config.routes_of(route.family)
-        if one.is_default and one.table == MAIN_TABLE
-    }
-    while route.is_default and route.metric in taken:
-        route = replace(route, metric=route.metric + 1)
-    return route
 
 
 def _addresses(card: Interface) -> Iterator[Address]:
@@ -127,10 +123,28 @@ def _dynamic(card: Interface) -> frozenset[int]:
     return frozenset(one.family for one in _addresses(card) if one.dynamic)
 
 
-def _kept_routes(snapshot: Snapshot, card: Interface) -> Iterator[Route]:
-    """Yield the routes of the main table that nobody else would bring back."""
-    for route in snapshot.routes:
-        only_here = len(route.hops) == 1 and route.by(card.name) is not None
-        plain = route.table == MAIN_TABLE and route.kind == "unicast" and not is_ours(route)
-        if only_here and plain and route.protocol in _BY_PEOPLE:
-            yield route
+def _kept_routes(snapshot: Snapshot) -> tuple[Route, ...]:
+    """Return the routes of the main table that nobody else would bring back."""
+    return tuple(
+        route
+        for route in snapshot.routes
+        if len(route.hops) == 1
+        and (route.table, route.kind) == (MAIN_TABLE, "unicast")
+        and route.protocol in _BY_PEOPLE
+        and not is_ours(route)
+    )
+
+
+def _ranked(routes: Sequence[Route]) -> Iterator[Route]:
+    """Yield routes, each default route with a metric of its own.
+
+    The kernel takes the first of equals, which netplan refuses; where no metric is said,
+    NetworkManager takes 100, and 101 for the next interface.
+    """
+    last = dict.fromkeys(FAMILIES, 0)
+    metrics = {}
+    for route in sorted(routes, key=lambda one: one.metric):
+        if route.is_default:
+            last[route.family] = metrics[route] = max(route.metric, last[route.family] + 1)
+    for route in routes:
+        yield replace(route, metric=metrics.get(route, route.metric))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from portlight.guest.routes.persistent.config import InterfaceConfig, RenderedFile
+from portlight.guest.routes.persistent.config import InterfaceConfig, RenderedFile, RenderError
 from portlight.guest.routes.values import FAMILIES, MAIN_TABLE, Route, Rule
 
 _PATH = "/etc/netplan/90-portlight.yaml"
@@ -35,12 +35,26 @@ def _interface(config: InterfaceConfig) -> Iterator[str]:
 def _leases(config: InterfaceConfig, family: int) -> Iterator[str]:
     yield f"dhcp{family}: {'true' if family in config.dynamic else 'false'}"
     overrides = [
-        *(["use-routes: false"] if family in config.no_routes_from else ()),
+        *(["use-routes: false"] if family in _without_routes(config) else ()),
         *(["use-dns: false"] if family in config.dynamic and not config.brings_dns else ()),
     ]
     if overrides:
         yield f"dhcp{family}-overrides:"
         yield from (f"  {line}" for line in overrides)
+
+
+def _without_routes(config: InterfaceConfig) -> frozenset[int]:
+    """Return the families that take no routes from leases.
+
+    networkd wants one answer for both and means IPv4 only: routes of IPv6 come from routers, not
+    by DHCP, and netplan has no word for these.
+    """
+    if 6 in config.dynamic and config.ignores_routers:  # noqa: PLR2004 -- IPv6
+        raise RenderError(
+            f"{config.name} takes no default gateway from IPv6 routers, and netplan cannot say so:"
+            " --format networkd can"
+        )
+    return config.dynamic if 4 in config.no_routes_from else frozenset()  # noqa: PLR2004 -- IPv4
 
 
 def _list(name: str, entries: Iterable[Iterable[str]]) -> Iterator[str]:

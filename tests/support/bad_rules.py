@@ -21,6 +21,8 @@ _MATCHES = (
     "-{interface} eth0",
     "-m statistic --mode random --probability 0.9",
 )
+_THIN_LINEAR_TIMEOUTS = 16
+"""Of TCP (linux/tcp.h): equal waits between repetitions, where they would double each time."""
 _HARMLESS = (
     "-A INPUT -p udp -m udp --dport 53 -j ACCEPT",
     "-A INPUT -i lo -j ACCEPT",
@@ -86,6 +88,7 @@ def feel() -> Iterator[float]:
         try:
             with socket.create_connection((SERVER, PORT), timeout=0.5) as session:
                 session.settimeout(None)
+                _repeat_evenly(session)
                 yield from _answers(session)
         except OSError:
             time.sleep(0.02)
@@ -110,8 +113,14 @@ def serve() -> None:
         threading.Thread(target=_echo, args=(connection,), daemon=True).start()
 
 
+def _repeat_evenly(session: socket.socket) -> None:
+    """Let TCP not wait for longer and longer: that would be measured, not when the way is back."""
+    session.setsockopt(socket.IPPROTO_TCP, _THIN_LINEAR_TIMEOUTS, 1)
+
+
 def _echo(connection: socket.socket) -> None:
     try:
+        _repeat_evenly(connection)
         while data := connection.recv(4096):
             connection.sendall(data)
     except OSError:

@@ -1,11 +1,12 @@
 """What was confirmed is there again after a real boot: a systemd of its own starts a server."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 
 import pytest
-from tests.kernel.lab import wait_until
+from tests.kernel.lab import inside, wait_until
 from tests.support.machine import Machine, machine
 from tests.support.servers import batch
 
@@ -54,7 +55,7 @@ class Pings:
             f"neighbour replace 10.0.0.5 lladdr {shown['address']} dev wire nud permanent",
         )
         for source in (OPEN, SHUT):
-            ping = ("ping", "-n", "-i", "0.005", "-I", source, "10.0.0.5")
+            ping = ("ping", "-q", "-n", "-i", "0.005", "-I", source, "10.0.0.5")
             self._running[source] = subprocess.Popen(
                 ("nsenter", f"--net=/run/netns/{worlds.worlds[0]}", *ping),
                 stdout=subprocess.PIPE,
@@ -62,12 +63,18 @@ class Pings:
                 text=True,
             )
 
+    def open_way(self) -> bool:
+        """Whether the host that may ping gets an answer by now."""
+        ping = ("ping", "-n", "-c", "1", "-W", "1", "-I", OPEN, "10.0.0.5")
+        return "1 received" in inside(self._machine.worlds.worlds[0], *ping, check=False)
+
     def end(self) -> dict[str, int]:
-        """Return how many answers each of them had."""
+        """Return how many answers each of them had; it counts them when it is interrupted."""
         found = {}
         for source, process in self._running.items():
-            process.terminate()
-            found[source] = process.communicate(timeout=10)[0].count(" bytes from ")
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=10)[0]
+            found[source] = int(said.split(" received")[0].split()[-1])
         return found
 
 
@@ -76,6 +83,7 @@ def reboot(booted: Machine) -> dict[str, int]:
     pings = Pings(booted)
     booted.reboot(pings.begin)
     wait_until(lambda: booted.worlds.answers(0, 6))
+    wait_until(pings.open_way)
     return pings.end()
 
 

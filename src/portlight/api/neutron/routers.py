@@ -147,7 +147,7 @@ _INTERFACE_SHOWN = shape(
     },
     title="router_interface",
 )
-_ROUTES_BODY = shape({"router": shape({"routes": array(_HOP.schema)})})
+_ROUTES_BODY = shape({"router": shape({"routes": _HOPS.schema})})
 _ROUTER_SHOWN = shape({"router": entity_schema("router", _ATTRIBUTES)})
 
 

@@ -8,7 +8,7 @@ commits for all. Nobody is told that his work is kept before that commit is done
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -112,18 +112,18 @@ class CommitGroups:
 @contextmanager
 def _savepoint(group: _Group) -> Generator[None]:
     """Undo what is done inside when it raises, and nothing else of the group."""
-    session = Session(group.connection)
-    session.command("SAVEPOINT member")
-    try:
-        yield
-    except BaseException:
+    with closing(Session(group.connection)) as session:
+        session.command("SAVEPOINT member")
         try:
-            session.command("ROLLBACK TO SAVEPOINT member")
-        except SQLAlchemyError as error:
-            # the database has ended the transaction, or went away: the others are gone as well
-            group.failure = error
-        raise
-    session.command("RELEASE SAVEPOINT member")
+            yield
+        except BaseException:
+            try:
+                session.command("ROLLBACK TO SAVEPOINT member")
+            except SQLAlchemyError as error:
+                # the database has ended the transaction, or went away: the others are gone as well
+                group.failure = error
+            raise
+        session.command("RELEASE SAVEPOINT member")
 
 
 def _commit(group: _Group) -> None:

@@ -5,7 +5,7 @@ The writers of this process take turns (`commit_groups`); the database does it b
 
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, event
@@ -92,14 +92,20 @@ class SqlStore:
     @contextmanager
     def reading(self) -> Generator[Reading]:
         """Begin a read transaction."""
-        with self._transaction(self._database.begin_reading) as connection:
-            yield SqlReading(connection, self._decoded)
+        with (
+            self._transaction(self._database.begin_reading) as connection,
+            closing(SqlReading(connection, self._decoded)) as transaction,
+        ):
+            yield transaction
 
     @contextmanager
     def writing(self) -> Generator[Writing]:
         """Begin a write transaction; raise StoreBusyError when the others do not let it in."""
-        with self._troubles(), self._groups.member() as connection:
-            transaction = SqlWriting(connection, self._decoded)
+        with (
+            self._troubles(),
+            self._groups.member() as connection,
+            closing(SqlWriting(connection, self._decoded)) as transaction,
+        ):
             yield transaction
             transaction.write_usages()
             transaction.write_log()

@@ -45,6 +45,10 @@ class SqlReading:
         self._session = Session(connection)
         self._decoded = decoded
 
+    def close(self) -> None:
+        """End it: nothing more is read or written."""
+        self._session.close()
+
     def get(self, kind: type[E], identifier: str) -> E | None:
         row = self._session.first(queries.GET[kind], {"of_id": identifier})
         return None if row is None else self._decoded.entity(kind, identifier, row[0])

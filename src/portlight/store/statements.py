@@ -58,6 +58,14 @@ class Session:
         self._dialect = connection.dialect
         self._cursor = connection.connection.cursor()
 
+    def close(self) -> None:
+        """Give the cursor back, while the connection is ours.
+
+        One that is dropped later, in whatever thread, resets the statement it ran last: SQLite's
+        driver shares that with whoever has the connection by then.
+        """
+        self._cursor.close()
+
     def rows(self, statement: Statement, values: Values) -> list[Row]:
         """Return all rows of a query."""
         self.run(statement, values)

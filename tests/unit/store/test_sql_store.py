@@ -36,6 +36,21 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return a_url(request.param, tmp_path, request, own=True)
 
 
+def test_of_a_transaction_that_has_ended_nothing_touches_the_connection(url: str) -> None:
+    with closing(open_store(url)) as store:
+        world = a_world(store)
+        network = a_network(world)
+        with store.reading() as reading:
+            assert reading.get(Network, network.id)
+        with store.writing() as writing:
+            writing.update(network, network)
+
+        # What was left to be dropped at any time, in any thread, reset statements of others.
+        for ended in (reading, writing):
+            with pytest.raises(Exception, match="closed"):
+                ended.get(Network, network.id)
+
+
 def test_the_migrations_make_the_tables_that_the_store_uses(url: str) -> None:
     open_store(url).close()
 
